@@ -1,0 +1,104 @@
+package flow
+
+import (
+	"io"
+	"time"
+)
+
+// Exchange is one request and its response as a protocol carries them. All methods but the constructors of a head wait for the
+// client where they must (backpressure), so they belong to a flow that may wait; within Decide a response that is in memory
+// may be written too: the connection's driver sends it when the flow is decided.
+type Exchange interface {
+	// ReadBody reads the request's body. The first call tells a client that expects it to go on (100). It returns [io.EOF] at the
+	// end, [io.ErrUnexpectedEOF] when the client broke off.
+	ReadBody(p []byte) (int, error)
+	// Trailers are the request's, once ReadBody has returned [io.EOF].
+	Trailers() []Field
+	// WriteInfo sends an interim response, 1xx but not 101.
+	WriteInfo(status int, fields []Field) error
+	// WriteHead begins the final response. fields are written as they are, framing is added: length is the body's in bytes or
+	// -1 where it is unknown.
+	WriteHead(status int, fields []Field, length int64) error
+	// WriteBody sends a piece of the body. last tells that nothing follows but Finish, so that both can share one write; p
+	// must then stay untouched until Finish returns. Within Decide p has to be immutable.
+	WriteBody(p []byte, last bool) error
+	// Finish ends the response and, where the framing can carry them, adds trailers.
+	Finish(trailers []Field) error
+	// Hijack ends HTTP on this connection after a 101 head was written and hands over its bytes.
+	Hijack() (Stream, error)
+}
+
+// Stream is a connection's bytes both ways, waiting where it must. The connection enforces its own deadlines.
+type Stream interface {
+	// Buffered is what has arrived and not been discarded; Discard uses up the first n bytes of it.
+	Buffered() []byte
+	Discard(n int)
+	// Fill waits until more has arrived and adds it to Buffered, within the bounds of the connection's buffer.
+	Fill() error
+	// Read takes what is buffered first.
+	io.Reader
+	// Write sends head, then tail, both whole, in one system call where it can; either may be empty.
+	Write(head, tail []byte) error
+	// CloseWrite tells the peer that nothing more will come.
+	CloseWrite() error
+	// Abort tells when the peer is gone.
+	Abort() *Abort
+	// Tunnel tells the connection that it carries another protocol from now on, with that protocol's patience.
+	Tunnel()
+	// Draining tells that the node is stopping: finish what is begun and begin nothing.
+	Draining() bool
+}
+
+// Output gathers what a session answers within one turn: Head is copied bytes, Tail one large piece by reference, after it.
+type Output struct {
+	Head, Tail []byte
+}
+
+// Next is what a session wants from its driver after a turn.
+type Next uint8
+
+// More waits for input, Flush for the output to be sent and then another turn, Wait for [Session.Fulfil], Close for the end;
+// Linger closes too, but lets the client read its answer although it is still sending.
+const (
+	More Next = iota
+	Flush
+	Wait
+	Close
+	Linger
+)
+
+// Session is a protocol on one connection, as conn drives it.
+type Session interface {
+	// Turn is given what has arrived and not been used yet. It answers into out what can be answered at once, never waits, and
+	// returns how much of in it has used.
+	Turn(in []byte, out *Output, now time.Time) (used int, next Next)
+	// Fulfil does the waiting work that Turn left with Wait, through the session's Stream.
+	Fulfil(out *Output) Next
+	// NeedsInput tells whether Fulfil may read from the Stream more than is buffered.
+	NeedsInput() bool
+	// Timeout answers a request whose head began to arrive and did not end in time.
+	Timeout(in []byte, out *Output, now time.Time)
+	// End gives back what the session holds; its connection is over.
+	End()
+}
+
+// Message is a response on its way to the client, from whichever room has it.
+type Message struct {
+	Status int
+	Fields []Field
+	// Length is the body's in bytes, -1 if unknown.
+	Length int64
+	// Body is the whole body where that is in memory and immutable; otherwise Stream yields it.
+	Body   []byte
+	Stream Body
+}
+
+// Body yields a message's body piece by piece.
+type Body interface {
+	// Next returns the next piece, valid until the next call; with the last piece, or after it, it returns [io.EOF].
+	Next() ([]byte, error)
+	// Trailers are the message's, after [io.EOF].
+	Trailers() []Field
+	// Close gives the source back; before [io.EOF] it cancels.
+	Close()
+}

@@ -1,0 +1,205 @@
+package flow
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/reqid"
+)
+
+// Field is one header or trailer field; an alias, so that the garden's libraries share it without importing each other.
+type Field = struct{ Name, Value string }
+
+// Flow is one request on its way down the path. Each field is written by the room of its name, Conn by conn and hello.
+type Flow struct {
+	Exchange Exchange
+	Abort    *Abort
+	Conn     *Conn
+
+	Request   Request
+	Zone      Zone
+	Unserved  *Refusal // zone's: no zone serves the host
+	Verdict   Verdict
+	Cache     Cache
+	Admission Admission
+	Origin    Origin
+	Response  Response
+}
+
+// Conn is what is known of the connection under a flow.
+type Conn struct {
+	Remote, Local netip.AddrPort
+	// Shard picks one of a sharded counter's parts, so that cores do not share a line.
+	Shard uint32
+	// TLS is nil on a cleartext connection.
+	TLS *TLS
+}
+
+// TLS is what a handshake told; hello writes it.
+type TLS struct {
+	Version, Cipher uint16
+	ServerName      string
+	Protocol        string // ALPN
+	Resumed         bool
+}
+
+// Request is a request in its one normal form.
+type Request struct {
+	ID       reqid.ID
+	Received time.Time
+	// Client is who asks: the peer, or whom a trusted proxy names. Source is the prefix it is counted by, an IPv4 /32 or an IPv6 /64.
+	Client netip.Addr
+	Source netip.Prefix
+
+	Proto  string // "HTTP/1.1"
+	Scheme string // "http" or "https"
+	Method string
+	// Host is lower-case, without port and final dot; Authority is the field's own text.
+	Host, Authority string
+	// Path has dot segments and needless percent-encoding removed; Query is as received, HasQuery tells "?" from nothing.
+	Path, Query string
+	HasQuery    bool
+	// Target is the request target as received, for the log.
+	Target string
+	// Fields are as received, in order.
+	Fields []Field
+	// Length is the body's in bytes: 0 for none, -1 for unknown.
+	Length int64
+	// Expect tells that the client waits for 100 (Continue) before it sends the body.
+	Expect bool
+	// Upgrade is the protocol asked for, or "".
+	Upgrade string
+
+	Refusal *Refusal
+}
+
+// Zone is the zone that a flow belongs to; zone sets it, and the path alone looks inside.
+type Zone interface {
+	Name() string
+}
+
+// Verdict is what weeding decided.
+type Verdict struct {
+	Action Action
+	// Rule names the rule that decided; Dry those that would have refused if they were not in a dry run.
+	Rule string
+	Dry  []string
+	// Charged tells that the source paid for a request to the origin.
+	Charged bool
+	Refusal *Refusal
+}
+
+// Action is a verdict's outcome.
+type Action uint8
+
+// A request passes on, is spared every further check by an allow list, or is refused.
+const (
+	Pass Action = iota
+	Allow
+	Block
+)
+
+// String is the action's name in logs.
+func (a Action) String() string { return [...]string{"pass", "allow", "block"}[a] }
+
+// Cache is what the cache knew and did.
+type Cache struct {
+	Status CacheStatus
+	// Reason says why the cache did not simply hit, or did not store.
+	Reason string
+	// Age and TTL are of the object served; TTL is negative for a stale one.
+	Age, TTL time.Duration
+	// Stored tells that this flow's response was kept, Collapsed that it shared another flow's fetch.
+	Stored, Collapsed bool
+	// Whole tells origin that its response is wanted for the cache: the client's own conditions are left out of the request and
+	// Validators, of a stale object, put in.
+	Whole      bool
+	Validators []Field
+	// Message is the response to serve, if the cache has it, and Meta what is known of it.
+	Message *Message
+	Meta    *httpcache.Metadata
+	Refusal *Refusal
+}
+
+// CacheStatus is the cache's part in a response.
+type CacheStatus uint8
+
+// The values that a log shows.
+const (
+	Bypass      CacheStatus = iota // the cache was not asked
+	Hit                            // served from memory
+	Miss                           // not there
+	Stale                          // served although stale
+	Revalidated                    // stale, and the origin confirmed it
+)
+
+// String is the status's name in logs.
+func (s CacheStatus) String() string {
+	return [...]string{"bypass", "hit", "miss", "stale", "revalidated"}[s]
+}
+
+// Admission is how the request got its share of the origin's budget.
+type Admission struct {
+	Waited  time.Duration
+	Lease   Lease
+	Refusal *Refusal
+}
+
+// Lease is a share of an origin's budget. Origin gives it back when its exchange is over, at the latest when the message's
+// body is closed.
+type Lease interface {
+	// Attempt asks for one more request on the same share (a retry) and reports whether the budget has room for it now.
+	Attempt() bool
+	// Release gives the share back; it is called once.
+	Release()
+}
+
+// Origin is what the origin was asked and answered.
+type Origin struct {
+	Address string
+	// Attempts counts requests sent, retries included; 0 means that the origin never heard of this flow.
+	Attempts int
+	Reused   bool
+	// FirstByte is the time from sending to the response's head.
+	FirstByte time.Duration
+	Status    int
+	Message   *Message
+	Refusal   *Refusal
+}
+
+// Response is what the client was sent.
+type Response struct {
+	Status int
+	// Fields are the header as written.
+	Fields []Field
+	// Bytes counts body bytes written.
+	Bytes int64
+	// Done is when the last byte was handed to the connection.
+	Done time.Time
+	// Err is why the response did not end as it should, or nil.
+	Err error
+	// SealedID is the id shown on a refusal.
+	SealedID string
+}
+
+// Refusal returns the first refusal on the path, or nil.
+func (f *Flow) Refusal() *Refusal {
+	for _, r := range [...]*Refusal{f.Request.Refusal, f.Unserved, f.Verdict.Refusal, f.Cache.Refusal, f.Admission.Refusal, f.Origin.Refusal} {
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// Message returns the response that the rooms found for the client, or nil.
+func (f *Flow) Message() *Message {
+	if f.Cache.Message != nil {
+		return f.Cache.Message
+	}
+	return f.Origin.Message
+}
+
+// Get returns the first value of the named request field; name is in lower case.
+func (r *Request) Get(name string) string { return Get(r.Fields, name) }

@@ -1,0 +1,30 @@
+package spec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Parse reads "50/s", "600/m", "100/10s" or "off". The burst is left as it is.
+func (r *Rate) Parse(text string) error {
+	if text == "off" {
+		*r = Rate{}
+		return nil
+	}
+	count, per, ok := strings.Cut(text, "/")
+	requests, err := strconv.Atoi(count)
+	if !ok || err != nil || requests < 1 {
+		return fmt.Errorf("%q is no rate: want requests per time, such as 50/s, 600/m or 100/10s, or off", text)
+	}
+	if per != "" && (per[0] < '0' || per[0] > '9') {
+		per = "1" + per
+	}
+	period, err := time.ParseDuration(per)
+	if err != nil || period < time.Millisecond || period > 24*time.Hour {
+		return fmt.Errorf("%q is no rate: %q is not a time from 1ms to 24h, such as s, m, h or 10s", text, per)
+	}
+	r.Requests, r.Per = requests, period
+	return nil
+}

@@ -1,0 +1,52 @@
+package spec
+
+import (
+	"testing"
+	"time"
+)
+
+func TestParseRate(t *testing.T) {
+	tests := []struct {
+		text string
+		want Rate
+		ok   bool
+	}{
+		{"50/s", Rate{50, time.Second, 7}, true},
+		{"600/m", Rate{600, time.Minute, 7}, true},
+		{"100/10s", Rate{100, 10 * time.Second, 7}, true},
+		{"1/24h", Rate{1, 24 * time.Hour, 7}, true},
+		{"off", Rate{}, true},
+		{"", Rate{}, false},
+		{"50", Rate{}, false},
+		{"0/s", Rate{}, false},
+		{"-1/s", Rate{}, false},
+		{"50/", Rate{}, false},
+		{"50/x", Rate{}, false},
+		{"50/25h", Rate{}, false},
+		{"50/1us", Rate{}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			got := Rate{Burst: 7}
+			err := got.Parse(tt.text)
+			if (err == nil) != tt.ok {
+				t.Fatalf("error %v, want ok %v", err, tt.ok)
+			}
+			if tt.ok && got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParseRate(f *testing.F) {
+	f.Add("50/s")
+	f.Add("100/10s")
+	f.Add("off")
+	f.Fuzz(func(t *testing.T, text string) {
+		var r Rate
+		if err := r.Parse(text); err == nil && text != "off" && (r.Requests < 1 || r.Per < time.Millisecond) {
+			t.Errorf("%q gave %v", text, r)
+		}
+	})
+}
