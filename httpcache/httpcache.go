@@ -1,0 +1,68 @@
+package httpcache
+
+import "time"
+
+// Field is one field line of a message. Names are compared without regard to case; order is kept.
+type Field = struct{ Name, Value string }
+
+// Request is what a client sent, or would send.
+type Request struct {
+	Method string
+	Fields []Field
+}
+
+// Response is the head of a final response.
+type Response struct {
+	Status int
+	Fields []Field
+}
+
+// Policy is what the owner of a site may choose. Its zero value is the safe choice for a cache that shields an origin.
+type Policy struct {
+	// RequestDirectives honours a client's no-cache, no-store, max-age and min-fresh (RFC 9111 §5.2.1): any client can
+	// then make the cache ask the origin.
+	RequestDirectives bool
+
+	// StoreSetCookie stores responses with Set-Cookie, which every later client then gets as well.
+	StoreSetCookie bool
+}
+
+// Metadata is what decisions about a stored response need, computed once by [Store]. It holds no reference to the
+// message it was computed from. Durations lie between 0 and 2^31 seconds.
+type Metadata struct {
+	Status int
+
+	Date         time.Time // the Date field, or ResponseTime if that was missing or broken
+	ResponseTime time.Time // when the response was received
+	LastModified time.Time // zero if there is none
+	ETag         string    // entity-tag with quotes and weakness flag, empty if there is none
+
+	InitialAge           time.Duration // corrected_initial_age (RFC 9111 §4.2.3)
+	Lifetime             time.Duration // freshness_lifetime (§4.2.1), explicit or heuristic
+	StaleWhileRevalidate time.Duration // RFC 5861 §3
+	StaleIfError         time.Duration // RFC 5861 §4
+
+	NoCache        bool // never reused without validation (§5.2.2.4)
+	MustRevalidate bool // never reused stale: must-revalidate, proxy-revalidate or s-maxage
+	Immutable      bool // will not change while it is fresh (RFC 8246)
+
+	Vary []string // names in Vary: lower case, sorted, each once
+}
+
+// Age is the current age of the stored response (RFC 9111 §4.2.3), for its Age field. It is never negative.
+func (m *Metadata) Age(now time.Time) time.Duration {
+	resident := clamp(now.Sub(m.ResponseTime))
+	return clamp(m.InitialAge + resident)
+}
+
+// validatable reports whether the stored response has anything to ask the origin about.
+func (m *Metadata) validatable() bool {
+	return m.ETag != "" || !m.LastModified.IsZero()
+}
+
+// maxDelta is the most that delta-seconds can mean (RFC 9111 §1.2.2). The sum of three still fits a Duration.
+const maxDelta = (1 << 31) * time.Second
+
+func clamp(d time.Duration) time.Duration {
+	return min(max(d, 0), maxDelta)
+}
