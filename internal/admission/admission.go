@@ -1,0 +1,205 @@
+package admission
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/limit"
+)
+
+// Room keeps the budgets of all origins, one for each zone and origin.
+type Room struct {
+	seed maphash.Seed
+
+	mu         sync.Mutex
+	generation uint64
+	budgets    map[key]weak.Pointer[budget]
+}
+
+type key struct{ zone, origin string }
+
+// New returns a room without budgets. Nothing of a node bounds it: each zone states its own budget.
+func New(*spec.Node) *Room {
+	return &Room{seed: maphash.MakeSeed(), budgets: make(map[key]weak.Pointer[budget])}
+}
+
+// Policy is how one zone's requests share its origin's budget.
+type Policy struct {
+	seed   maphash.Seed
+	budget *budget
+	terms  *terms
+}
+
+// terms are a budget's numbers.
+type terms struct {
+	generation           uint64 // newer terms have a higher one
+	concurrent, upgrades int64
+	rate                 limit.Rate
+	metered              bool // rate bounds something
+	queue                int
+	timeout              time.Duration
+
+	full, late, capped string // details of refusals
+}
+
+// Compile returns the policy of a zone. If the room knows the zone with the same origin, the policy continues its budget, and
+// changes the budget's numbers with the first request that it admits. It fails if a number of z.Budget is out of bounds.
+func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
+	t, err := compileTerms(&z.Budget)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q: %w", z.Name, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.generation++
+	t.generation = r.generation
+	k := key{z.Name, z.Origin.URL}
+	b := r.budgets[k].Value()
+	if b == nil {
+		b = newBudget(t)
+		r.budgets[k] = weak.Make(b)
+		runtime.AddCleanup(b, r.forget, k)
+	}
+	return &Policy{seed: r.seed, budget: b, terms: t}, nil
+}
+
+// forget drops a budget that neither a policy nor a lease uses any more, unless the zone has come back since.
+func (r *Room) forget(k key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.budgets[k].Value() == nil {
+		delete(r.budgets, k)
+	}
+}
+
+func compileTerms(s *spec.Budget) (*terms, error) {
+	for _, bound := range [...]struct {
+		key   string
+		value int
+	}{
+		{"concurrent", s.Concurrent}, {"rate", s.Rate}, {"burst", s.Burst}, {"queue", s.Queue}, {"upgrades", s.Upgrades},
+	} {
+		if bound.value < 0 {
+			return nil, fmt.Errorf("budget.%s is %d: it must not be negative", bound.key, bound.value)
+		}
+	}
+	if s.Queue > 0 && s.QueueTimeout <= 0 {
+		return nil, fmt.Errorf("budget.queue_timeout is %v: with a queue it must be longer than 0, such as 10s", s.QueueTimeout)
+	}
+	t := &terms{
+		concurrent: int64(s.Concurrent),
+		upgrades:   int64(s.Upgrades),
+		metered:    s.Rate > 0,
+		queue:      s.Queue,
+		timeout:    s.QueueTimeout,
+	}
+	if t.concurrent == 0 {
+		t.concurrent = math.MaxInt64
+	}
+	if t.metered {
+		var err error
+		if t.rate, err = limit.NewRate(s.Rate, time.Second, s.Burst+1); err != nil {
+			return nil, fmt.Errorf("budget.rate: %w", err)
+		}
+	}
+	t.describe(s)
+	return t, nil
+}
+
+// describe prepares what refusals say.
+func (t *terms) describe(s *spec.Budget) {
+	budget := "the origin's budget"
+	if s.Concurrent > 0 {
+		budget += fmt.Sprintf(" of %d concurrent requests", s.Concurrent)
+	}
+	if s.Rate > 0 {
+		budget += fmt.Sprintf(" at %d a second with burst %d", s.Rate, s.Burst)
+	}
+	t.full = fmt.Sprintf("%s is used up and %d requests wait for it", budget, s.Queue)
+	t.late = fmt.Sprintf("waited %v for %s", s.QueueTimeout, budget)
+	t.capped = fmt.Sprintf("%d connections are upgraded", s.Upgrades)
+}
+
+// Admit waits for a share of the origin's budget and writes flow.Admission: how long it waited, and a lease or a refusal. A
+// request for an upgrade takes from the cap of upgrades instead of the concurrent requests; its rate counts like any other's.
+func (p *Policy) Admit(f *flow.Flow) {
+	b, t := p.budget, p.budget.terms(p.terms)
+	upgrade := f.Request.Upgrade != ""
+	if upgrade && !acquire(&b.upgrades, t.upgrades) {
+		f.Admission.Refusal = p.refuse(f, flow.UpgradeCap, "budget.upgrades", t.capped, t.timeout)
+		return
+	}
+	if b.try(t, upgrade) || p.wait(f, t, upgrade) {
+		f.Admission.Lease = b.lease(upgrade)
+	}
+}
+
+// wait stands in the queue and reports whether that got a share; otherwise it writes the refusal.
+func (p *Policy) wait(f *flow.Flow, t *terms, upgrade bool) bool {
+	start := time.Now()
+	w := p.budget.waiter(upgrade)
+	if f.Abort.Watch(w) {
+		p.budget.enqueue(w, f.Request.Source)
+	} else {
+		w.Interrupt()
+	}
+	<-w.done
+	f.Abort.Unwatch() // from here on w is ours alone
+	f.Admission.Waited = time.Since(start)
+	outcome, backlog := w.outcome, w.backlog
+	p.budget.waiters.Put(w)
+	switch outcome {
+	case dropped:
+		f.Admission.Refusal = p.refuse(f, flow.QueueFull, "budget.queue", t.full, backlog)
+	case expired:
+		f.Admission.Refusal = p.refuse(f, flow.QueueTimeout, "budget.queue_timeout", t.late, backlog)
+	case gone:
+		f.Admission.Refusal = &flow.Refusal{
+			Reason: flow.ClientGone, Status: 499, Rule: "budget.queue", Detail: "the client left the queue for the origin's budget",
+		}
+	}
+	return outcome == admitted
+}
+
+func (p *Policy) refuse(f *flow.Flow, reason flow.Reason, rule, detail string, backlog time.Duration) *flow.Refusal {
+	return &flow.Refusal{
+		Reason: reason, Status: 503, Rule: rule, Detail: detail,
+		RetryAfter: p.retryAfter(backlog, f.Request.Source),
+	}
+}
+
+// maxBacklog bounds what is told of the backlog; with the spread on top, Retry-After is from 1 to 30 seconds.
+const maxBacklog = 15
+
+// retryAfter is the backlog, in whole seconds, and up to as much again: how much is the source's own constant share, so that
+// those refused together do not come back together.
+func (p *Policy) retryAfter(backlog time.Duration, source netip.Prefix) time.Duration {
+	seconds := uint64(min(max(math.Ceil(backlog.Seconds()), 1), maxBacklog))
+	b := source.Addr().As16()
+	share := maphash.Bytes(p.seed, b[:]) % (seconds + 1)
+	return time.Duration(seconds+share) * time.Second
+}
+
+// Load is how much of a budget is in use.
+type Load struct {
+	// Concurrent requests and Upgrades have a lease, Queued requests wait for one.
+	Concurrent, Queued, Upgrades int
+}
+
+// Load returns the present load of the policy's budget. Its numbers are read one after another, not at one instant.
+func (p *Policy) Load() Load {
+	b := p.budget
+	return Load{
+		Concurrent: int(b.concurrent.Load()),
+		Queued:     int(b.waiting.Load()),
+		Upgrades:   int(b.upgrades.Load()),
+	}
+}

@@ -1,0 +1,15 @@
+// Package admission gives each origin no more than its budget: so many requests at a time, so many a second, and whoever
+// finds it used up waits a bounded time in a bounded queue that is fair to sources.
+//
+// It learns a request's source and whether its client has gone, and writes flow.Admission: a lease on the budget, or why there
+// is none. Budgets are kept by zone and origin for as long as a policy or a lease uses them, so recompiling a zone forgets
+// nothing that is under way; new numbers come into force with the first request admitted under them.
+//
+// The queue is a tree: networks (IPv4 /24, IPv6 /48) take turns, within each its sources (/32, /64), and each source's requests
+// go in order of arrival. When it is full, the newest request of the longest source in the longest network gives way, the
+// arriving one where lengths are equal: a flood fills its own place in the queue and nobody else's.
+//
+// Memory is bounded by the queue, each wait by its timeout and by the client's patience. While nobody waits, a request costs
+// some atomic operations and no allocation. Under an unmet budget it fails with 503 and an honest Retry-After, never by letting
+// one more through.
+package admission

@@ -1,0 +1,55 @@
+package verdict
+
+import (
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/verdict/limits"
+	"github.com/seawall/seawall/internal/verdict/lists"
+)
+
+// Policy is how one zone's requests are judged.
+type Policy struct {
+	lists                    *lists.Lists
+	requests, originRequests *limits.Limit
+	dry                      bool // limits only say what they would have refused
+	counts                   *counts
+}
+
+// Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
+// check, a denied one is refused at no further cost.
+func (p *Policy) Judge(f *flow.Flow) {
+	switch listing, prefix := p.lists.Find(f.Request.Client); listing {
+	case lists.Allowed:
+		p.allow(f)
+	case lists.Denied:
+		p.deny(f, prefix)
+	default:
+		if ok, wait := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
+			p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait)
+		}
+	}
+}
+
+// JudgeBody gives the verdict on a request that the cache cannot answer: it is bound for the origin, and its source pays for
+// that.
+func (p *Policy) JudgeBody(f *flow.Flow) {
+	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
+		return
+	}
+	ok, wait := p.originRequests.Take(f.Request.Source, time.Now())
+	if !ok {
+		p.limit(f, limitsOriginRequests, flow.OriginLimit, p.originRequests.Detail, wait)
+		return
+	}
+	f.Verdict.Charged = true
+}
+
+// Settle gives back, after the response, what a source paid for a request that never reached the origin: a visitor who met a
+// full queue is not counted against.
+func (p *Policy) Settle(f *flow.Flow) {
+	if f.Verdict.Charged && f.Origin.Attempts == 0 {
+		p.originRequests.Refund(f.Request.Source, time.Now())
+		f.Verdict.Charged = false
+	}
+}

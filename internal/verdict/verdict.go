@@ -1,0 +1,69 @@
+package verdict
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"weak"
+
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/limits"
+	"github.com/seawall/seawall/internal/verdict/lists"
+)
+
+// Room keeps what outlives a zone's policy: what its sources have taken, and the counts of its matches.
+type Room struct {
+	taken *limits.Table
+
+	mu     sync.Mutex
+	counts map[string]weak.Pointer[counts] // by zone
+}
+
+// New returns a room in which nobody has taken anything. Nothing of a node bounds it.
+func New(*spec.Node) *Room {
+	return &Room{taken: limits.New(), counts: make(map[string]weak.Pointer[counts])}
+}
+
+// Compile returns the policy of a zone. It fails if a limit cannot be counted or the action is unknown.
+func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
+	if a := z.Limits.Action; a != spec.ActionBlock && a != spec.ActionLog {
+		return nil, fmt.Errorf("zone %q: limits.action is %q: it must be %q or %q", z.Name, a, spec.ActionBlock, spec.ActionLog)
+	}
+	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q: limits.requests: %w", z.Name, err)
+	}
+	originRequests, err := r.taken.Compile(z.Name, uint8(limitsOriginRequests), z.Limits.OriginRequests)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q: limits.origin_requests: %w", z.Name, err)
+	}
+	return &Policy{
+		lists:          lists.Compile(&z.Lists),
+		requests:       requests,
+		originRequests: originRequests,
+		dry:            z.Limits.Action == spec.ActionLog,
+		counts:         r.countsOf(z.Name),
+	}, nil
+}
+
+// countsOf returns the counts that the zone's policies share.
+func (r *Room) countsOf(zone string) *counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.counts[zone].Value()
+	if c == nil {
+		c = new(counts)
+		r.counts[zone] = weak.Make(c)
+		runtime.AddCleanup(c, r.forget, zone)
+	}
+	return c
+}
+
+// forget drops the counts of a zone that has no policy any more, unless it has come back since.
+func (r *Room) forget(zone string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counts[zone].Value() == nil {
+		delete(r.counts, zone)
+	}
+}

@@ -1,0 +1,300 @@
+package verdict
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
+)
+
+func compile(tb testing.TB, r *Room, change func(z *spec.Zone)) *Policy {
+	tb.Helper()
+	z := spec.DefaultZone()
+	z.Name = "test"
+	change(&z)
+	p, err := r.Compile(&z)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func newFlow(addr string) *flow.Flow {
+	f := &flow.Flow{Conn: new(flow.Conn)}
+	f.Request.Client = netip.MustParseAddr(addr)
+	f.Request.Source = prefixes.Source(f.Request.Client)
+	f.Request.Received = time.Now()
+	return f
+}
+
+func prefix(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(s)} }
+
+// few has limits that are soon reached: two requests at once, one of them to the origin.
+func few(z *spec.Zone) {
+	z.Limits.Requests = spec.Rate{Requests: 1, Per: time.Second, Burst: 1}
+	z.Limits.OriginRequests = spec.Rate{Requests: 1, Per: 10 * time.Second}
+	z.Lists.Allow, z.Lists.Deny = prefix("192.0.2.1/32"), prefix("192.0.2.0/24")
+}
+
+func dry(z *spec.Zone) {
+	few(z)
+	z.Limits.Action = spec.ActionLog
+}
+
+func TestOrder(t *testing.T) {
+	const requests, origin = "1 requests per 1s with burst 1, for each source", "1 requests per 10s with burst 0, for each source"
+	judge, body := (*Policy).Judge, (*Policy).JudgeBody
+	tests := []struct {
+		name  string
+		zone  func(*spec.Zone)
+		addr  string
+		verbs []func(*Policy, *flow.Flow) // on one request each, but the last two are on the same
+		want  flow.Verdict
+	}{
+		{"pass", few, "203.0.113.1", []func(*Policy, *flow.Flow){judge, body}, flow.Verdict{Charged: true}},
+		{"allowed", few, "192.0.2.1", []func(*Policy, *flow.Flow){judge, judge, judge, judge, body, body, judge, body},
+			flow.Verdict{Action: flow.Allow, Rule: "lists.allow"}},
+		{"denied", few, "192.0.2.2", []func(*Policy, *flow.Flow){judge},
+			flow.Verdict{Action: flow.Block, Rule: "lists.deny", Refusal: &flow.Refusal{
+				Reason: flow.Denied, Status: 403, Rule: "lists.deny", Detail: "192.0.2.0/24 is on the deny list"}}},
+		{"over the limit of requests", few, "203.0.113.1", []func(*Policy, *flow.Flow){judge, judge, judge},
+			flow.Verdict{Action: flow.Block, Rule: "limits.requests", Refusal: &flow.Refusal{
+				Reason: flow.RequestLimit, Status: 429, Rule: "limits.requests", Detail: requests, RetryAfter: time.Second}}},
+		{"over the limit of origin requests", few, "203.0.113.1", []func(*Policy, *flow.Flow){body, judge, body},
+			flow.Verdict{Action: flow.Block, Rule: "limits.origin_requests", Refusal: &flow.Refusal{
+				Reason: flow.OriginLimit, Status: 429, Rule: "limits.origin_requests", Detail: origin, RetryAfter: 10 * time.Second}}},
+		{"dry run", dry, "203.0.113.1", []func(*Policy, *flow.Flow){judge, judge, body, judge, body},
+			flow.Verdict{Dry: []string{"limits.requests", "limits.origin_requests"}}},
+		{"lists in a dry run", dry, "192.0.2.2", []func(*Policy, *flow.Flow){judge},
+			flow.Verdict{Action: flow.Block, Rule: "lists.deny", Refusal: &flow.Refusal{
+				Reason: flow.Denied, Status: 403, Rule: "lists.deny", Detail: "192.0.2.0/24 is on the deny list"}}},
+		{"no limits", func(z *spec.Zone) { z.Limits.Requests, z.Limits.OriginRequests = spec.Rate{}, spec.Rate{} }, "203.0.113.1",
+			[]func(*Policy, *flow.Flow){judge, judge, judge, judge, body, body, judge, body}, flow.Verdict{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := compile(t, New(nil), tt.zone)
+				var f *flow.Flow
+				for i, verb := range tt.verbs {
+					if i != len(tt.verbs)-1 || i == 0 {
+						f = newFlow(tt.addr)
+					}
+					verb(p, f)
+				}
+				if diff := cmp.Diff(tt.want, f.Verdict); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestSourcesOfIPv6 counts a /64 as one.
+func TestSourcesOfIPv6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := compile(t, New(nil), few)
+		var got []flow.Action
+		for _, addr := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::ffff", "2001:db8:0:1::1"} {
+			f := newFlow(addr)
+			p.Judge(f)
+			got = append(got, f.Verdict.Action)
+		}
+		if diff := cmp.Diff([]flow.Action{flow.Pass, flow.Pass, flow.Block, flow.Pass}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+func TestSettle(t *testing.T) {
+	tests := []struct {
+		name     string
+		attempts int
+		want     flow.Action // of the next request
+	}{
+		{"reached the origin", 1, flow.Block},
+		{"never reached the origin", 0, flow.Pass},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := compile(t, New(nil), few)
+				f := newFlow("203.0.113.1")
+				p.Judge(f)
+				p.JudgeBody(f)
+				f.Origin.Attempts = tt.attempts
+				p.Settle(f)
+				p.Settle(f) // gives nothing back twice
+				if got, want := f.Verdict.Charged, tt.attempts > 0; got != want {
+					t.Errorf("charged: got %v, want %v", got, want)
+				}
+				next := newFlow("203.0.113.1")
+				p.JudgeBody(next)
+				if got := next.Verdict.Action; got != tt.want {
+					t.Errorf("next request: got %v, want %v", got, tt.want)
+				}
+				p.Settle(next) // a refused one has nothing to get back
+				last := newFlow("203.0.113.1")
+				if p.JudgeBody(last); (last.Verdict.Action == flow.Block) != (tt.attempts > 0) {
+					t.Errorf("last request: got %v", last.Verdict.Action)
+				}
+			})
+		})
+	}
+}
+
+// TestRecompile: neither what sources have taken nor the counts are forgotten.
+func TestRecompile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := New(nil)
+		p := compile(t, room, few)
+		for _, addr := range []string{"203.0.113.1", "203.0.113.1", "192.0.2.1", "192.0.2.2"} {
+			p.Judge(newFlow(addr))
+		}
+		p = compile(t, room, few)
+		f := newFlow("203.0.113.1")
+		p.Judge(f)
+		if got, want := f.Verdict.Action, flow.Block; got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		other := compile(t, room, func(z *spec.Zone) { z.Name = "other" })
+		f = newFlow("203.0.113.1")
+		other.Judge(f)
+		if got, want := f.Verdict.Action, flow.Pass; got != want {
+			t.Errorf("other zone: got %v, want %v", got, want)
+		}
+		want := []Count{{"lists.allow", 1}, {"lists.deny", 1}, {"limits.requests", 1}, {"limits.origin_requests", 0}}
+		if diff := cmp.Diff(want, p.Counts()); diff != "" {
+			t.Errorf("counts: -want +got:\n%s", diff)
+		}
+	})
+}
+
+func TestCountsOfAllShards(t *testing.T) {
+	p := compile(t, New(nil), dry)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			f := newFlow("192.0.2.2")
+			f.Conn.Shard = uint32(i)
+			p.Judge(f)
+		})
+	}
+	wg.Wait()
+	if got, want := p.Counts()[listsDeny], (Count{"lists.deny", 100}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestCountsAreForgotten(t *testing.T) {
+	room := New(nil)
+	compile(t, room, few)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		runtime.GC()
+		room.mu.Lock()
+		n := len(room.counts)
+		room.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got counts of %d zones that have no policy", n)
+		}
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*spec.Zone)
+		want   string
+	}{
+		{"action", func(z *spec.Zone) { z.Limits.Action = "drop" },
+			`zone "test": limits.action is "drop": it must be "block" or "log"`},
+		{"requests", func(z *spec.Zone) { z.Limits.Requests.Per = 0 }, `zone "test": limits.requests: rate of 50 per 0s`},
+		{"origin requests", func(z *spec.Zone) { z.Limits.OriginRequests.Burst = -1 },
+			`zone "test": limits.origin_requests: burst is -1`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			z := spec.DefaultZone()
+			z.Name = "test"
+			tt.change(&z)
+			_, err := New(nil).Compile(&z)
+			if got := fmt.Sprint(err); err == nil || !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %s, want %s…", got, tt.want)
+			}
+		})
+	}
+}
+
+// open has limits that are never reached here, tight has ones that always are.
+func open(z *spec.Zone) {
+	few(z)
+	z.Limits.Requests = spec.Rate{Requests: 1_000_000, Per: time.Second, Burst: 1_000_000_000}
+	z.Limits.OriginRequests = z.Limits.Requests
+}
+
+func tight(z *spec.Zone) {
+	few(z)
+	z.Limits.Requests = spec.Rate{Requests: 1, Per: time.Hour}
+}
+
+func TestPassAllocatesNothing(t *testing.T) {
+	p := compile(t, New(nil), open)
+	for _, addr := range []string{"203.0.113.1", "192.0.2.1", "2001:db8::1"} {
+		f := newFlow(addr)
+		if got := testing.AllocsPerRun(100, func() {
+			p.Judge(f)
+			p.JudgeBody(f)
+			p.Settle(f)
+		}); got != 0 {
+			t.Errorf("%s: got %v allocations, want 0", addr, got)
+		}
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	tests := []struct {
+		name string
+		zone func(*spec.Zone)
+		addr string
+	}{
+		{"pass", open, "203.0.113.1"},
+		{"pass without lists", func(z *spec.Zone) { open(z); z.Lists = spec.Lists{} }, "203.0.113.1"},
+		{"pass IPv6", open, "2001:db8::1"},
+		{"allow", open, "192.0.2.1"},
+		{"deny", open, "192.0.2.2"},
+		{"limit", tight, "203.0.113.1"},
+	}
+	for _, tt := range tests {
+		b.Run(tt.name, func(b *testing.B) {
+			p, f := compile(b, New(nil), tt.zone), newFlow(tt.addr)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.Verdict = flow.Verdict{}
+				p.Judge(f)
+			}
+		})
+	}
+}
+
+func BenchmarkJudgeBody(b *testing.B) {
+	p, f := compile(b, New(nil), open), newFlow("203.0.113.1")
+	b.ReportAllocs()
+	for b.Loop() {
+		p.JudgeBody(f)
+		p.Settle(f)
+	}
+}
