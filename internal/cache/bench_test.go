@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// browser is what a browser sends with a request.
+var browser = []string{
+	"Host: example.org", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language: en-US,en;q=0.5",
+	"Accept-Encoding: gzip, deflate, br, zstd", "Connection: keep-alive", "Upgrade-Insecure-Requests: 1",
+}
+
+func benchmarkLookup(b *testing.B, answer *flow.Message, target string, want flow.CacheStatus) {
+	p := newPolicyOf(b, 256<<20, 16<<20, 1000)
+	f := get("/articles/2026/what-happened", browser...)
+	run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) { return answer, nil })
+	// Fill the store by half, so that the policy keeps its records.
+	for i := range 2200 {
+		g := get("/" + itoa(i))
+		run(p, g, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+			return &flow.Message{Status: 200, Fields: lines(cacheable), Length: 64 << 10, Body: make([]byte, 64<<10)}, nil
+		})
+	}
+	request := get(target, browser...).Request
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		f := &flow.Flow{Request: request}
+		for pb.Next() {
+			f.Cache = flow.Cache{}
+			if p.Lookup(f); f.Cache.Status != want {
+				b.Fatalf("got %v, want %v", f.Cache.Status, want)
+			}
+		}
+	})
+}
+
+func BenchmarkLookupHit(b *testing.B) {
+	benchmarkLookup(b, response(200, strings.Repeat("x", 1024), "Cache-Control: max-age=3600"), "/articles/2026/what-happened", flow.Hit)
+}
+
+func BenchmarkLookupHitVary(b *testing.B) {
+	benchmarkLookup(b, response(200, strings.Repeat("x", 1024), "Cache-Control: max-age=3600", "Vary: Accept-Encoding"),
+		"/articles/2026/what-happened", flow.Hit)
+}
+
+func BenchmarkLookupMiss(b *testing.B) {
+	benchmarkLookup(b, response(200, "x", "Cache-Control: max-age=3600"), "/articles/2026/nothing", flow.Miss)
+}
+
+// BenchmarkFetch is a miss that is stored: Lookup, Join and Keep of a body that comes whole with its head.
+func BenchmarkFetch(b *testing.B) {
+	p := newPolicy(b)
+	f := get("/a", browser...)
+	body := make([]byte, 1024)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		f.Cache, f.Request.Query, f.Request.HasQuery = flow.Cache{}, itoa(i), true
+		p.Lookup(f)
+		if p.Join(f) != Lead {
+			b.Fatal("not a miss")
+		}
+		f.Origin.Message = &flow.Message{Status: 200, Fields: lines(cacheable), Length: 1024, Body: body}
+		p.Keep(f)
+	}
+}

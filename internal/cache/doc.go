@@ -1,0 +1,50 @@
+// Package cache answers requests from memory and lets many requests for one object share one fetch from the origin.
+//
+// It learns the request in its normal form, the zone's wishes and, after a fetch, the origin's response; what may be stored and
+// reused is decided by httpcache (RFC 9111). It writes flow.Cache and nothing else, except that it lends a flow that leads a
+// fetch another Abort until [Policy.Keep] or [Policy.Abandon].
+//
+// The order of calls is: [Policy.Lookup], which never waits. Unless that found an answer or a refusal, [Policy.Join], which may
+// wait and says whether this flow leads a fetch, was served, or goes on by itself. After [Lead] follows [Policy.Keep] (the origin
+// has answered) or [Policy.Abandon] (it has not; after Keep it does nothing, so it may be deferred). A message with a Stream must
+// be closed.
+//
+// # Stored objects
+//
+// One store serves all zones of a node. A key is zone, scheme, host, path and query, hashed with a secret seed; the
+// whole text is kept and compared, so that a collision is a miss. Scheme is part of it because a site's redirect from http to
+// https must not answer https. A response with Vary is found by way of a marker, stored under the key, that names the fields;
+// the response itself lies under a hash of the key and those fields' values. At most [maxVariants] variants of a key are kept,
+// the oldest makes room: whoever invents values costs fetches, which are limited elsewhere, but cannot lock others out.
+//
+// Zones do not see each other's objects, yet share the store: a zone that fills it evicts others' objects, those first that are
+// asked for least.
+//
+// # Fetches
+//
+// A [fill] is one fetch that others may wait for. It has one mutex and goes through these states:
+//
+//	fetching → growing → complete
+//	         ↘ refused ↘ window → over
+//
+// While fetching, one flow leads and others wait for the head. If the leader can't fetch, the one that has waited longest leads
+// next, so that a refusal costs one wake-up and not a stampede. With a storable head the fill grows: any number of readers
+// follow at their own speed, the fetch waits for none of them. A body that turns out too large for the cache becomes a window:
+// nobody new may join, and the fetch stays at most [windowSize] ahead of its slowest reader. A response that may not be shared
+// refuses: waiters fetch on their own, and the key is remembered for seconds so that nobody queues behind it ("hit for miss":
+// they may still store). A fill without a single interested client is cancelled, unless half of its body has come. Within
+// stale-while-revalidate (RFC 5861 §3) one request revalidates and those that come meanwhile get the stale object.
+//
+// Locks are taken in this order: a client's Abort, a shard of the table, a fill; the store's and an origin's Abort come last.
+// Methods of a client's Abort are never called with a lock held.
+//
+// # Bounds and failure
+//
+// The bytes of all objects and fetches together stay within spec.Memory.Size, but for moments while evictions catch up and for
+// what windows hold, 1 to 3 MiB each. Fetches may have a quarter of it; past that, responses pass through unstored. Requests
+// waiting for one fetch are bounded by spec.Cache.Waiters and wait at most [headWait]. Bodies that readers still hold after an
+// eviction are bounded by the connections that read them. A truncated body is never stored; its readers get
+// io.ErrUnexpectedEOF. When the origin cannot be reached, or its budget is used up, a stale object that nothing forbids
+// (RFC 9111 §4.2.4) is served for up to [disconnectedGrace]; the site's owner agrees to that by putting this cache in front. For
+// a 5xx answer it takes the origin's own stale-if-error (RFC 5861 §4).
+package cache

@@ -1,0 +1,171 @@
+package cache
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// entryOverhead is roughly what an entry and its places in the store take besides texts and body, in bytes; a marker's keys
+// come on top.
+const (
+	entryOverhead  = 640
+	markerOverhead = entryOverhead + maxVariants*8
+	fieldOverhead  = 32
+)
+
+// entry is what the store holds under a key: a response, or the marker of a target whose responses vary. It is immutable once
+// stored, except for a marker's list of keys.
+type entry struct {
+	target  target
+	marker  *marker
+	variant string // the request's fields that selected the response, as httpcache.AppendVaryKey writes them
+	meta    httpcache.Metadata
+	message flow.Message // ready to be served
+	bytes   int64
+}
+
+// Size is the entry's weight in the store.
+func (e *entry) Size() int64 { return e.bytes }
+
+// newEntry prepares a response for the store: fields are copied into one string, so that no message is pinned. The body is
+// added by complete.
+func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field) *entry {
+	e := &entry{target: t.clone(), meta: *meta}
+	kept := meta.StoredFields(make([]flow.Field, 0, len(fields)+1), fields)
+	kept = slices.DeleteFunc(kept, func(f flow.Field) bool { return flow.Named(f.Name, "content-length") })
+	e.message = flow.Message{Status: status, Fields: cloneFields(kept)}
+	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead
+	for _, f := range kept {
+		e.bytes += int64(len(f.Name) + len(f.Value))
+	}
+	return e
+}
+
+// complete adds the body; e is then ready for the store.
+func (e *entry) complete(body []byte) {
+	e.message.Body = body
+	e.message.Length = int64(len(body))
+	e.bytes += int64(cap(body) + len(e.variant))
+}
+
+// cloneFields copies fields; their texts become parts of one new string.
+func cloneFields(fields []flow.Field) []flow.Field {
+	n := 0
+	for _, f := range fields {
+		n += len(f.Name) + len(f.Value)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, f := range fields {
+		b.WriteString(f.Name)
+		b.WriteString(f.Value)
+	}
+	text := b.String()
+	clones := make([]flow.Field, len(fields))
+	for i, f := range fields {
+		clones[i].Name, text = text[:len(f.Name)], text[len(f.Name):]
+		clones[i].Value, text = text[:len(f.Value)], text[len(f.Value):]
+	}
+	return clones
+}
+
+// marker tells which request fields select among a target's responses, and where these are.
+type marker struct {
+	vary       []string // lower case, sorted
+	generation uint64
+
+	mu   sync.Mutex
+	keys []store.Key // of the variants, a ring once it is full
+	next int         // the oldest in a full ring
+}
+
+func (r *Room) newMarker(t target, vary []string) *entry {
+	e := &entry{target: t.clone(), marker: &marker{vary: vary, generation: r.generations.Add(1)}}
+	e.bytes = markerOverhead + e.target.size()
+	for _, name := range vary {
+		e.bytes += int64(len(name)) + fieldOverhead
+	}
+	return e
+}
+
+// add notes a variant's key and returns the key that has to make room for it, if one has.
+func (m *marker) add(k store.Key) (oldest store.Key, full bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case slices.Contains(m.keys, k):
+		return oldest, false
+	case len(m.keys) < maxVariants:
+		m.keys = append(m.keys, k)
+		return oldest, false
+	}
+	oldest, m.keys[m.next] = m.keys[m.next], k
+	m.next = (m.next + 1) % maxVariants
+	return oldest, true
+}
+
+// list returns the variants' keys.
+func (m *marker) list() []store.Key {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.keys)
+}
+
+// assign gives a new response its spot: by Vary it belongs under its target's key or under that of a variant. Names that an
+// earlier response of the target varied by stay, so that an origin that forgets Vary on some responses, or changes it, can't
+// have a response served to the wrong client.
+func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
+	sh := r.fills.shard(s.primary)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	current := r.get(s.primary, &s.target)
+	marked := current != nil && current.marker != nil
+	if !marked && len(e.meta.Vary) == 0 {
+		s.key = s.primary
+		return nil
+	}
+	vary = e.meta.Vary
+	if marked {
+		vary = union(current.marker.vary, vary)
+	}
+	if !marked || !slices.Equal(vary, current.marker.vary) {
+		if marked {
+			r.forgetVariants(current.marker)
+		}
+		current = r.newMarker(s.target, vary)
+		r.objects.Set(s.primary, current)
+	}
+	variant := httpcache.AppendVaryKey(nil, vary, fields)
+	e.variant = string(variant)
+	s.key = r.variantKey(s.primary, current.marker.generation, variant)
+	if oldest, full := current.marker.add(s.key); full {
+		r.objects.Delete(oldest)
+	}
+	return vary
+}
+
+// forgetVariants drops all variants of a marker from the store.
+func (r *Room) forgetVariants(m *marker) {
+	for _, k := range m.list() {
+		r.objects.Delete(k)
+	}
+}
+
+// maxVaryNames bounds the names of a marker; httpcache bounds those of one response to the same number.
+const maxVaryNames = 16
+
+// union merges two sorted lists of names; if there are too many, the newer list alone counts.
+func union(older, newer []string) []string {
+	names := slices.Concat(older, newer)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > maxVaryNames {
+		return newer
+	}
+	return names
+}

@@ -1,0 +1,47 @@
+package cache
+
+import (
+	"net/url"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// Invalidate follows the origin's answer to a request whose method is not safe: unless that was an error, what is stored under
+// the target URI, and under a Location and Content-Location of the same origin, is dropped with all its variants, for http and
+// https, and fetches of it in progress are not stored (RFC 9111 §4.4). Other methods and answers change nothing. Each
+// request drops at most three targets and has itself cost the origin one, so nobody gains much by it.
+func (p *Policy) Invalidate(f *flow.Flow) {
+	q, msg := &f.Request, f.Origin.Message
+	if !p.enabled || msg == nil || !httpcache.Invalidates(q.Method, msg.Status) {
+		return
+	}
+	t := p.target(q)
+	p.drop(t)
+	uri := q.Scheme + "://" + q.Host + q.Path
+	if q.HasQuery {
+		uri += "?" + q.Query
+	}
+	resp := httpcache.Response{Status: msg.Status, Fields: msg.Fields}
+	for _, other := range httpcache.Invalidated(nil, q.Method, uri, &resp) {
+		if u, err := url.Parse(other); err == nil && other != uri {
+			t.path, t.query, t.hasQuery = u.EscapedPath(), u.RawQuery, u.ForceQuery || u.RawQuery != ""
+			p.drop(t)
+		}
+	}
+}
+
+// drop forgets a target under either scheme.
+func (p *Policy) drop(t target) {
+	for _, t.scheme = range [...]string{"http", "https"} {
+		k := p.key(&t)
+		if e := p.room.get(k, &t); e != nil && e.marker != nil {
+			for _, v := range e.marker.list() {
+				p.room.fills.bar(v)
+				p.room.objects.Delete(v)
+			}
+		}
+		p.room.fills.bar(k)
+		p.room.objects.Delete(k)
+	}
+}

@@ -1,0 +1,272 @@
+package cache
+
+import (
+	"io"
+	"time"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// Keep takes the origin's answer to a flow that leads, in flow.Origin.Message. It may wait for the body's first piece. After it,
+// flow.Cache.Message is what to serve, and the origin's message is the cache's business: it is
+//
+//   - the response that is being stored, or has been: Stored is true;
+//   - the stored response that a 304 confirmed: Status is Revalidated;
+//   - a stale response in place of a server error, where the origin allows it: Status is Stale;
+//   - or the origin's own, which is not stored, for the reason in Reason.
+func (p *Policy) Keep(f *flow.Flow) {
+	l := p.endLead(f)
+	if l == nil {
+		return
+	}
+	k := keep{p, f, l, time.Now()}
+	msg, stale := f.Origin.Message, l.spot.entry
+	switch {
+	case stale != nil && msg.Status == 304:
+		k.revalidate(stale)
+	case stale != nil && isServerError(msg.Status) && p.decide(stale, &f.Request, k.now).StaleIfError > 0:
+		closeMessage(msg)
+		k.serveStale("the origin's answer was an error")
+	default:
+		k.store()
+	}
+	l.client.Unwatch()
+	f.Abort = l.client
+}
+
+// Abandon ends the lead of a flow whose fetch was refused on the way or failed. If a stale response may stand in for an origin
+// that cannot be reached, flow.Cache.Message is that one and Status is Stale, for those who wait as well. Otherwise the one
+// that has waited longest leads.
+func (p *Policy) Abandon(f *flow.Flow) {
+	l := p.endLead(f)
+	if l == nil {
+		return
+	}
+	k := keep{p, f, l, time.Now()}
+	if stale := l.spot.entry; stale != nil && disconnected(f) {
+		d := p.decide(stale, &f.Request, k.now)
+		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= disconnectedGrace {
+			k.serveStale("the origin cannot be reached")
+		}
+	}
+	l.fill.handOver(l)
+	l.client.Unwatch()
+	f.Abort = l.client
+}
+
+// endLead takes a flow's lead out of the table; nil if it has none.
+func (p *Policy) endLead(f *flow.Flow) *lead {
+	t := p.target(&f.Request)
+	return p.room.fills.led(p.key(&t), f)
+}
+
+// disconnected reports whether a flow was refused because the origin could not be asked.
+func disconnected(f *flow.Flow) bool {
+	for _, r := range [...]*flow.Refusal{f.Admission.Refusal, f.Origin.Refusal} {
+		if r == nil {
+			continue
+		}
+		switch r.Reason {
+		case flow.QueueFull, flow.QueueTimeout, flow.OriginUnreachable, flow.OriginTimeout, flow.OriginBroken:
+			return true
+		}
+	}
+	return false
+}
+
+// isServerError names the statuses that RFC 5861 §4 is about.
+func isServerError(status int) bool {
+	return status == 500 || status >= 502 && status <= 504
+}
+
+func closeMessage(m *flow.Message) {
+	if m.Stream != nil {
+		m.Stream.Close()
+	}
+}
+
+// keep is one call of Keep or Abandon.
+type keep struct {
+	policy *Policy
+	flow   *flow.Flow
+	lead   *lead
+	now    time.Time
+}
+
+// judge asks httpcache about a response to the flow's request. The time the request was sent does not include waiting for
+// admission, so that a queue does not age responses.
+func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpcache.Refusal) {
+	q := &k.flow.Request
+	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
+	resp := httpcache.Response{Status: status, Fields: fields}
+	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, k.policy.http)
+}
+
+// serve makes a complete entry the leader's answer.
+func (k *keep) serve(e *entry, status flow.CacheStatus) {
+	d := k.policy.decide(e, &k.flow.Request, k.now)
+	serve(&k.flow.Cache, e, status, &d)
+}
+
+// serveStale gives the stale entry to the leader and to those who wait.
+func (k *keep) serveStale(reason string) {
+	stale := k.lead.spot.entry
+	k.lead.fill.settle(answer{stale, k.lead.spot.vary, flow.Stale}, false, k.lead.spot.key)
+	k.serve(stale, flow.Stale)
+	k.flow.Cache.Reason = reason
+	k.lead.leave()
+}
+
+// revalidate uses a 304 to refresh the stale entry (RFC 9111 §4.3.4).
+func (k *keep) revalidate(stale *entry) {
+	p, r, l, c := k.policy, k.policy.room, k.lead, &k.flow.Cache
+	answered := *k.flow.Origin.Message
+	closeMessage(&answered)
+	defer l.leave()
+	resp := httpcache.Response{Status: answered.Status, Fields: answered.Fields}
+	if !stale.meta.Freshens(&resp) {
+		// The origin says that what we asked about is good, with the validators of something else. It is served once more to
+		// the one who asked, and then fetched anew.
+		r.objects.Delete(l.spot.key)
+		l.fill.refuse()
+		k.serve(stale, flow.Revalidated)
+		c.Reason = "the origin's 304 has other validators"
+		return
+	}
+	fields := httpcache.Merge(stale.message.Fields, answered.Fields, p.http)
+	meta, refusal := k.judge(stale.message.Status, fields)
+	storable := refusal == httpcache.Storable
+	if !storable {
+		meta, c.Reason = stale.meta, refusal.String()
+	}
+	e := newEntry(l.spot.target, &meta, stale.message.Status, fields)
+	if !storable {
+		e.complete(stale.message.Body)
+		r.objects.Delete(l.spot.key)
+		l.fill.refuse()
+		k.serve(e, flow.Revalidated)
+		return
+	}
+	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	e.complete(stale.message.Body)
+	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
+	k.serve(e, flow.Revalidated)
+	k.remember(e)
+	c.Stored = true
+}
+
+// store keeps a new response, if it may.
+func (k *keep) store() {
+	r, l, msg := k.policy.room, k.lead, k.flow.Origin.Message
+	meta, refusal := k.judge(msg.Status, msg.Fields)
+	switch {
+	case refusal != httpcache.Storable:
+		if msg.Status < 500 && l.spot.entry != nil {
+			r.objects.Delete(l.spot.key) // it has been superseded
+		}
+		if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
+			k.rememberFor(unshareableFor, msg.Status)
+		}
+		k.passThrough(refusal.String())
+		return
+	case msg.Length > r.maxObject:
+		r.fills.remember(l.spot.key, k.now, tooLargeFor, true)
+		k.passThrough("response is too large")
+		return
+	case r.filling.full():
+		k.passThrough("memory for fetches is used up")
+		return
+	}
+	from := l.spot.key
+	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields)
+	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
+		k.passThrough(reason)
+		return
+	}
+	rd := l.fill.begin(answer{e, vary, flow.Miss}, l.spot.key, msg.Length, l.client)
+	if rd == nil {
+		r.fills.remove(l.fill, l.spot.key)
+		k.passThrough("the client is gone")
+		return
+	}
+	r.fills.forget(from)
+	k.remember(e)
+	k.fill(rd, e, msg)
+}
+
+// fill begins to take the body. If it comes whole with its head, that is all; else a goroutine of its own goes on.
+func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
+	fl, c := k.lead.fill, &k.flow.Cache
+	piece, err := msg.Body, io.EOF
+	if msg.Stream != nil {
+		piece, err = msg.Stream.Next()
+	}
+	more := (err == nil || err == io.EOF) && fl.add(piece, err == io.EOF) && err == nil
+	if more {
+		go fl.pump(msg.Stream)
+	} else {
+		fl.finish(err)
+		closeMessage(msg)
+	}
+	k.serve(e, flow.Miss)
+	whole := fl.whole()
+	c.Stored = whole || more
+	if whole {
+		rd.Close()
+	} else {
+		c.Message = fl.message(rd)
+	}
+	k.lead.leave()
+}
+
+// passThrough gives the leader the origin's response and lets those who wait fetch on their own.
+func (k *keep) passThrough(reason string) {
+	k.lead.fill.refuse()
+	c := &k.flow.Cache
+	c.Reason = reason
+	m := *k.flow.Origin.Message
+	if m.Stream != nil {
+		m.Stream = &relay{Body: m.Stream, lead: k.lead}
+	}
+	c.Message = &m
+}
+
+// remember notes for a while that a response is of no use for other requests as it is, or forgets that.
+func (k *keep) remember(e *entry) {
+	if k.policy.decide(e, &k.flow.Request, k.now).Outcome == httpcache.Fresh {
+		k.policy.room.fills.forget(k.lead.spot.key)
+		return
+	}
+	k.rememberFor(unshareableFor, e.message.Status)
+}
+
+func (k *keep) rememberFor(d time.Duration, status int) {
+	if status >= 500 {
+		d = errorFor
+	}
+	k.policy.room.fills.remember(k.lead.spot.key, k.now, d, false)
+}
+
+// relay is an origin's body that is not stored, on its way to the client of the flow that led the fetch. While it waits, it tells
+// the fetch when the client goes.
+type relay struct {
+	flow.Body
+	lead *lead
+}
+
+// Next implements [flow.Body].
+func (r *relay) Next() ([]byte, error) {
+	if !r.lead.client.Watch(r.lead) {
+		r.lead.leave()
+	}
+	defer r.lead.client.Unwatch()
+	return r.Body.Next()
+}
+
+// Close implements [flow.Body].
+func (r *relay) Close() {
+	r.Body.Close()
+	r.lead.leave()
+}

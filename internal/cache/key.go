@@ -1,0 +1,93 @@
+package cache
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"strings"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// target is what a key stands for: everything in a request that selects a resource.
+type target struct {
+	zone, scheme, host, path, query string
+	hasQuery                        bool
+}
+
+func (p *Policy) target(q *flow.Request) target {
+	return target{p.zone, q.Scheme, q.Host, q.Path, q.Query, q.HasQuery}
+}
+
+// clone copies the strings, which are part of a request's head.
+func (t target) clone() target {
+	t.scheme, t.host = strings.Clone(t.scheme), strings.Clone(t.host)
+	t.path, t.query = strings.Clone(t.path), strings.Clone(t.query)
+	return t
+}
+
+func (t *target) size() int64 {
+	return int64(len(t.scheme) + len(t.host) + len(t.path) + len(t.query))
+}
+
+// spread is 2^64 divided by the golden ratio: multiplying by it carries a difference into all higher bits.
+const spread = 0x9e3779b97f4a7c15
+
+// key is where a target's response, or the marker of its variants, is stored: keyed hashes of its parts, mixed in order. Nobody
+// who does not know the seed can aim at a key, and the whole text is compared with what is found.
+func (p *Policy) key(t *target) store.Key {
+	h := p.basis
+	if t.scheme == "https" { // the other one is http
+		h++
+	}
+	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.host)
+	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.path)
+	if t.hasQuery {
+		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.query)
+	}
+	return store.Key(h * spread)
+}
+
+// variantKey is where a variant is stored. The marker's generation is part of it, so that a marker that is gone takes its
+// variants along.
+func (r *Room) variantKey(k store.Key, generation uint64, variant []byte) store.Key {
+	return store.Key((uint64(k)+generation)*spread ^ maphash.Bytes(r.seed, variant))
+}
+
+// spot is where a request's response is, or would be, stored.
+type spot struct {
+	target  target
+	primary store.Key // of the target
+	key     store.Key // of the response: primary, or a variant's
+	vary    []string  // of the marker, nil if there is none
+	entry   *entry    // nil if there is none
+}
+
+// locate finds a request's spot. It does not wait, and allocates only for field values that are unusually long.
+func (p *Policy) locate(q *flow.Request, s *spot) {
+	s.target = target{p.zone, q.Scheme, q.Host, q.Path, q.Query, q.HasQuery}
+	s.primary = p.key(&s.target)
+	s.key, s.vary = s.primary, nil
+	s.entry = p.room.get(s.primary, &s.target)
+	if s.entry == nil || s.entry.marker == nil {
+		return
+	}
+	m := s.entry.marker
+	s.vary, s.entry = m.vary, nil
+	var buf [512]byte
+	variant := httpcache.AppendVaryKey(buf[:0], m.vary, q.Fields)
+	s.key = p.room.variantKey(s.primary, m.generation, variant)
+	if e := p.room.get(s.key, &s.target); e != nil && e.marker == nil && e.variant == string(variant) {
+		s.entry = e
+	}
+}
+
+// get returns what is stored under a key if it is the target's.
+func (r *Room) get(k store.Key, t *target) *entry {
+	e, _ := r.objects.Get(k)
+	if e == nil || e.target != *t {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,122 @@
+package cache
+
+import (
+	"fmt"
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
+	"github.com/seawall/seawall/internal/spec"
+)
+
+const (
+	// fillShare is the part of the node's cache memory that fetches in progress may use: one in fillShare.
+	fillShare = 4
+	// headWait bounds how long a request waits for another's response head before it fetches on its own.
+	headWait = 2 * time.Second
+	// windowSize is how far the fetch of a body too large for the cache may be ahead of its slowest reader, but for one piece.
+	windowSize = 1 << 20
+	// pieceSize bounds what a reader takes at once.
+	pieceSize = 256 << 10
+	// maxVariants bounds the stored variants of one key.
+	maxVariants = 64
+	// disconnectedGrace is how long after its freshness an object may stand in for an origin that cannot be reached.
+	disconnectedGrace = 24 * time.Hour
+
+	// How long a key is remembered whose response was not shareable, was an error, or was too large.
+	unshareableFor = 10 * time.Second
+	errorFor       = 2 * time.Second
+	tooLargeFor    = time.Minute
+)
+
+// Room is a node's cache: one store and one table of fetches for all zones.
+type Room struct {
+	seed        maphash.Seed
+	objects     *store.Memory[*entry]
+	maxObject   int64
+	filling     budget
+	generations atomic.Uint64
+	fills       table
+}
+
+// New makes a node's cache, empty.
+func New(node *spec.Node) (*Room, error) {
+	size, object := node.Cache.Size, node.Cache.Object
+	switch {
+	case size <= 0:
+		return nil, fmt.Errorf("cache: size is %d bytes, want more than 0", size)
+	case object <= 0 || object > size/fillShare || object > store.MaxValue/2:
+		return nil, fmt.Errorf("cache: object is %d bytes, want 1 to %d (a quarter of size, at most 2 GiB)",
+			object, min(size/fillShare, store.MaxValue/2))
+	}
+	objects, err := store.New[*entry](size - size/fillShare)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	r := &Room{
+		seed:      maphash.MakeSeed(),
+		objects:   objects,
+		maxObject: object,
+		filling:   budget{limit: size / fillShare},
+	}
+	r.fills.init()
+	return r, nil
+}
+
+// Compile makes a zone's policy. Objects of a zone of the same name are found again.
+func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
+	if z.Cache.Waiters < 0 {
+		return nil, fmt.Errorf("zone %q: cache: waiters is %d, want 0 or more", z.Name, z.Cache.Waiters)
+	}
+	return &Policy{
+		room: r, zone: z.Name, basis: maphash.String(r.seed, z.Name),
+		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
+	}, nil
+}
+
+// Policy is how one zone uses the cache.
+type Policy struct {
+	room    *Room
+	zone    string
+	basis   uint64 // hash of zone, which all keys start from
+	enabled bool
+	waiters int
+	http    httpcache.Policy
+}
+
+// Stats is what a node's cache holds.
+type Stats struct {
+	// Objects counts stored responses and the markers of those that vary, Bytes their size with overhead.
+	Objects int
+	Bytes   int64
+	// Evictions counts objects dropped for want of room.
+	Evictions uint64
+	// Filling is the bytes reserved by fetches in progress.
+	Filling int64
+}
+
+// Stats tells what the cache holds now.
+func (r *Room) Stats() Stats {
+	n, bytes, evictions := r.objects.Stats()
+	return Stats{Objects: n, Bytes: bytes, Evictions: evictions, Filling: r.filling.used.Load()}
+}
+
+// budget counts bytes against a limit.
+type budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// take reserves n bytes if they fit.
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) > b.limit {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// full tells that nothing is left.
+func (b *budget) full() bool { return b.used.Load() >= b.limit }

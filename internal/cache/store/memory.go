@@ -1,0 +1,72 @@
+// Package store keeps complete responses in memory, bounded by their bytes. When it is full, what is asked for least goes
+// (W-TinyLFU, Einziger et al. 2017): one flood of new keys does not push out what many ask for. Reads take no lock that
+// cores share. Nothing expires here: a stale response is still worth its validators.
+//
+// It learns keys and values from cache and writes nothing else. The bound may be exceeded for moments while an eviction
+// catches up. It fails by forgetting: a value that was set may be gone at the next read.
+package store
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// Key is a keyed hash that nobody outside can aim at. Values carry what it stands for, since two of them could be equal.
+type Key uint64
+
+// Sized is a value that knows its bytes, overhead included. The size is asked once, when the value is set.
+type Sized interface{ Size() int64 }
+
+// MaxValue is the size above which a value is not kept.
+const MaxValue = math.MaxUint32
+
+// Memory is a bounded set of values, safe for concurrent use.
+type Memory[V Sized] struct {
+	values    *otter.Cache[Key, V]
+	evictions atomic.Uint64
+}
+
+// New makes a store for at most size bytes.
+func New[V Sized](size int64) (*Memory[V], error) {
+	if size <= 0 {
+		return nil, fmt.Errorf("memory store: size %d is not positive", size)
+	}
+	m := &Memory[V]{}
+	values, err := otter.New(&otter.Options[Key, V]{
+		MaximumWeight: uint64(size),
+		Weigher:       func(_ Key, v V) uint32 { return uint32(v.Size()) },
+		OnAtomicDeletion: func(e otter.DeletionEvent[Key, V]) {
+			if e.WasEvicted() {
+				m.evictions.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("memory store: %w", err)
+	}
+	m.values = values
+	return m, nil
+}
+
+// Get returns the value of a key. It does not wait and does not allocate.
+func (m *Memory[V]) Get(k Key) (V, bool) { return m.values.GetIfPresent(k) }
+
+// Set keeps a value in place of what the key had. A value above [MaxValue] is dropped together with what it would replace.
+func (m *Memory[V]) Set(k Key, v V) {
+	if v.Size() > MaxValue {
+		m.values.Invalidate(k)
+		return
+	}
+	m.values.Set(k, v)
+}
+
+// Delete forgets a key.
+func (m *Memory[V]) Delete(k Key) { m.values.Invalidate(k) }
+
+// Stats tells how many values there are, their bytes, and how many have been evicted for want of room.
+func (m *Memory[V]) Stats() (values int, bytes int64, evictions uint64) {
+	return m.values.EstimatedSize(), int64(m.values.WeightedSize()), m.evictions.Load()
+}

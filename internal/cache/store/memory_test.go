@@ -1,0 +1,89 @@
+package store
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+type value int64
+
+func (v value) Size() int64 { return int64(v) }
+
+func TestMemory(t *testing.T) {
+	m, err := New[value](1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Key(1)
+	if _, ok := m.Get(k); ok {
+		t.Error("empty: got a value")
+	}
+	m.Set(k, 10)
+	m.Set(k, 20)
+	if got, ok := m.Get(k); got != 20 || !ok {
+		t.Errorf("set: got %d, %v, want 20", got, ok)
+	}
+	m.Delete(k)
+	if _, ok := m.Get(k); ok {
+		t.Error("deleted: got a value")
+	}
+	m.Set(k, 10)
+	m.Set(k, MaxValue+1)
+	if _, ok := m.Get(k); ok {
+		t.Error("replaced by one that is too large: got a value")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New[value](10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint64(2000) {
+			m.Set(Key(i), 100)
+		}
+		synctest.Wait() // for the eviction
+		n, bytes, evictions := m.Stats()
+		if bytes > 10_000 || n > 100 || bytes != int64(n)*100 {
+			t.Errorf("got %d values of %d bytes, want at most 100 of 10000", n, bytes)
+		}
+		if want := uint64(2000 - n); evictions != want {
+			t.Errorf("evictions: got %d, want %d", evictions, want)
+		}
+	})
+}
+
+// What many ask for stays when many new keys come.
+func TestMemoryKeepsWhatIsAskedFor(t *testing.T) {
+	popular := func(i uint64) Key { return Key(1<<32 + i) }
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New[value](10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint64(20) {
+			m.Set(popular(i), 100)
+		}
+		for i := range uint64(1500) {
+			m.Set(Key(i), 100)
+			m.Get(popular(i % 20))
+			synctest.Wait()
+		}
+		kept := 0
+		for i := range uint64(20) {
+			if _, ok := m.Get(popular(i)); ok {
+				kept++
+			}
+		}
+		if kept < 18 {
+			t.Errorf("kept %d of 20 popular values, want nearly all", kept)
+		}
+	})
+}
+
+func TestNewRefusesNoSize(t *testing.T) {
+	if _, err := New[value](0); err == nil {
+		t.Error("got no error, want one")
+	}
+}

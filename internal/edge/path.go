@@ -1,0 +1,86 @@
+// Package edge is the corridor: the one place that says in which order a request passes the rooms.
+//
+//	packet → conn → hello → request → zone → verdict → cache → admission → origin → response → record
+//
+// Conn and hello hand bytes to a session of request, which calls [Path.Decide] for each flow and, where that left it,
+// [Path.Fulfil].
+package edge
+
+import (
+	"github.com/seawall/seawall/internal/cache"
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/snapshot"
+	"github.com/seawall/seawall/internal/zone"
+)
+
+// Path is a node's corridor.
+type Path struct {
+	snapshot *snapshot.Snapshot
+}
+
+// New makes the corridor to the zones in force.
+func New(s *snapshot.Snapshot) *Path { return &Path{snapshot: s} }
+
+// Decide answers what can be answered at once: refusals and what the cache has. It never waits. It reports false for a flow that is
+// left for Fulfil.
+func (p *Path) Decide(f *flow.Flow) bool {
+	z := p.snapshot.Zones().Enter(f)
+	if f.Refusal() == nil {
+		z.Verdict.Judge(f)
+	}
+	if f.Refusal() == nil {
+		z.Cache.Lookup(f)
+	}
+	if f.Refusal() == nil && f.Cache.Message == nil {
+		return false
+	}
+	finish(z, f)
+	return true
+}
+
+// Fulfil answers what has to wait: for another flow's fetch, for the origin's budget, for the origin.
+func (p *Path) Fulfil(f *flow.Flow) {
+	z := f.Zone.(*zone.Zone)
+	switch z.Cache.Join(f) {
+	case cache.Lead:
+		lead(z, f)
+	case cache.Pass:
+		if fetch(z, f) {
+			z.Cache.Invalidate(f)
+		}
+	case cache.Served:
+	}
+	finish(z, f)
+}
+
+// lead fetches for the cache and for those who wait for it. A lead is always given up, or the key would stay taken.
+func lead(z *zone.Zone, f *flow.Flow) {
+	defer z.Cache.Abandon(f)
+	if fetch(z, f) {
+		z.Cache.Keep(f)
+	}
+}
+
+// fetch asks the origin, if the flow may, and reports whether it answered.
+func fetch(z *zone.Zone, f *flow.Flow) bool {
+	z.Verdict.JudgeBody(f)
+	if f.Verdict.Refusal != nil {
+		return false
+	}
+	z.Admission.Admit(f)
+	if f.Admission.Refusal != nil {
+		return false
+	}
+	z.Origin.Fetch(f)
+	return f.Origin.Refusal == nil
+}
+
+// finish answers the client and writes down what happened.
+func finish(z *zone.Zone, f *flow.Flow) {
+	z.Response.Write(f)
+	if f.Response.Status == 101 && f.Response.Err == nil {
+		z.Origin.Tunnel(f)
+	}
+	z.Verdict.Settle(f)
+	z.Record.Add(f)
+}
