@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/seawall/seawall/internal/node"
+)
+
+// explain is the command line of an explanation.
+type explain struct {
+	ID    string `arg:"" help:"The id, from an error page, a response's X-Request-Id or the access log."`
+	Data  string `help:"The node's data folder (${default})." default:"${data}" placeholder:"DIR"`
+	Admin string `help:"The node's admin address. Default: the one it left in its data folder." placeholder:"ADDR"`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// errUnknown tells that an id explains nothing.
+var errUnknown = errors.New("not explained")
+
+// Run prints what is known of the id.
+func (e *explain) Run(ctx context.Context, o output) error {
+	x, err := node.Explain(ctx, e.Data, e.Admin, e.ID)
+	if err != nil {
+		return errors.Join(errUnknown, err)
+	}
+	if e.JSON {
+		return json.NewEncoder(o.out).Encode(x)
+	}
+	return x.Write(o.out)
+}

@@ -1,0 +1,109 @@
+// Command seawall keeps a website up under attack. It parses the command line and calls the node.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitFailed  = 1 // something went wrong; what, is said on standard error
+	exitUsage   = 2 // the command line is wrong
+	exitUnknown = 3 // explain: nothing is known of the id
+)
+
+type commands struct {
+	Protect protect `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
+	Explain explain `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
+	Demo    demo    `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
+	Version version `cmd:"" help:"Print the version."`
+}
+
+const about = `Seawall keeps websites up under attack.
+
+A site under attack right now:  seawall protect http://127.0.0.1:3000
+What it does, in a minute:      seawall demo`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("seawall"),
+		kong.Description(about),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.Vars{"data": defaultData()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "seawall:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 { // --help has been answered
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "seawall: %v\nTry: seawall --help\n", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.Bind(output{stdout, stderr})
+	return code(command.Run(), stderr)
+}
+
+// output is where a command writes.
+type output struct{ out, err io.Writer }
+
+func code(err error, stderr io.Writer) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "seawall:", err)
+		return exitUsage
+	case errors.Is(err, errUnknown):
+		fmt.Fprintln(stderr, "seawall:", err)
+		return exitUnknown
+	}
+	fmt.Fprintln(stderr, "seawall:", err)
+	return exitFailed
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// defaultData is where a node keeps its keys if it is not told: a system folder for root, else one in the user's home.
+func defaultData() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/seawall"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "seawall")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "state", "seawall")
+	}
+	return filepath.Join(os.TempDir(), "seawall")
+}

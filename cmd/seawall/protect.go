@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seawall/seawall/internal/hello/localca"
+	"github.com/seawall/seawall/internal/node"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
+)
+
+// protect is the command line of a shield before one origin.
+type protect struct {
+	URL string `arg:"" help:"The origin: the server to protect, such as http://127.0.0.1:3000 or https://10.0.0.5."`
+
+	Host        []string `help:"Serve only this host; *.example.org for all below it. Repeatable. Default: any host." placeholder:"NAME"`
+	HTTP        []string `name:"http" help:"Listen here for HTTP. Default: port 80 if permitted, else 8080. 'off' for none." placeholder:"ADDR"`
+	HTTPS       []string `name:"https" help:"Listen here for HTTPS. Default: port 443 if permitted, else 8443. 'off' for none." placeholder:"ADDR"`
+	Admin       string   `help:"Listen here for metrics and explain. 'off' for none." default:"127.0.0.1:9901" placeholder:"ADDR"`
+	Data        string   `help:"Folder for keys, certificates and logs (${default})." default:"${data}" placeholder:"DIR"`
+	Name        string   `help:"This node's name in Via and Cache-Status." default:"seawall"`
+	Certificate []string `help:"A certificate chain and its key, PEM files. Repeatable. Default: a local authority." placeholder:"CHAIN:KEY"`
+
+	Allow       []string `help:"Never refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
+	Deny        []string `help:"Always refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
+	Limit       string   `help:"Requests of one source (an IPv4 address, an IPv6 /64): such as 50/s, or off." default:"50/s" placeholder:"RATE" group:"Weeding"`
+	LimitBurst  int      `help:"Requests of one source at once." default:"200" placeholder:"N" group:"Weeding"`
+	OriginLimit string   `help:"The same for requests that reach the origin." default:"10/s" placeholder:"RATE" group:"Weeding"`
+	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once." default:"50" placeholder:"N" group:"Weeding"`
+	DryRun      bool     `help:"Only log what the limits would refuse." group:"Weeding"`
+
+	Concurrency  int           `name:"origin-concurrency" help:"Requests at the origin at one time." default:"64" placeholder:"N" group:"Origin"`
+	Rate         int           `name:"origin-rate" help:"Requests a second to the origin; 0 for no bound." default:"0" placeholder:"N" group:"Origin"`
+	Upgrades     int           `name:"origin-upgrades" help:"WebSockets at the origin at one time." default:"1024" placeholder:"N" group:"Origin"`
+	Queue        int           `name:"origin-queue" help:"Requests that may wait for the origin." default:"2048" placeholder:"N" group:"Origin"`
+	QueueTimeout time.Duration `name:"origin-queue-timeout" help:"How long a request may wait for its turn." default:"10s" placeholder:"TIME" group:"Origin"`
+	Timeout      time.Duration `name:"origin-timeout" help:"How long the origin may take to begin its answer." default:"60s" placeholder:"TIME" group:"Origin"`
+	ClientHeader string        `help:"A further header that tells the origin the visitor's address, such as X-Real-IP." placeholder:"NAME" group:"Origin"`
+	OriginCA     string        `name:"origin-ca" help:"Trust this PEM file's authorities for an https origin." placeholder:"FILE" type:"path" group:"Origin"`
+	OriginName   string        `name:"origin-name" help:"The name in an https origin's certificate, if it is not its host." placeholder:"NAME" group:"Origin"`
+	Insecure     bool          `name:"origin-insecure" help:"Do not verify an https origin's certificate." group:"Origin"`
+	Trusted      []string      `name:"trusted-proxy" help:"Believe the X-Forwarded-For of this prefix. Repeatable." placeholder:"PREFIX" group:"Origin"`
+
+	Cache     int64  `name:"cache-size" help:"Memory for the cache in MiB; 0 for no cache." default:"256" placeholder:"MIB" group:"Cache and logs"`
+	Log       string `help:"Access log: a file, - for standard output, off for none. Default: access.log in the data folder." placeholder:"FILE" group:"Cache and logs"`
+	Addresses bool   `name:"log-addresses" help:"Log visitors' addresses whole, not their network and a hash." group:"Cache and logs"`
+}
+
+// Run serves until it is told to stop.
+func (p *protect) Run(ctx context.Context, o output) error {
+	s, z, err := p.specs()
+	if err != nil {
+		return usageError{err}
+	}
+	log := slog.New(slog.NewTextHandler(o.err, nil))
+	n, err := node.Start(ctx, s, []spec.Zone{z}, log)
+	if err != nil {
+		return err
+	}
+	p.greet(o.out, n, s)
+	if err := reachable(ctx, z.Origin.URL); err != nil {
+		log.Warn("the origin does not answer yet; visitors see an error page until it does", "origin", z.Origin.URL, "error", err)
+	}
+	reopen := make(chan os.Signal, 1)
+	signal.Notify(reopen, syscall.SIGUSR1)
+	defer signal.Stop(reopen)
+	for {
+		select {
+		case <-reopen:
+			if err := n.ReopenLog(); err != nil {
+				log.Warn("access log not reopened", "error", err)
+			}
+		case <-ctx.Done():
+			log.Info("stopping: letting requests finish", "at most", s.Connections.DrainTimeout)
+			return n.Shutdown(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+// specs turns the command line into what the node wants to know.
+func (p *protect) specs() (s spec.Node, z spec.Zone, err error) {
+	s, z = spec.DefaultNode(), spec.DefaultZone()
+	s.Name, s.Data = p.Name, p.Data
+	s.HTTP = listeners(p.HTTP, ":80", ":8080")
+	s.HTTPS = listeners(p.HTTPS, ":443", ":8443")
+	if s.Admin = p.Admin; s.Admin == "off" {
+		s.Admin = ""
+	}
+	switch p.Log {
+	case "":
+		s.Log.Path = filepath.Join(p.Data, "access.log")
+	case "off":
+	default:
+		s.Log.Path = p.Log
+	}
+	s.Log.WholeAddresses = p.Addresses
+	s.Cache.Size = p.Cache << 20
+	z.Cache.Enabled = p.Cache > 0
+
+	z.Name, z.Hosts = "site", p.Host
+	if len(z.Hosts) == 0 {
+		z.Hosts = []string{spec.AnyHost}
+	}
+	z.Origin.URL, err = originURL(p.URL)
+	if err != nil {
+		return s, z, err
+	}
+	z.Origin.ClientHeader, z.Origin.CA, z.Origin.ServerName, z.Origin.Insecure = p.ClientHeader, p.OriginCA, p.OriginName, p.Insecure
+	z.Origin.ResponseTimeout = p.Timeout
+	z.Budget.Concurrent, z.Budget.Rate, z.Budget.Burst = p.Concurrency, p.Rate, max(p.Rate/10, 1)
+	z.Budget.Upgrades, z.Budget.Queue, z.Budget.QueueTimeout = p.Upgrades, p.Queue, p.QueueTimeout
+	if err := p.numbers(); err != nil {
+		return s, z, err
+	}
+	return s, z, p.weeding(&s, &z)
+}
+
+// numbers checks what has to be positive, or at least not negative.
+func (p *protect) numbers() error {
+	for _, n := range []struct {
+		flag         string
+		value, least int64
+	}{
+		{"--limit-burst", int64(p.LimitBurst), 1},
+		{"--origin-limit-burst", int64(p.OriginBurst), 1},
+		{"--origin-concurrency", int64(p.Concurrency), 1},
+		{"--origin-rate", int64(p.Rate), 0},
+		{"--origin-upgrades", int64(p.Upgrades), 0},
+		{"--origin-queue", int64(p.Queue), 0},
+		{"--origin-queue-timeout", int64(p.QueueTimeout), 1},
+		{"--origin-timeout", int64(p.Timeout), 1},
+		{"--cache-size", p.Cache, 0},
+	} {
+		if n.value < n.least {
+			return fmt.Errorf("%s: %d is too small: want at least %d", n.flag, n.value, n.least)
+		}
+	}
+	return nil
+}
+
+// weeding fills lists, limits and certificates.
+func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
+	z.Limits.Requests.Burst, z.Limits.OriginRequests.Burst = p.LimitBurst, p.OriginBurst
+	if err := z.Limits.Requests.Parse(p.Limit); err != nil {
+		return fmt.Errorf("--limit: %w", err)
+	}
+	if err := z.Limits.OriginRequests.Parse(p.OriginLimit); err != nil {
+		return fmt.Errorf("--origin-limit: %w", err)
+	}
+	if p.DryRun {
+		z.Limits.Action = spec.ActionLog
+	}
+	for _, list := range []struct {
+		flag string
+		text []string
+		into *[]netip.Prefix
+	}{
+		{"--allow", p.Allow, &z.Lists.Allow},
+		{"--deny", p.Deny, &z.Lists.Deny},
+		{"--trusted-proxy", p.Trusted, &s.TrustedProxies},
+	} {
+		for _, text := range list.text {
+			prefix, err := prefixes.Parse(text)
+			if err != nil {
+				return fmt.Errorf("%s: %w", list.flag, err)
+			}
+			*list.into = append(*list.into, prefix)
+		}
+	}
+	for _, text := range p.Certificate {
+		chain, key, ok := strings.Cut(text, ":")
+		if !ok {
+			return fmt.Errorf("--certificate: %q: want the chain's file and the key's, with a colon between: /etc/site/chain.pem:/etc/site/key.pem", text)
+		}
+		s.Certificates = append(s.Certificates, spec.Certificate{Chain: chain, Key: key})
+	}
+	return nil
+}
+
+// listeners are the addresses given, or the usual port with another one for who may not have it.
+func listeners(given []string, usual, otherwise string) (out []spec.Listener) {
+	if len(given) == 0 {
+		return []spec.Listener{{Address: usual, Otherwise: otherwise}}
+	}
+	for _, address := range given {
+		switch {
+		case address == "off":
+		case !strings.Contains(address, ":"): // a port alone
+			out = append(out, spec.Listener{Address: ":" + address})
+		default:
+			out = append(out, spec.Listener{Address: address})
+		}
+	}
+	return out
+}
+
+// originURL accepts what people write for a server: "3000", "127.0.0.1:3000", "http://127.0.0.1:3000/".
+func originURL(text string) (string, error) {
+	full := text
+	if !strings.Contains(full, "://") {
+		if !strings.Contains(full, ":") && strings.Trim(full, "0123456789") == "" {
+			full = "127.0.0.1:" + full
+		}
+		full = "http://" + full
+	}
+	u, err := url.Parse(full)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return "", fmt.Errorf("%q is no origin: want the server's address, such as http://127.0.0.1:3000", text)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", fmt.Errorf("origin %q: scheme %q is not spoken: want http or https", text, u.Scheme)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
+		return "", fmt.Errorf("origin %q: want only scheme, host and port, such as %s://%s", text, u.Scheme, u.Host)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// reachable tries the origin once, for the operator's sake; the node serves either way.
+func reachable(ctx context.Context, origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return err
+	}
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	d := net.Dialer{Timeout: 2 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// greet says where to look.
+func (p *protect) greet(w io.Writer, n *node.Node, s spec.Node) {
+	fmt.Fprintf(w, "seawall protects %s\n", p.URL)
+	for _, l := range n.Listening() {
+		fmt.Fprintf(w, "  visitors     %s://%s\n", l.Scheme, visible(l.Address))
+	}
+	if len(s.Certificates) == 0 && len(s.HTTPS) > 0 {
+		fmt.Fprintf(w, "  certificate  from a local authority, which browsers do not know: trust %s, or give --certificate\n", localca.Path(s.Data))
+	}
+	if a := n.Admin(); a != nil {
+		fmt.Fprintf(w, "  metrics      http://%s/metrics, with the token in %s\n", a, filepath.Join(s.Data, "admin.token"))
+	}
+	if s.Log.Path != "" {
+		fmt.Fprintf(w, "  access log   %s\n", s.Log.Path)
+	}
+	fmt.Fprintf(w, "  a refusal    shows an id: seawall explain ID\n")
+}
+
+// visible is an address as one would type it.
+func visible(a net.Addr) string {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil || !ap.Addr().IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("localhost", fmt.Sprint(ap.Port()))
+}

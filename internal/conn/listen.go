@@ -1,0 +1,114 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// Listen opens a TCP listener on address ("host:port") whose connections are made for Serve.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	config := net.ListenConfig{
+		Control: tuneListener,
+		// Every phase of a connection has a deadline of its own, so the kernel need not probe.
+		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
+		KeepAlive:       -1,
+	}
+	return config.Listen(ctx, "tcp", address)
+}
+
+// Serve accepts from l until it is closed or the room shuts down. secure shakes hands on each connection first; nil for cleartext.
+func (r *Room) Serve(l net.Listener, secure Handshake) error {
+	r.mu.Lock()
+	if r.draining.Load() {
+		r.mu.Unlock()
+		return l.Close()
+	}
+	r.listeners[l] = struct{}{}
+	r.mu.Unlock()
+	r.sweeping.Do(func() { go r.sweep() })
+
+	var pause time.Duration
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			r.accept(nc, secure)
+		case errors.Is(err, net.ErrClosed) || r.draining.Load():
+			return nil
+		default: // out of descriptors or memory: what is being served goes on, and frees some
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-r.stop:
+				return nil
+			}
+		}
+	}
+}
+
+// accept holds the caps: a connection beyond them is reset before anything is built for it.
+func (r *Room) accept(nc net.Conn, secure Handshake) {
+	remote := addrPort(nc.RemoteAddr())
+	if int(r.table.open.Load()) >= r.limits.Max {
+		r.refuse(nc, NodeFull)
+		return
+	}
+	if !r.sources.enter(remote.Addr(), r.limits.PerSource) {
+		r.refuse(nc, SourceFull)
+		return
+	}
+	c := &Conn{
+		room: r,
+		info: flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
+		t:    newTransport(nc),
+	}
+	c.enter(head, time.Now())
+	r.table.add(c)
+	go c.serve(secure)
+}
+
+func (r *Room) refuse(nc net.Conn, cause Cause) {
+	r.refused[cause].Add(1)
+	reset(nc)
+}
+
+// reset closes nc so that the peer is told at once and no state lingers here.
+func reset(nc net.Conn) {
+	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
+		l.SetLinger(0)
+	}
+	nc.Close()
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case nil:
+	default:
+		ap, _ = netip.ParseAddrPort(a.String())
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// serve drives one connection from its handshake to its end. A fault in our own code costs that connection, never the node.
+func (c *Conn) serve(secure Handshake) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.room.fault(fault)
+		}
+		c.close()
+	}()
+	if secure != nil && !c.secure(secure) {
+		return
+	}
+	c.session = c.room.Open(&c.info, c)
+	c.drive()
+}

@@ -1,0 +1,100 @@
+package record
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// Buckets is how many a [Histogram] has.
+const Buckets = 22
+
+// Counts is what a zone's flows add up to.
+type Counts struct {
+	Requests int64
+	Bytes    int64
+	// Status counts by the status's first digit; 0 are those outside of 100 to 599.
+	Status  [6]int64
+	Cache   [5]int64 // by flow.CacheStatus
+	Refused [flow.Reasons]int64
+	Dry     int64 // flows that a rule in a dry run would have refused
+
+	OriginAttempts int64
+	Queued         int64
+	Broken         int64 // responses that did not end as they should
+
+	Duration, OriginDuration, QueueDuration Histogram
+}
+
+// Histogram counts durations. Bucket i holds those below 2^i × 16 µs, the last one all the rest.
+type Histogram struct {
+	Bucket [Buckets]int64
+	Sum    time.Duration
+}
+
+// Bound is bucket i's upper bound.
+func Bound(i int) time.Duration { return 16 * time.Microsecond << i }
+
+func (h *Histogram) add(d time.Duration) {
+	d = max(d, 0)
+	h.Sum += d
+	h.Bucket[min(bits.Len64(uint64(d/(16*time.Microsecond))), Buckets-1)]++
+}
+
+func (h *Histogram) merge(o *Histogram) {
+	h.Sum += o.Sum
+	for i, n := range o.Bucket {
+		h.Bucket[i] += n
+	}
+}
+
+func (c *Counts) add(f *flow.Flow) {
+	c.Requests++
+	c.Bytes += f.Response.Bytes
+	class := f.Response.Status / 100
+	if class < 0 || class >= len(c.Status) {
+		class = 0
+	}
+	c.Status[class]++
+	c.Cache[f.Cache.Status]++
+	if r := refusal(f); r != nil {
+		c.Refused[r.Reason]++
+	}
+	if len(f.Verdict.Dry) > 0 {
+		c.Dry++
+	}
+	if f.Response.Err != nil {
+		c.Broken++
+	}
+	c.Duration.add(f.Response.Done.Sub(f.Request.Received))
+	if f.Admission.Waited > 0 {
+		c.Queued++
+		c.QueueDuration.add(f.Admission.Waited)
+	}
+	if f.Origin.Attempts > 0 {
+		c.OriginAttempts += int64(f.Origin.Attempts)
+		c.OriginDuration.add(f.Origin.FirstByte)
+	}
+}
+
+func (c *Counts) merge(o *Counts) {
+	c.Requests += o.Requests
+	c.Bytes += o.Bytes
+	c.Dry += o.Dry
+	c.OriginAttempts += o.OriginAttempts
+	c.Queued += o.Queued
+	c.Broken += o.Broken
+	addAll(c.Status[:], o.Status[:])
+	addAll(c.Cache[:], o.Cache[:])
+	addAll(c.Refused[:], o.Refused[:])
+	c.Duration.merge(&o.Duration)
+	c.OriginDuration.merge(&o.OriginDuration)
+	c.QueueDuration.merge(&o.QueueDuration)
+}
+
+func addAll(sums, values []int64) {
+	for i, v := range values {
+		sums[i] += v
+	}
+}

@@ -1,0 +1,165 @@
+package record
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// writeEvery is how long a line waits at most before it is written.
+	writeEvery = 200 * time.Millisecond
+	// writeSize is how much is taken from a ring and written at a time: it bounds the logger's memory, and how long a request may
+	// have to wait for its ring's lock.
+	writeSize = 256 << 10
+	// complainEvery bounds how often a log that can't be written is reported.
+	complainEvery = time.Minute
+)
+
+var newline = []byte{'\n'}
+
+// logger writes the rings' lines to a file, behind the requests.
+type logger struct {
+	room   *Room
+	path   string
+	events *slog.Logger
+	lost   atomic.Int64 // lines
+
+	wake chan struct{}
+	stop chan struct{}
+	done chan struct{}
+
+	mu         sync.Mutex // guards what follows
+	out        io.WriteCloser
+	buffer     []byte
+	torn       bool // what was written last ended within a line
+	complained time.Time
+}
+
+func newLogger(r *Room, path string, events *slog.Logger) (*logger, error) {
+	out, err := openLog(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &logger{
+		room: r, path: path, events: events, out: out,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go l.run()
+	return l, nil
+}
+
+func openLog(path string) (io.WriteCloser, error) {
+	if path == "-" {
+		return keepOpen{os.Stdout}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("opening the access log: %w", err)
+	}
+	return f, nil
+}
+
+// keepOpen is standard output, which is not ours to close.
+type keepOpen struct{ io.Writer }
+
+func (keepOpen) Close() error { return nil }
+
+func (l *logger) run() {
+	defer close(l.done)
+	tick := time.NewTicker(writeEvery)
+	defer tick.Stop()
+	for stopping := false; !stopping; {
+		select {
+		case <-tick.C:
+		case <-l.wake:
+		case <-l.stop:
+			stopping = true
+		}
+		l.drain()
+	}
+}
+
+// hurry asks for a write before its time.
+func (l *logger) hurry() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drain takes what the rings have by now, one after the other, and writes it.
+func (l *logger) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.room.shards {
+		s := &l.room.shards[i]
+		s.mu.Lock()
+		end := s.ring.written
+		s.mu.Unlock()
+		for more := true; more; {
+			var lost int
+			s.mu.Lock()
+			l.buffer, lost = s.ring.take(l.buffer[:0], writeSize)
+			more = s.ring.taken < end
+			s.mu.Unlock()
+			if lost > 0 {
+				l.lose(lost, "is written too slowly", nil)
+			}
+			l.write(l.buffer)
+		}
+	}
+}
+
+// write writes whole lines. If the last write broke off within one, that is ended first, so that it spoils no other.
+func (l *logger) write(lines []byte) {
+	if len(lines) == 0 {
+		return
+	}
+	if l.torn {
+		if _, err := l.out.Write(newline); err != nil {
+			l.lose(bytes.Count(lines, newline), "can't be written", err)
+			return
+		}
+		l.torn = false
+	}
+	n, err := l.out.Write(lines)
+	if err != nil {
+		l.torn = n > 0 && lines[n-1] != '\n'
+		l.lose(bytes.Count(lines[n:], newline), "can't be written", err)
+	}
+}
+
+// lose counts lines and says so, but not every time.
+func (l *logger) lose(lines int, why string, err error) {
+	lost := l.lost.Add(int64(lines))
+	if now := time.Now(); now.Sub(l.complained) > complainEvery {
+		l.complained = now
+		l.events.Warn("the access log "+why+"; requests are served, lines are lost", "path", l.path, "lines", lost, "error", err)
+	}
+}
+
+func (l *logger) reopen() error {
+	out, err := openLog(l.path)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Close()
+	l.out, l.torn = out, false
+	return nil
+}
+
+func (l *logger) close() error {
+	close(l.stop)
+	<-l.done
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Close()
+}

@@ -1,0 +1,122 @@
+// Package record writes down what happened to each flow, once: the line that goes to the access log is the line that explain finds
+// and what metrics count.
+//
+// It learns the whole flow and writes nothing of it. Lines lie in rings of fixed size, one for each shard; the log's writer follows
+// behind. Memory is bounded by the rings, and a line by limits on each text in it. It fails by forgetting: a log that can't be
+// written as fast as requests come, or at all, loses lines, which are counted, and never makes a request wait.
+//
+// Addresses are private by default: a line holds the network and a keyed hash of the address, under a key that lives in memory for
+// a day.
+package record
+
+import (
+	"log/slog"
+	"math/bits"
+	"runtime"
+	"sync"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+)
+
+// Room is a node's records.
+type Room struct {
+	shards  []shard
+	whole   bool
+	privacy privacy
+	log     *logger
+}
+
+// shard is one part of the records. Connections are spread over shards, so that cores seldom meet at a lock.
+type shard struct {
+	mu   sync.Mutex
+	ring ring
+	line []byte // to write a line in
+	time clock
+	_    [64]byte
+}
+
+// New makes a room that logs as the node wants. It fails if the log's file can't be opened.
+func New(node *spec.Node, events *slog.Logger) (*Room, error) {
+	r := &Room{whole: node.Log.WholeAddresses}
+	n := 2 << bits.Len(uint(runtime.GOMAXPROCS(0)-1))
+	r.shards = make([]shard, n)
+	for i := range r.shards {
+		r.shards[i].ring = newRing(max(node.Log.Ring/n, minRing))
+	}
+	if node.Log.Path != "" {
+		log, err := newLogger(r, node.Log.Path, events)
+		if err != nil {
+			return nil, err
+		}
+		r.log = log
+	}
+	return r, nil
+}
+
+// minRing holds the longest line several times over.
+const minRing = 64 << 10
+
+// Policy counts for one zone.
+type Policy struct {
+	room   *Room
+	zone   string
+	counts []Counts // by shard, each under its shard's lock
+}
+
+// Compile makes the policy of a zone.
+func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
+	return &Policy{room: r, zone: z.Name, counts: make([]Counts, len(r.shards))}, nil
+}
+
+// Add records a flow that is over.
+func (p *Policy) Add(f *flow.Flow) {
+	r := p.room
+	i := int(f.Conn.Shard) & (len(r.shards) - 1)
+	s := &r.shards[i]
+	s.mu.Lock()
+	s.line = r.appendLine(s.line[:0], f, &s.time)
+	s.ring.add(s.line)
+	p.counts[i].add(f)
+	full := s.ring.waiting() > uint64(len(s.ring.buffer))/4
+	s.mu.Unlock()
+	if full && r.log != nil {
+		r.log.hurry()
+	}
+}
+
+// Counts sums what was counted for the zone since the start.
+func (p *Policy) Counts() Counts {
+	var sum Counts
+	for i := range p.counts {
+		s := &p.room.shards[i]
+		s.mu.Lock()
+		sum.merge(&p.counts[i])
+		s.mu.Unlock()
+	}
+	return sum
+}
+
+// Lost counts lines that were overwritten before the log's writer reached them, or that it could not write.
+func (r *Room) Lost() int64 {
+	if r.log == nil {
+		return 0
+	}
+	return r.log.lost.Load()
+}
+
+// Reopen opens the log's file anew, after it was rotated.
+func (r *Room) Reopen() error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.reopen()
+}
+
+// Close writes what is left to the log.
+func (r *Room) Close() error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.close()
+}

@@ -1,0 +1,147 @@
+// Package request turns a protocol's messages into flows: each with one normal form of host, path and headers, and an
+// [flow.Exchange] to answer through.
+//
+// It learns what the client asks, who it is (itself, or whom a trusted proxy names) and whether the request has been here before
+// (CDN-Loop, RFC 8586), and writes [flow.Flow.Request]. Heads are bounded by the node's limits, and a connection has one
+// flow at a time. It fails by refusing: a message that breaks HTTP's rules becomes a flow with a refusal, which goes down the
+// path like any other, gets an id and is recorded; its connection then ends.
+package request
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
+	"github.com/seawall/seawall/reqid"
+)
+
+// Path is the corridor that flows go down.
+type Path interface {
+	// Decide answers a flow that can be answered at once and reports true, or leaves it for Fulfil. It never waits.
+	Decide(f *flow.Flow) bool
+	// Fulfil answers a flow that Decide left.
+	Fulfil(f *flow.Flow)
+}
+
+// Room makes flows of what clients send.
+type Room struct {
+	path    Path
+	ids     *reqid.Generator
+	limits  h1.Limits
+	trusted *prefixes.Set
+	loop    string
+	pool    sync.Pool
+}
+
+// New makes a room whose flows go down path with ids from ids.
+func New(node *spec.Node, ids *reqid.Generator, path Path) *Room {
+	r := &Room{
+		path:    path,
+		ids:     ids,
+		limits:  h1.Limits{Line: node.Heads.Line, Head: node.Heads.Size, Fields: node.Heads.Fields},
+		trusted: prefixes.Compile(node.TrustedProxies),
+		loop:    spec.CDNLoop(node),
+	}
+	r.pool.New = func() any { return new(exchange) }
+	return r
+}
+
+// Open begins the session of a connection.
+func (r *Room) Open(info *flow.Conn, s flow.Stream) flow.Session {
+	return &session{room: r, info: info, stream: s}
+}
+
+// identify gives a flow its id, its connection and its client.
+func (r *Room) identify(f *flow.Flow, info *flow.Conn, now time.Time) {
+	f.Conn = info
+	q := &f.Request
+	q.ID = r.ids.Next(int(info.Shard), now)
+	q.Received = now
+	q.Client = info.Remote.Addr()
+	q.Source = prefixes.Source(q.Client)
+	q.Scheme = "http"
+	if info.TLS != nil {
+		q.Scheme = "https"
+	}
+}
+
+// normalise fills the flow's request from a head that was accepted.
+func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
+	q := &f.Request
+	q.Proto = "HTTP/1.1"
+	if head.Minor == 0 {
+		q.Proto = "HTTP/1.0"
+	}
+	q.Method, q.Target, q.Fields = head.Method, head.Target, head.Fields
+	q.Authority, q.Host = head.Host, normalHost(head.Host)
+	q.Query, q.HasQuery = head.Query, head.HasQuery
+	q.Expect, q.Upgrade = head.Expect100, head.Upgrade
+	switch head.Framing {
+	case h1.Length:
+		q.Length = head.Length
+	case h1.Chunked:
+		q.Length = -1
+	}
+	var ok bool
+	if q.Path, ok = normalPath(head.Path); !ok {
+		q.Refusal = &badPath
+	}
+	switch {
+	case q.Method == "CONNECT" || q.Method == "TRACE":
+		q.Refusal = &badMethod
+	case r.looped(q.Fields):
+		q.Refusal = &looped
+	}
+	if client := r.client(q.Client, q.Fields); client != q.Client {
+		q.Client, q.Source = client, prefixes.Source(client)
+	}
+}
+
+// client is who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not one.
+func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
+	if !r.trusted.Contains(peer) {
+		return peer
+	}
+	client := peer
+	for i := len(fields) - 1; i >= 0; i-- {
+		if !flow.Named(fields[i].Name, "x-forwarded-for") {
+			continue
+		}
+		for rest := fields[i].Value; rest != ""; {
+			var last string
+			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+				rest, last = rest[:comma], rest[comma+1:]
+			} else {
+				rest, last = "", rest
+			}
+			addr, err := netip.ParseAddr(strings.TrimSpace(last))
+			if err != nil {
+				return client
+			}
+			if client = addr.Unmap().WithZone(""); !r.trusted.Contains(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+// looped tells whether this node has passed the request on before.
+func (r *Room) looped(fields []flow.Field) bool {
+	for i := range fields {
+		if flow.Named(fields[i].Name, "cdn-loop") && strings.Contains(fields[i].Value, r.loop) {
+			for _, member := range strings.Split(fields[i].Value, ",") {
+				id, _, _ := strings.Cut(member, ";")
+				if strings.TrimSpace(id) == r.loop {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

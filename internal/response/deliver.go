@@ -1,0 +1,120 @@
+package response
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// deliver sends a message, or the part of it that the client asks for. It closes the message's stream, except behind a 101: what
+// follows there is origin's.
+func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
+	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
+	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
+	if d.cached && m.Status == http.StatusOK {
+		d.choose(f, m)
+	}
+	f.Response.Status = d.status
+	f.Response.Fields = p.fields(f, m, &d)
+	f.Response.Err = d.send(f)
+	if m.Stream != nil && (d.status != http.StatusSwitchingProtocols || f.Response.Err != nil) {
+		m.Stream.Close()
+	}
+}
+
+// delivery is what of a message is sent.
+type delivery struct {
+	status int
+	length int64
+	body   []byte
+	stream flow.Body
+	// cached tells that the message is of the cache's making, even if it is just being stored: its fields are those that are stored,
+	// without Connection and what that names, and without Age.
+	cached bool
+	part   part
+	// contentRange is the field's value with a part or without any.
+	contentRange string
+}
+
+// part is how much of a stored response is sent.
+type part uint8
+
+const (
+	whole         part = iota
+	notModified        // 304
+	oneRange           // 206
+	unsatisfiable      // 416
+)
+
+// choose answers a stored response's conditional and range requests (RFC 9110 §13.2.2, §14.2).
+func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
+	request := httpcache.Request{Method: f.Request.Method, Fields: f.Request.Fields}
+	if f.Cache.Meta.NotModified(&request) {
+		d.part, d.status = notModified, http.StatusNotModified
+		d.length, d.body, d.stream = 0, nil, nil
+		return
+	}
+	if m.Stream != nil {
+		return
+	}
+	size := int64(len(m.Body))
+	switch start, length, outcome := f.Cache.Meta.Range(&request, size); outcome {
+	case httpcache.RangeIgnored:
+	case httpcache.RangeSatisfiable:
+		d.part, d.status = oneRange, http.StatusPartialContent
+		d.length, d.body = length, m.Body[start:start+length]
+		d.contentRange = contentRange(start, length, size)
+	case httpcache.RangeUnsatisfiable:
+		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
+		d.length, d.body = 0, nil
+		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
+	}
+}
+
+func contentRange(start, length, size int64) string {
+	b := strconv.AppendInt([]byte("bytes "), start, 10)
+	b = strconv.AppendInt(append(b, '-'), start+length-1, 10)
+	return string(strconv.AppendInt(append(b, '/'), size, 10))
+}
+
+// send writes head and body. Whatever error it returns has left the response unfinished, and the connection with it.
+func (d *delivery) send(f *flow.Flow) error {
+	x := f.Exchange
+	if err := x.WriteHead(d.status, f.Response.Fields, d.length); err != nil {
+		return err
+	}
+	switch {
+	case d.status == http.StatusSwitchingProtocols:
+		return nil
+	case f.Request.Method == http.MethodHead || d.status == http.StatusNotModified:
+		return x.Finish(nil)
+	case d.stream != nil:
+		return d.pump(f)
+	}
+	if err := x.WriteBody(d.body, true); err != nil {
+		return err
+	}
+	f.Response.Bytes = int64(len(d.body))
+	return x.Finish(nil)
+}
+
+// pump sends a stream, piece by piece, and its trailers.
+func (d *delivery) pump(f *flow.Flow) error {
+	x := f.Exchange
+	for last := false; !last; {
+		piece, err := d.stream.Next()
+		last = errors.Is(err, io.EOF)
+		if err != nil && !last {
+			return err
+		}
+		if err := x.WriteBody(piece, last); err != nil {
+			return err
+		}
+		f.Response.Bytes += int64(len(piece))
+	}
+	return x.Finish(d.stream.Trailers())
+}

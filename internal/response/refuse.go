@@ -1,0 +1,56 @@
+package response
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/reqid"
+)
+
+// unanswered is the refusal of a flow that no room answered or refused: a mistake of ours.
+var unanswered = flow.Refusal{Reason: flow.NoReason, Status: http.StatusInternalServerError}
+
+// refuse answers with a page that says why, in a form that the client asked for, under an id that explains itself.
+func (p *Policy) refuse(f *flow.Flow, r *flow.Refusal) {
+	if r == nil {
+		r = &unanswered
+	}
+	f.Response.Status = r.Status
+	if r.Reason == flow.ClientGone {
+		f.Response.Err = errGone
+		return
+	}
+	var buffer [64]byte
+	id := string(p.room.sealer.AppendSealed(buffer[:0], f.Request.ID, reqid.Evidence{
+		Zone: p.zone, Rule: Hash(r.Rule), Reason: uint8(r.Reason)}))
+	f.Response.SealedID = id
+
+	page := p.room.pages.page(r, format(f.Request.Fields))
+	fields := append(f.Response.Fields[:0],
+		flow.Field{Name: "Date", Value: p.room.dateAt(f.Request.Received)},
+		flow.Field{Name: "Content-Type", Value: page.contentType},
+		flow.Field{Name: "Cache-Control", Value: "no-store"},
+		flow.Field{Name: "Via", Value: p.room.via},
+		flow.Field{Name: "Proxy-Status", Value: page.proxyStatus},
+		flow.Field{Name: requestID, Value: id})
+	if r.RetryAfter > 0 {
+		fields = append(fields, flow.Field{Name: "Retry-After", Value: strconv.FormatInt(seconds(r.RetryAfter), 10)})
+	}
+	f.Response.Fields = fields
+
+	body := make([]byte, 0, len(page.before)+len(id)+len(page.after))
+	body = append(append(append(body, page.before...), id...), page.after...)
+	d := delivery{status: r.Status, length: int64(len(body)), body: body}
+	f.Response.Err = d.send(f)
+}
+
+// seconds rounds up: a client that comes back too early is refused again.
+func seconds(d time.Duration) int64 {
+	n := int64(d / time.Second)
+	if d%time.Second > 0 {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,82 @@
+// Package response writes what the client is sent: the cache's or the origin's message with the fields a proxy owes it, or a page
+// that says why there is none.
+//
+// It learns the message and the refusals that earlier rooms left in the flow, and writes [flow.Flow.Response] while it sends.
+// Nothing is buffered beyond one piece of a body: its memory is bounded by the client's pace, which conn enforces. It fails by breaking
+// the response off, so that no client takes a truncated body for a whole one.
+package response
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/reqid"
+)
+
+// Room writes a node's responses.
+type Room struct {
+	name   string // of the node, as Via and Cache-Status show it
+	via    string
+	sealer *reqid.Sealer
+	pages  *pages
+	date   atomic.Pointer[dateText]
+}
+
+// New makes a room that seals its refusals' ids with sealer.
+func New(node *spec.Node, sealer *reqid.Sealer) *Room {
+	name := spec.Token(node.Name)
+	r := &Room{name: name, via: "1.1 " + name, sealer: sealer, pages: newPages(name)}
+	r.date.Store(&dateText{})
+	return r
+}
+
+// Policy is the room compiled for one zone.
+type Policy struct {
+	room *Room
+	zone uint32
+}
+
+// Compile makes the policy of a zone.
+func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
+	return &Policy{room: r, zone: Hash(z.Name)}, nil
+}
+
+// Hash is how a zone's or a rule's name is sealed into an id: FNV-1a.
+func Hash(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}
+
+// Write sends the flow's response: its message if a room has one, else the page of the first refusal.
+func (p *Policy) Write(f *flow.Flow) {
+	if m := f.Message(); m != nil {
+		p.deliver(f, m)
+	} else {
+		p.refuse(f, f.Refusal())
+	}
+	f.Response.Done = time.Now()
+}
+
+// dateText is the Date field's value for one second.
+type dateText struct {
+	second int64
+	text   string
+}
+
+// dateKept is how far times may go back before Date does: flows that waited are answered after younger ones.
+const dateKept = 60
+
+func (r *Room) dateAt(now time.Time) string {
+	d := r.date.Load()
+	if second := now.Unix(); second > d.second || second < d.second-dateKept {
+		d = &dateText{second, string(h1.AppendDate(nil, now))}
+		r.date.Store(d)
+	}
+	return d.text
+}
