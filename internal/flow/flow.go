@@ -151,6 +151,9 @@ type Admission struct {
 type Lease interface {
 	// Attempt asks for one more request on the same share (a retry) and reports whether the budget has room for it now.
 	Attempt() bool
+	// Upgraded turns the share into a place under the cap of upgraded connections and returns that place's lease; the share is
+	// given back. It returns nil if the cap is reached: the share stays.
+	Upgraded() Lease
 	// Release gives the share back; it is called once.
 	Release()
 }

@@ -6,7 +6,7 @@ import "time"
 type Refusal struct {
 	Reason Reason
 	Status int
-	// Rule names what refused ("deny", "limit.requests"), Detail says it for the operator, with the evidence.
+	// Rule names what refused ("lists.deny", "limits.requests"), Detail says it for the operator, with the evidence.
 	Rule, Detail string
 	// RetryAfter, if positive, tells the client when to come back.
 	RetryAfter time.Duration

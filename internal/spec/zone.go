@@ -72,13 +72,14 @@ type Limits struct {
 
 // Budget is what an origin may be given, whatever arrives outside.
 type Budget struct {
-	// Concurrent bounds requests at the origin at one time. Rate bounds requests a second, with Burst more at once; 0 is no bound.
+	// Concurrent bounds requests at the origin at one time, Rate requests a second, with Burst more at once. 0 is no bound.
 	Concurrent  int
 	Rate, Burst int
-	// Queue bounds the requests that wait for the budget, QueueTimeout how long each may wait.
+	// Queue bounds the requests that wait for the budget, QueueTimeout how long each may wait. With a Queue of 0 none waits.
 	Queue        int
 	QueueTimeout time.Duration
-	// Upgrades bounds WebSockets and other upgraded connections, which do not count as concurrent requests.
+	// Upgrades bounds WebSockets and other upgraded connections, which do not count as concurrent requests once the origin has
+	// agreed to them. 0 allows none.
 	Upgrades int
 }
 

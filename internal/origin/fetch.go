@@ -1,0 +1,199 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+var (
+	// errGone tells that the client left.
+	errGone = errors.New("the client is gone")
+	// errUnasked tells of a 101 (Switching Protocols) that nobody asked for, or to another protocol.
+	errUnasked = errors.New("the origin changed to a protocol that was not asked for")
+	errInterim = errors.New("too many interim responses")
+	// errUpgradeCap tells that the zone has as many upgraded connections as its budget allows.
+	errUpgradeCap = errors.New("too many upgraded connections")
+	errCoded      = errors.New("the origin used a transfer coding that was not asked for")
+)
+
+// bodyError is a failure of the client's side: its request's content broke off, or broke HTTP's rules.
+type bodyError struct{ error }
+
+func (e bodyError) Unwrap() error { return e.error }
+
+// dialError is a failure to get a connection.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
+
+// Fetch asks the origin and returns when the response's head is there, or a refusal is certain. Whoever is given a message with
+// a Stream must close it, also after its end: until then the response's buffer and the request's body are in use. ReadBody of
+// the flow's exchange may be called from another goroutine until the stream is closed, while the response is being written.
+//
+// The share of the budget goes back when the exchange with the origin is over; that may be while the client still reads.
+// A flow without a client (a revalidation in the background) may lack an Exchange, if it has no body, and an Abort.
+func (p *Policy) Fetch(f *flow.Flow) {
+	x := p.room.exchanges.Get().(*exchange)
+	x.policy, x.flow, x.lease = p, f, f.Admission.Lease
+	err := x.run()
+	if err == nil {
+		err = x.begin()
+	}
+	if err != nil {
+		x.fail(err)
+	}
+}
+
+// fail answers the flow with a refusal. An upload ends with the piece that is being read from the client.
+func (x *exchange) fail(err error) {
+	if x.upload != nil && x.uploaded() && x.upload.broken != nil {
+		err = x.upload.broken
+	}
+	x.over(false)
+	if x.upload != nil {
+		x.upload.cancel()
+	}
+	x.flow.Origin.Refusal = x.refusal(err)
+	x.recycle()
+}
+
+// run sends the request and waits for the head of its final response; it sends again what may be sent again.
+func (x *exchange) run() error {
+	if err := x.prepare(); err != nil {
+		return err
+	}
+	for retry := 0; ; {
+		err := x.attempt(retry > 0 && retry == x.policy.origin.Retries)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errStale): // nothing was sent
+		case retry == x.policy.origin.Retries, !x.repeatable(err), x.lease != nil && !x.lease.Attempt():
+			return err
+		default:
+			retry++
+		}
+		x.conn.close()
+		x.conn = nil
+	}
+}
+
+// repeatable tells whether the request may be sent once more after err.
+func (x *exchange) repeatable(err error) bool {
+	return x.conn != nil && x.conn.reused && x.conn.usable() && !x.arrived && !x.taken && idempotent(x.flow.Request.Method) &&
+		(errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
+}
+
+// idempotent tells whether a request means the same when it is made twice (RFC 9110 §9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
+
+// attempt sends the request once and waits for the head of its final response.
+func (x *exchange) attempt(fresh bool) error {
+	if err := x.connect(fresh); err != nil {
+		return err
+	}
+	if x.flow.Request.Length != 0 && !x.taken {
+		if err := x.takeFirst(); err != nil {
+			return err
+		}
+	}
+	x.r, x.w = 0, 0
+	x.now = time.Now()
+	sent := x.now
+	if err := x.send(); err != nil {
+		return err
+	}
+	if err := x.await(); err != nil {
+		return err
+	}
+	x.now = time.Now()
+	x.flow.Origin.FirstByte = x.now.Sub(sent)
+	return nil
+}
+
+// connect gets a connection: one from the pool unless a fresh one is wanted, or the request must not fail and the connection is
+// of a sort that cannot be checked.
+func (x *exchange) connect(fresh bool) error {
+	e := x.policy.endpoint
+	if !fresh {
+		if c := e.get(); c != nil {
+			if c.socket != nil || idempotent(x.flow.Request.Method) {
+				x.use(c, true)
+				return nil
+			}
+			e.put(c, c.idleSince)
+		}
+	}
+	x.flow.Origin.Address = e.settings.address
+	ctx, cancel := context.WithTimeout(context.Background(), x.policy.origin.ConnectTimeout)
+	defer cancel()
+	if !x.watch(canceller(cancel)) {
+		return errGone
+	}
+	c, err := e.dial(ctx)
+	x.unwatch()
+	if err != nil {
+		return dialError{fmt.Errorf("connecting to %s: %w", e.settings.address, err)}
+	}
+	x.use(c, false)
+	return nil
+}
+
+func (x *exchange) use(c *conn, reused bool) {
+	c.reused = reused
+	x.conn = c
+	x.flow.Origin.Address, x.flow.Origin.Reused = c.address, reused
+}
+
+// canceller lets a client that leaves end a dial.
+type canceller context.CancelFunc
+
+func (c canceller) Interrupt() { c() }
+
+func (x *exchange) watch(w flow.Interrupter) bool {
+	return x.flow.Abort == nil || x.flow.Abort.Watch(w)
+}
+
+func (x *exchange) unwatch() {
+	if x.flow.Abort != nil {
+		x.flow.Abort.Unwatch()
+	}
+}
+
+func (x *exchange) gone() bool { return x.flow.Abort != nil && x.flow.Abort.Gone() }
+
+// refusal says why there is no response.
+func (x *exchange) refusal(err error) *flow.Refusal {
+	r := &flow.Refusal{Reason: flow.OriginBroken, Status: 502, Rule: "origin", Detail: err.Error()}
+	var body bodyError
+	var dial dialError
+	switch {
+	case errors.Is(err, errGone), x.gone():
+		r.Reason, r.Status = flow.ClientGone, 499
+	case errors.Is(err, errNominated):
+		r.Reason, r.Status = flow.Malformed, 400
+	case errors.As(err, &body):
+		r.Reason, r.Status = flow.BodyBroken, 400
+	case errors.Is(err, errUpgradeCap):
+		r.Reason, r.Status, r.Rule = flow.UpgradeCap, 503, "budget.upgrades"
+	case isTimeout(err):
+		r.Reason, r.Status = flow.OriginTimeout, 504
+	case errors.As(err, &dial):
+		r.Reason = flow.OriginUnreachable
+	case errors.Is(err, io.EOF):
+		r.Detail = "the origin closed the connection without an answer"
+	}
+	return r
+}

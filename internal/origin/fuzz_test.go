@@ -1,0 +1,105 @@
+package origin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// canned is a connection whose origin says something whatever it is asked, in pieces.
+type canned struct {
+	text  []byte
+	piece int
+}
+
+func (c *canned) Read(p []byte) (int, error) {
+	if len(c.text) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), c.piece)], c.text)
+	c.text = c.text[n:]
+	return n, nil
+}
+func (c *canned) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *canned) Close() error                     { return nil }
+func (c *canned) LocalAddr() net.Addr              { return nil }
+func (c *canned) RemoteAddr() net.Addr             { return nil }
+func (c *canned) SetDeadline(time.Time) error      { return nil }
+func (c *canned) SetReadDeadline(time.Time) error  { return nil }
+func (c *canned) SetWriteDeadline(time.Time) error { return nil }
+
+// FuzzResponse lets an origin say anything: the flow gets a refusal or a message, never both, the share goes back once, the pieces
+// in which it came make no difference, and what net/http also reads as a whole response has the same body.
+func FuzzResponse(f *testing.F) {
+	for _, text := range []string{
+		ok, bodyless, switching + "x", ok + ok, "HTTP/1.1 200 OK\r\n\r\nuntil close",
+		"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + ok,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x\r\ncde\r\n0\r\nT: v\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+	} {
+		f.Add([]byte(text), "GET", 7)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, method string, piece int) {
+		if method != "GET" && method != "HEAD" {
+			method = "GET"
+		}
+		fetch := func(piece int) (status int, body string, whole bool) {
+			r := newRoom(t)
+			r.Dial = func(context.Context, string, string) (net.Conn, error) { return &canned{text, piece}, nil }
+			q := ordinary()
+			q.Request.Method = method
+			l := q.Admission.Lease.(*lease)
+			compile(t, r, zoneOf("http://192.0.2.1")).Fetch(q)
+			if (q.Origin.Refusal == nil) == (q.Origin.Message == nil) {
+				t.Fatalf("refusal %+v, message %+v", q.Origin.Refusal, q.Origin.Message)
+			}
+			body, err := drain(q)
+			if n := l.count(); n != 1 {
+				t.Fatalf("lease released %d times", n)
+			}
+			if m := q.Origin.Message; err == nil && m != nil && m.Stream != nil && m.Length >= 0 && int64(len(body)) != m.Length {
+				t.Fatalf("%d bytes of body, want %d", len(body), m.Length)
+			}
+			return q.Origin.Status, body, err == nil && q.Origin.Refusal == nil
+		}
+		status, body, whole := fetch(len(text) + 1)
+		pieceStatus, pieceBody, pieceWhole := fetch(1 + (piece&0xff)%64)
+		if whole != pieceWhole || whole && (status != pieceStatus || body != pieceBody) {
+			t.Fatalf("whole: %d %q %v, in pieces: %d %q %v", status, body, whole, pieceStatus, pieceBody, pieceWhole)
+		}
+		if !whole || status < 200 || bytes.HasPrefix(text, []byte("HTTP/1.1 1")) {
+			return
+		}
+		w, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(text)), &http.Request{Method: method})
+		if err != nil {
+			return // more tolerant we are, but in ways that h1 answers for
+		}
+		if want, err := io.ReadAll(w.Body); err == nil && string(want) != body && w.StatusCode == status {
+			t.Fatalf("body %q, net/http has %q", body, want)
+		}
+	})
+}
+
+// FuzzClassify checks that a name's kind does not depend on its case, or on "_" for "-".
+func FuzzClassify(f *testing.F) {
+	for _, name := range []string{"X-Forwarded-For", "x_real_ip", "Connection", "TE", "Accept", "X-Forwarded-"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if got, want := classify(name), classify(fold(name)); got != want {
+			t.Errorf("classify(%q) = %d, folded %d", name, got, want)
+		}
+		if classify(name) == forwardedFor && fold(name) != "x-forwarded-for" {
+			t.Errorf("%q is taken for X-Forwarded-For", name)
+		}
+	})
+}
+
+var _ flow.Body = (*answer)(nil)

@@ -1,0 +1,195 @@
+package origin
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// maxNominated bounds the fields that a client's Connection may name, since each is compared to all others.
+const maxNominated = 16
+
+var errNominated = errors.New("connection names more than 16 fields")
+
+// nominated are the fields that Connection names (RFC 9110 §7.6.1), beside those that never pass anyway.
+type nominated struct {
+	names [maxNominated]string
+	n     int
+}
+
+func (m *nominated) add(value string) error {
+	for name := range h1.Tokens(value) {
+		switch {
+		case h1.EqualFold(name, "keep-alive"), h1.EqualFold(name, "close"), h1.EqualFold(name, "upgrade"), h1.EqualFold(name, "te"):
+		case m.n == maxNominated:
+			return errNominated
+		default:
+			m.names[m.n] = name
+			m.n++
+		}
+	}
+	return nil
+}
+
+func (m *nominated) has(name string) bool {
+	for _, s := range m.names[:m.n] {
+		if strings.EqualFold(s, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// sight is what the client's fields hold that the rest of the head depends on.
+type sight struct {
+	trusted, asked                bool // whether the peer is a trusted proxy, once that was asked
+	trailers                      bool
+	forwarded, forwardedFor       bool
+	forwardedHost, forwardedProto bool
+}
+
+// appendHead appends the head of the flow's request as the origin gets it, the empty line included.
+func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
+	r := &f.Request
+	b = append(b, r.Method...)
+	b = append(b, ' ')
+	b = append(b, r.Path...)
+	if r.HasQuery {
+		b = append(b, '?')
+		b = append(b, r.Query...)
+	}
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	if r.Authority != "" {
+		b = append(b, r.Authority...)
+	} else {
+		b = append(b, p.host...)
+	}
+	b = append(b, "\r\n"...)
+	var s sight
+	b, err := p.appendFields(b, f, &s)
+	if err != nil {
+		return b, err
+	}
+	if f.Cache.Whole {
+		for i := range f.Cache.Validators {
+			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
+		}
+	}
+	b = appendFraming(b, r, s.trailers)
+	b = p.appendForwarding(b, f, &s)
+	b = append(b, p.cdnLoop...)
+	b = append(b, "Via: "...)
+	b = append(b, strings.TrimPrefix(r.Proto, "HTTP/")...)
+	b = append(b, p.via...)
+	b = append(b, "X-Request-Id: "...)
+	b = r.ID.Append(b)
+	return append(b, "\r\n\r\n"...), nil
+}
+
+// appendFields appends the client's fields that pass, in its order and spelling, and takes note of others.
+func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) {
+	fields := f.Request.Fields
+	var m nominated
+	for i := range fields {
+		if len(fields[i].Name) == len("connection") && classify(fields[i].Name) == connection {
+			if err := m.add(fields[i].Value); err != nil {
+				return b, err
+			}
+		}
+	}
+	for i := range fields {
+		field := &fields[i]
+		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
+			b = h1.AppendField(b, field.Name, field.Value)
+		}
+	}
+	return b, nil
+}
+
+// passes tells whether a field of the client's goes to the origin as it is.
+func (p *Policy) passes(f *flow.Flow, field *flow.Field, s *sight) bool {
+	k := classify(field.Name)
+	switch k {
+	case kept:
+		return p.clientName == "" || !same(field.Name, p.clientName)
+	case te:
+		s.trailers = s.trailers || listed(field.Value, "trailers")
+		return false
+	case trailer:
+		return f.Request.Length < 0
+	case condition:
+		return !f.Cache.Whole
+	case hop, connection:
+		return false
+	}
+	if !s.asked {
+		s.asked, s.trusted = true, p.room.trusts(f.Conn.Remote.Addr())
+	}
+	if !s.trusted || p.clientName != "" && same(field.Name, p.clientName) {
+		return false
+	}
+	switch k {
+	case forwarded:
+		s.forwarded = true
+		return false // goes on with our element appended
+	case forwardedFor:
+		s.forwardedFor = true
+		return false
+	case forwardedHost:
+		s.forwardedHost = true
+	case forwardedProto:
+		s.forwardedProto = true
+	}
+	return true
+}
+
+// listed tells whether an element of a comma-separated list is the lower-case token, in any case; parameters do not count.
+func listed(value, lower string) bool {
+	for element := range h1.Tokens(value) {
+		token, _, _ := strings.Cut(element, ";")
+		if h1.EqualFold(strings.TrimRight(token, " \t"), lower) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendFraming appends what says where the request's content ends, and what concerns our connection.
+func appendFraming(b []byte, r *flow.Request, trailers bool) []byte {
+	switch {
+	case r.Length < 0:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	case r.Length > 0 || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH":
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, r.Length, 10)
+		b = append(b, "\r\n"...)
+	}
+	protocol := upgrade(r)
+	switch {
+	case protocol != "" && trailers:
+		b = append(b, "Connection: Upgrade, TE\r\n"...)
+	case protocol != "":
+		b = append(b, "Connection: Upgrade\r\n"...)
+	case trailers:
+		b = append(b, "Connection: TE\r\n"...)
+	}
+	if protocol != "" {
+		b = h1.AppendField(b, "Upgrade", protocol)
+	}
+	if trailers {
+		b = append(b, "TE: trailers\r\n"...)
+	}
+	return b
+}
+
+// upgrade returns the protocol that the origin is asked to change to, or "". HTTP/2 is none: behind its preface, requests
+// would reach the origin that nobody here has seen.
+func upgrade(r *flow.Request) string {
+	if r.Upgrade == "" || listed(r.Upgrade, "h2c") {
+		return ""
+	}
+	return r.Upgrade
+}

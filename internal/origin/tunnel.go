@@ -1,0 +1,109 @@
+package origin
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+var errNoTunnel = errors.New("the origin changed to no other protocol in this flow")
+
+// tunnel carries the bytes of another protocol both ways.
+type tunnel struct {
+	x      *exchange
+	client flow.Stream
+	idle   time.Duration
+	active atomic.Int64 // when the client last sent something, in Unix nanoseconds
+	sent   int64        // bytes to the origin
+	done   chan error   // how the way to the origin ended
+}
+
+// Tunnel carries bytes between client and origin after response has written the 101 (Switching Protocols) of the flow's message.
+// It returns when both ends have closed, one has broken off, or both were silent for the node's TunnelTimeout, with the number of
+// bytes sent to the origin and received from it. It closes the message's stream, and holds an exchange's buffer and the
+// client connection's.
+func (p *Policy) Tunnel(f *flow.Flow) (sent, received int64, err error) {
+	m := f.Origin.Message
+	if m == nil || m.Status != 101 || m.Stream == nil {
+		return 0, 0, errNoTunnel
+	}
+	a, ok := m.Stream.(*answer)
+	if !ok || a.x == nil {
+		return 0, 0, errNoTunnel
+	}
+	defer a.Close()
+	client, err := f.Exchange.Hijack()
+	if err != nil {
+		return 0, 0, err
+	}
+	t := &tunnel{x: a.x, client: client, idle: p.room.node.Connections.TunnelTimeout, done: make(chan error, 1)}
+	t.active.Store(time.Now().UnixNano())
+	go func() { t.done <- t.up() }()
+	received, err = t.down()
+	if err != nil {
+		t.x.conn.close() // so that what the client still sends ends the other way, too
+	}
+	client.CloseWrite()
+	if upErr := <-t.done; err == nil {
+		err = upErr
+	}
+	return t.sent, received, err
+}
+
+// up carries the client's bytes to the origin.
+func (t *tunnel) up() error {
+	c := t.x.conn
+	for {
+		b := t.client.Buffered()
+		if len(b) == 0 {
+			err := t.client.Fill()
+			if errors.Is(err, io.EOF) {
+				c.closeWrite()
+				return nil
+			}
+			if err != nil {
+				c.Interrupt()
+				return err
+			}
+			continue
+		}
+		now := time.Now()
+		t.active.Store(now.UnixNano())
+		c.armWrite(now, t.x.policy.origin.StallTimeout)
+		if err := c.write(b); err != nil {
+			c.Interrupt()
+			return err
+		}
+		t.sent += int64(len(b))
+		t.client.Discard(len(b))
+	}
+}
+
+// down carries the origin's bytes to the client; what came with the head comes first.
+func (t *tunnel) down() (received int64, err error) {
+	x := t.x
+	for {
+		if n := x.w - x.r; n > 0 {
+			if err := t.client.Write(nil, x.in[x.r:x.w]); err != nil {
+				return received, err
+			}
+			received += int64(n)
+			x.r, x.w = 0, 0
+		}
+		x.conn.armRead(time.Now(), t.idle)
+		x.w, err = x.conn.read(x.in)
+		switch {
+		case errors.Is(err, io.EOF):
+			return received, nil
+		case err == nil:
+		case !x.conn.usable():
+			return received, nil // the other way has failed and knows why
+		case isTimeout(err) && time.Since(time.Unix(0, t.active.Load())) < t.idle:
+		default:
+			return received, err
+		}
+	}
+}

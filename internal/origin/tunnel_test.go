@@ -1,0 +1,172 @@
+package origin
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/sim"
+)
+
+const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+
+// stream is a client's connection that was taken over.
+type stream struct {
+	net.Conn
+	in       [1024]byte
+	buffered []byte
+}
+
+func (s *stream) Buffered() []byte { return s.buffered }
+func (s *stream) Discard(n int)    { s.buffered = s.buffered[n:] }
+func (s *stream) Fill() error {
+	n, err := s.Conn.Read(s.in[:])
+	s.buffered = s.in[:n]
+	return err
+}
+func (s *stream) Write(head, tail []byte) error {
+	_, err := s.Conn.Write(append(append([]byte(nil), head...), tail...))
+	return err
+}
+func (s *stream) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+func (s *stream) Abort() *flow.Abort { return nil }
+func (s *stream) Tunnel()            {}
+func (s *stream) Draining() bool     { return false }
+
+// upgrading makes f ask for a WebSocket, and returns the client's end of its connection and the lease of the tunnel.
+func upgrading(t *testing.T, f *flow.Flow) (*net.TCPConn, *lease) {
+	t.Helper()
+	l := loopback(t)
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	f.Request.Upgrade = "websocket"
+	f.Exchange.(*client).stream = &stream{Conn: far}
+	f.Admission.Lease.(*lease).upgraded = new(lease)
+	return near.(*net.TCPConn), f.Admission.Lease.(*lease).upgraded
+}
+
+func TestTunnel(t *testing.T) {
+	echo := func(c net.Conn, r *bufio.Reader) {
+		ask(r)
+		io.WriteString(c, switching+"hello ")
+		io.Copy(c, r)
+		io.WriteString(c, " bye")
+	}
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			room, zone := way.open(t, echo)
+			p := compile(t, room, zone)
+			f := ordinary()
+			user, l := upgrading(t, f)
+			p.Fetch(f)
+			if f.Origin.Status != 101 {
+				t.Fatalf("status %d, refusal %+v, want 101", f.Origin.Status, f.Origin.Refusal)
+			}
+			if n := f.Admission.Lease.(*lease).count(); n != 1 || l.count() != 0 {
+				t.Errorf("the request's share released %d times, the tunnel's %d times, want 1 and 0", n, l.count())
+			}
+			go func() {
+				io.WriteString(user, "world")
+				if way.name != "conn" { // which cannot be closed one way only
+					user.CloseWrite()
+				}
+			}()
+			if way.name == "conn" {
+				go func() {
+					b := make([]byte, len("hello world"))
+					io.ReadFull(user, b)
+					user.Close()
+				}()
+				p.Tunnel(f)
+			} else {
+				sent, received, err := p.Tunnel(f)
+				got, _ := io.ReadAll(user)
+				if string(got) != "hello world bye" || sent != 5 || received != 15 || err != nil {
+					t.Errorf("%q, %d sent, %d received, %v, want hello world bye", got, sent, received, err)
+				}
+			}
+			if n, idle := l.count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+				t.Errorf("the tunnel's lease released %d times, %d idle connections, want 1 and 0", n, idle)
+			}
+			if _, _, err := p.Tunnel(f); err == nil {
+				t.Error("a second Tunnel of the flow succeeded")
+			}
+		})
+	}
+}
+
+func TestTunnelCap(t *testing.T) {
+	room, zone := ways[0].open(t, silent(switching))
+	p := compile(t, room, zone)
+	f := ordinary()
+	f.Request.Upgrade = "websocket"
+	p.Fetch(f)
+	if r := f.Origin.Refusal; r == nil || r.Reason != flow.UpgradeCap || r.Status != 503 {
+		t.Errorf("refusal %+v, want UpgradeCap", r)
+	}
+	if n := f.Admission.Lease.(*lease).count(); n != 1 {
+		t.Errorf("lease released %d times, want 1", n)
+	}
+}
+
+// TestTunnelNotTaken closes the message instead, as response does when it cannot write the 101.
+func TestTunnelNotTaken(t *testing.T) {
+	room, zone := ways[0].open(t, silent(switching))
+	p := compile(t, room, zone)
+	f := ordinary()
+	_, l := upgrading(t, f)
+	p.Fetch(f)
+	f.Origin.Message.Stream.Close()
+	if n, idle := l.count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+		t.Errorf("the tunnel's lease released %d times, %d idle connections, want 1 and 0", n, idle)
+	}
+}
+
+// TestTunnelIdle ends a tunnel when both sides have been silent, not when one has.
+func TestTunnelIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, zone := simulate(t, sim.Link{}, func(c net.Conn, r *bufio.Reader) {
+			ask(r)
+			io.WriteString(c, switching)
+			io.Copy(io.Discard, r)
+		})
+		room.node.Connections.TunnelTimeout = 100 * time.Second
+		p := compile(t, room, zone)
+		f := ordinary()
+		near, far := net.Pipe()
+		f.Request.Upgrade = "websocket"
+		f.Exchange.(*client).stream = &stream{Conn: far}
+		f.Admission.Lease.(*lease).upgraded = new(lease)
+		p.Fetch(f)
+		start := time.Now()
+		go func() {
+			for range 10 {
+				time.Sleep(60 * time.Second)
+				io.WriteString(near, "ping")
+			}
+			time.Sleep(300 * time.Second)
+			near.Close() // what conn's own timeout would do
+		}()
+		sent, _, err := p.Tunnel(f)
+		if took := time.Since(start); sent != 40 || !isTimeout(err) || took < 700*time.Second || took > 1000*time.Second {
+			t.Errorf("%d bytes sent, %v after %v, want 40 and a timeout", sent, err, took)
+		}
+	})
+}
