@@ -125,27 +125,27 @@ func (t *terms) describe(s *spec.Budget) {
 	}
 	t.full = fmt.Sprintf("%s is used up and %d requests wait for it", budget, s.Queue)
 	t.late = fmt.Sprintf("waited %v for %s", s.QueueTimeout, budget)
-	t.capped = fmt.Sprintf("%d connections are upgraded", s.Upgrades)
+	t.capped = fmt.Sprintf("the cap of %d upgraded connections is reached", s.Upgrades)
 }
 
 // Admit waits for a share of the origin's budget and writes flow.Admission: how long it waited, and a lease or a refusal. A
-// request for an upgrade takes from the cap of upgrades instead of the concurrent requests; its rate counts like any other's.
+// request for an upgrade takes the share of an ordinary request, which it is until the origin agrees ([flow.Lease.Upgraded]); it
+// is refused at once if the cap of upgrades is reached already.
 func (p *Policy) Admit(f *flow.Flow) {
 	b, t := p.budget, p.budget.terms(p.terms)
-	upgrade := f.Request.Upgrade != ""
-	if upgrade && !acquire(&b.upgrades, t.upgrades) {
+	if f.Request.Upgrade != "" && b.upgrades.Load() >= t.upgrades {
 		f.Admission.Refusal = p.refuse(f, flow.UpgradeCap, "budget.upgrades", t.capped, t.timeout)
 		return
 	}
-	if b.try(t, upgrade) || p.wait(f, t, upgrade) {
-		f.Admission.Lease = b.lease(upgrade)
+	if b.try(t) || p.wait(f, t) {
+		f.Admission.Lease = (*requestLease)(b)
 	}
 }
 
 // wait stands in the queue and reports whether that got a share; otherwise it writes the refusal.
-func (p *Policy) wait(f *flow.Flow, t *terms, upgrade bool) bool {
+func (p *Policy) wait(f *flow.Flow, t *terms) bool {
 	start := time.Now()
-	w := p.budget.waiter(upgrade)
+	w := p.budget.waiter()
 	if f.Abort.Watch(w) {
 		p.budget.enqueue(w, f.Request.Source)
 	} else {
@@ -190,7 +190,8 @@ func (p *Policy) retryAfter(backlog time.Duration, source netip.Prefix) time.Dur
 
 // Load is how much of a budget is in use.
 type Load struct {
-	// Concurrent requests and Upgrades have a lease, Queued requests wait for one.
+	// Concurrent requests are at the origin, those for an upgrade among them; Queued ones wait. Upgrades are connections that the
+	// origin has upgraded.
 	Concurrent, Queued, Upgrades int
 }
 

@@ -32,6 +32,13 @@ func newFlow(source netip.Prefix) *flow.Flow {
 	return f
 }
 
+// newUpgrade is a request to change to the WebSocket protocol.
+func newUpgrade(source netip.Prefix) *flow.Flow {
+	f := newFlow(source)
+	f.Request.Upgrade = "websocket"
+	return f
+}
+
 // admit admits a request that finds room, or is refused, at once.
 func admit(tb testing.TB, p *Policy, source netip.Prefix) *flow.Flow {
 	tb.Helper()
@@ -171,7 +178,7 @@ func TestTimeout(t *testing.T) {
 
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 8, QueueTimeout: time.Minute, Upgrades: 1})
+		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 8, QueueTimeout: time.Minute})
 		first := admit(t, p, source(0, 0))
 		leaves := begin(p, newFlow(source(0, 1)))
 		left := newFlow(source(0, 2))
@@ -254,91 +261,68 @@ func TestRetriesTakeFromTheRate(t *testing.T) {
 	})
 }
 
+// TestUpgrades (promise 1): a request for an upgrade is one of the concurrent requests until the origin agrees, and then a place
+// under the cap.
 func TestUpgrades(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		upgrade := func(i int) *flow.Flow {
-			f := newFlow(source(0, i))
-			f.Request.Upgrade = "websocket"
-			return f
+		p := compile(t, New(nil), spec.Budget{Concurrent: 2, Queue: 8, QueueTimeout: time.Minute, Upgrades: 1})
+		first, second := begin(p, newUpgrade(source(0, 0))), begin(p, newUpgrade(source(0, 1)))
+		third, fourth := begin(p, newUpgrade(source(0, 2))), begin(p, newFlow(source(0, 3)))
+		checkLoad(t, p, Load{Concurrent: 2, Queued: 2})
+
+		upgraded := first.Admission.Lease.Upgraded()
+		synctest.Wait()
+		checkLoad(t, p, Load{Concurrent: 2, Queued: 1, Upgrades: 1})
+		if third.Admission.Lease == nil {
+			t.Error("got no lease for the first in the queue, want the share given back")
 		}
-		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: 1, Burst: 1, Queue: 8, QueueTimeout: 5 * time.Second, Upgrades: 2})
-		request := admit(t, p, source(0, 0))
-		first := upgrade(1)
-		p.Admit(first)
-		checkLoad(t, p, Load{Concurrent: 1, Upgrades: 1})
-		second := begin(p, upgrade(2)) // waits for the rate, holding its place under the cap
-		checkLoad(t, p, Load{Concurrent: 1, Queued: 1, Upgrades: 2})
-		third := upgrade(3)
-		p.Admit(third)
-		if r := third.Admission.Refusal; r == nil || r.Reason != flow.UpgradeCap || r.Status != 503 || r.RetryAfter < time.Second {
+		if got := second.Admission.Lease.Upgraded(); got != nil {
+			t.Errorf("got %v beyond the cap, want nil", got)
+		}
+		fifth := newUpgrade(source(0, 4))
+		p.Admit(fifth)
+		if r := fifth.Admission.Refusal; r == nil || r.Reason != flow.UpgradeCap || r.Status != 503 || r.RetryAfter < time.Second {
 			t.Errorf("got %+v, want the cap's refusal", r)
 		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if second.Admission.Lease == nil || second.Admission.Waited != time.Second {
-			t.Errorf("got %+v, want a lease after 1s", second.Admission)
+		if upgraded.Attempt() {
+			t.Error("got an attempt on an upgraded connection, want none without a share of concurrency")
 		}
-		first.Admission.Lease.Release()
-		checkLoad(t, p, Load{Concurrent: 1, Upgrades: 1})
-		request.Admission.Lease.Release()
+		if got := upgraded.Upgraded(); got != upgraded {
+			t.Errorf("got %v for an upgraded connection, want its own lease", got)
+		}
+		checkLoad(t, p, Load{Concurrent: 2, Queued: 1, Upgrades: 1})
+
 		second.Admission.Lease.Release()
-		checkLoad(t, p, Load{})
-
-		p = compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 8, QueueTimeout: time.Second, Upgrades: 1})
-		admit(t, p, source(0, 0))
-		waits := begin(p, newFlow(source(0, 0)))
-		f := upgrade(0)
-		p.Admit(f) // lacks nothing that the queue waits for
-		checkLoad(t, p, Load{Concurrent: 1, Queued: 1, Upgrades: 1})
-		waits.Abort.Fire()
-
-		p = compile(t, New(nil), spec.Budget{Rate: 1, Queue: 8, QueueTimeout: time.Second, Upgrades: 1})
-		admit(t, p, source(0, 0))
-		f = begin(p, upgrade(0))
-		f.Abort.Fire()
 		synctest.Wait()
-		checkLoad(t, p, Load{Concurrent: 1})
+		checkLoad(t, p, Load{Concurrent: 2, Upgrades: 1})
+		upgraded.Release()
+		checkLoad(t, p, Load{Concurrent: 2})
+		if upgraded = third.Admission.Lease.Upgraded(); upgraded == nil {
+			t.Fatal("got nil, want the place given back")
+		}
+		upgraded.Release()
+		fourth.Admission.Lease.Release()
+		checkLoad(t, p, Load{})
 	})
 }
 
-// TestUpgradeBehindARequest: an upgrade that lacks nothing goes as soon as the request before it, which lacks a share of
-// concurrency, is out of the way.
-func TestUpgradeBehindARequest(t *testing.T) {
-	tests := []struct {
-		name   string
-		remove func(t *testing.T, room *Room, first *flow.Flow)
-		want   flow.Reason
-	}{
-		{"leaves", func(_ *testing.T, _ *Room, first *flow.Flow) { first.Abort.Fire() }, flow.ClientGone},
-		{"is dropped", func(t *testing.T, room *Room, _ *flow.Flow) {
-			p := compile(t, room, spec.Budget{Concurrent: 1, Rate: 1, Queue: 1, QueueTimeout: time.Minute, Upgrades: 1})
-			p.budget.terms(p.terms) // puts them in force without a request of its own
-		}, flow.QueueFull},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				room := New(nil)
-				p := compile(t, room, spec.Budget{Concurrent: 1, Rate: 1, Queue: 8, QueueTimeout: time.Minute, Upgrades: 1})
-				lease := admit(t, p, source(0, 0)).Admission.Lease
-				begin(p, newFlow(source(1, 0)))
-				first := begin(p, newFlow(source(0, 0)))
-				upgrade := newFlow(source(1, 0))
-				upgrade.Request.Upgrade = "websocket"
-				begin(p, upgrade)
-				time.Sleep(time.Second)
-				lease.Release()
-				time.Sleep(time.Second)
-				checkLoad(t, p, Load{Concurrent: 1, Queued: 2, Upgrades: 1})
-				tt.remove(t, room, first)
-				synctest.Wait()
-				checkLoad(t, p, Load{Concurrent: 1, Upgrades: 1})
-				if got := reason(first); got != tt.want || upgrade.Admission.Lease == nil {
-					t.Errorf("got %v and %+v, want %v and a lease", got, upgrade.Admission, tt.want)
-				}
-			})
-		})
-	}
+// TestATryLeavesNobodyBehind: a newcomer takes a share of concurrency and gives it back, as the rate has none for it. Whoever
+// missed that share is served, even if the newcomer leaves before it stands in the queue.
+func TestATryLeavesNobodyBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 8, QueueTimeout: time.Minute})
+		p.budget.concurrent.Add(1) // the newcomer's
+		misses := begin(p, newFlow(source(0, 0)))
+		checkLoad(t, p, Load{Concurrent: 1, Queued: 1})
+		p.budget.concurrent.Add(-1)
+		newcomer := newFlow(source(1, 0))
+		newcomer.Abort.Fire()
+		begin(p, newcomer)
+		if misses.Admission.Lease == nil || reason(newcomer) != flow.ClientGone {
+			t.Errorf("got %+v and %v, want a lease and the newcomer gone", misses.Admission, reason(newcomer))
+		}
+		misses.Abort.Fire()
+	})
 }
 
 // TestNewcomersDoNotOvertake: a share that is given back belongs to those who wait, even before they are served.
@@ -475,8 +459,7 @@ func TestRefusalsExplain(t *testing.T) {
 		p.Admit(full)
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		upgrade := newFlow(source(0, 0))
-		upgrade.Request.Upgrade = "websocket"
+		upgrade := newUpgrade(source(0, 0))
 		p.Admit(upgrade)
 		got := []*flow.Refusal{full.Admission.Refusal, late.Admission.Refusal, upgrade.Admission.Refusal}
 		want := []*flow.Refusal{
@@ -485,7 +468,7 @@ func TestRefusalsExplain(t *testing.T) {
 			{Reason: flow.QueueTimeout, Status: 503, Rule: "budget.queue_timeout", RetryAfter: p.retryAfter(7*time.Second, source(0, 0)),
 				Detail: "waited 7s for the origin's budget of 1 concurrent requests at 5 a second with burst 4"},
 			{Reason: flow.UpgradeCap, Status: 503, Rule: "budget.upgrades", RetryAfter: p.retryAfter(7*time.Second, source(0, 0)),
-				Detail: "0 connections are upgraded"},
+				Detail: "the cap of 0 upgraded connections is reached"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

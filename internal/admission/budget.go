@@ -18,7 +18,7 @@ import (
 // Rate comes back by itself; serve sets the timer for it whenever the first in turn lacks nothing else.
 type budget struct {
 	concurrent atomic.Int64 // requests at the origin
-	upgrades   atomic.Int64 // upgraded connections, and requests to become one
+	upgrades   atomic.Int64 // connections that the origin has upgraded; they are not in concurrent any more
 	waiting    atomic.Int64 // the queue's length, for those without mu
 	current    atomic.Pointer[terms]
 	meter      *limit.Meter
@@ -44,7 +44,6 @@ const (
 // waiter is one request in the queue. All fields but done are guarded by its budget's mu while it is there.
 type waiter struct {
 	budget  *budget
-	upgrade bool
 	outcome outcome
 	backlog time.Duration // how long the oldest in the queue had waited when this one was refused
 	done    chan struct{} // gets one token when outcome is decided
@@ -82,29 +81,29 @@ func (b *budget) terms(offered *terms) *terms {
 	return t
 }
 
-// try takes a share without waiting, if nobody else waits for what it takes.
-func (b *budget) try(t *terms, upgrade bool) bool {
-	if b.waiting.Load() > 0 && (t.metered || !upgrade) {
+// try takes a share without waiting, if nobody else waits for one.
+func (b *budget) try(t *terms) bool {
+	if b.waiting.Load() > 0 {
 		return false
 	}
 	var now time.Time
 	if t.metered {
 		now = time.Now()
 	}
-	ok, _ := b.take(t, upgrade, now)
+	ok, _ := b.take(t, now)
 	return ok
 }
 
 // take takes a share if there is one. A positive wait tells that only the rate is lacking, and for how long.
-func (b *budget) take(t *terms, upgrade bool, now time.Time) (ok bool, wait time.Duration) {
-	if !upgrade && !acquire(&b.concurrent, t.concurrent) {
+func (b *budget) take(t *terms, now time.Time) (ok bool, wait time.Duration) {
+	if !acquire(&b.concurrent, t.concurrent) {
 		return false, 0
 	}
 	if !t.metered {
 		return true, 0
 	}
 	ok, wait = b.meter.Take(1, now)
-	if !ok && !upgrade {
+	if !ok {
 		b.concurrent.Add(-1)
 	}
 	return ok, wait
@@ -134,9 +133,9 @@ func (b *budget) release() {
 }
 
 // waiter returns a waiter that is not in the queue yet.
-func (b *budget) waiter(upgrade bool) *waiter {
+func (b *budget) waiter() *waiter {
 	w := b.waiters.Get().(*waiter)
-	w.upgrade, w.outcome = upgrade, undecided
+	w.outcome = undecided
 	return w
 }
 
@@ -165,7 +164,6 @@ func (b *budget) serve(now time.Time) {
 		w, backlog := b.queue.longest(), now.Sub(b.queue.oldest().since)
 		b.queue.remove(w)
 		b.settle(w, dropped, backlog)
-		lacking = b.dispatch(t, now) // w may have been first in turn, and the next one may want less: an upgrade
 	}
 	b.schedule(now, t.timeout, lacking)
 }
@@ -173,8 +171,8 @@ func (b *budget) serve(now time.Time) {
 // dispatch hands out shares in turn, as long as there are any. It returns how long it will take until the next one has one, if
 // that is a matter of the rate alone.
 func (b *budget) dispatch(t *terms, now time.Time) (lacking time.Duration) {
-	for w := b.queue.next(); w != nil; w = b.queue.next() {
-		ok, wait := b.take(t, w.upgrade, now)
+	for b.queue.len() > 0 {
+		ok, wait := b.take(t, now)
 		if !ok {
 			return wait
 		}
@@ -183,13 +181,10 @@ func (b *budget) dispatch(t *terms, now time.Time) (lacking time.Duration) {
 	return 0
 }
 
-// settle tells w, which is not in the queue any more, how its wait ended. A refused upgrade's place under the cap is free again.
+// settle tells w, which is not in the queue any more, how its wait ended.
 func (b *budget) settle(w *waiter, o outcome, backlog time.Duration) {
 	w.outcome, w.backlog = o, backlog
 	b.waiting.Store(int64(b.queue.len()))
-	if w.upgrade && o != admitted {
-		b.upgrades.Add(-1)
-	}
 	w.done <- struct{}{}
 }
 

@@ -1,9 +1,13 @@
 // Package admission gives each origin no more than its budget: so many requests at a time, so many a second, and whoever
 // finds it used up waits a bounded time in a bounded queue that is fair to sources.
 //
-// It learns a request's source and whether its client has gone, and writes flow.Admission: a lease on the budget, or why there
-// is none. Budgets are kept by zone and origin for as long as a policy or a lease uses them, so recompiling a zone forgets
-// nothing that is under way; new numbers come into force with the first request admitted under them.
+// A request for an upgrade is a request like any other until the origin agrees: only then does its connection leave the
+// concurrent requests, for a place under a cap of its own. So asking for upgrades opens no second way to the origin.
+//
+// It learns a request's source, whether it asks for an upgrade and whether its client has gone, and writes flow.Admission: a
+// lease on the budget, or why there is none. Budgets are kept by zone and origin for as long as a policy or a lease uses them,
+// so recompiling a zone forgets nothing that is under way; new numbers come into force with the first request admitted under
+// them.
 //
 // The queue is a tree: networks (IPv4 /24, IPv6 /48) take turns, within each its sources (/32, /64), and each source's requests
 // go in order of arrival. When it is full, the newest request of the longest source in the longest network gives way, the

@@ -47,7 +47,7 @@ func TestVisitorsGetThroughAFlood(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(3 * time.Second)
 		const bound = (networks + visitors + concurrent) * service / concurrent
 		var people sync.WaitGroup
 		for i := range visitors {
@@ -78,58 +78,98 @@ func TestVisitorsGetThroughAFlood(t *testing.T) {
 	})
 }
 
-// TestConcurrencyUnderStress (promise 1): whatever the threads do, no more than the budget is in flight, and nobody is
-// forgotten: the test would not end.
+// TestConcurrencyUnderStress (promise 1): whatever the threads do, no more than the budget is in flight, requests for an upgrade
+// included, no more than the cap is upgraded, and nobody is forgotten: the test would not end.
 func TestConcurrencyUnderStress(t *testing.T) {
-	const concurrent, threads, requests = 3, 16, 2000
-	p := compile(t, New(nil), spec.Budget{Concurrent: concurrent, Queue: threads / 2, QueueTimeout: time.Hour, Upgrades: 2})
-	var inFlight, upgraded, most atomic.Int64
-	var outcomes [flow.Reasons]atomic.Int64
-	var wg sync.WaitGroup
-	for i := range threads {
-		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(2, uint64(i)))
-			for range requests {
-				f := newFlow(source(rng.IntN(3), rng.IntN(3)))
-				n, limit := &inFlight, int64(concurrent)
-				if rng.IntN(10) == 0 {
-					f.Request.Upgrade = "websocket"
-					n, limit = &upgraded, 2
-				}
-				if rng.IntN(10) == 0 {
-					wg.Go(f.Abort.Fire)
-				}
-				p.Admit(f)
-				outcomes[reason(f)].Add(1)
-				if f.Admission.Lease == nil {
-					continue
-				}
-				now := n.Add(1)
-				if now > limit {
-					t.Errorf("got %d in flight, want at most %d", now, limit)
-				}
-				most.Store(max(most.Load(), now))
-				for range rng.IntN(4) {
-					runtime.Gosched() // so that others come while this one is in flight
-				}
-				n.Add(-1)
-				f.Admission.Lease.Release()
+	tests := []struct {
+		name           string
+		threads, queue int
+	}{
+		{"queue overflows", 16, 8},
+		{"queue comes and goes", 4, 4}, // so that newcomers compete for shares without the queue's lock
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := stress{inFlight: gauge{limit: 3}, upgraded: gauge{limit: 1}}
+			s.policy = compile(t, New(nil), spec.Budget{Concurrent: 3, Queue: tt.queue, QueueTimeout: time.Hour, Upgrades: 1})
+			for i := range tt.threads {
+				s.wg.Go(func() { s.run(t, rand.New(rand.NewPCG(2, uint64(i))), 16_000/tt.threads) })
+			}
+			s.wg.Wait()
+			checkLoad(t, s.policy, Load{})
+			if s.inFlight.most.Load() < s.inFlight.limit || s.upgraded.most.Load() < s.upgraded.limit {
+				t.Errorf("got at most %d in flight and %d upgraded: no stress at all", s.inFlight.most.Load(), s.upgraded.most.Load())
+			}
+			if dropped := s.dropped.Load(); (dropped > 0) != (tt.threads > tt.queue+3) {
+				t.Errorf("got %d requests dropped by %d threads from a queue of %d", dropped, tt.threads, tt.queue)
 			}
 		})
 	}
-	wg.Wait()
-	checkLoad(t, p, Load{})
-	if most.Load() < concurrent || outcomes[flow.NoReason].Load() == 0 || outcomes[flow.QueueFull].Load() == 0 {
-		t.Errorf("got at most %d in flight, %d admitted, %d dropped: no stress at all",
-			most.Load(), outcomes[flow.NoReason].Load(), outcomes[flow.QueueFull].Load())
+}
+
+// stress is what the threads of a stress test share.
+type stress struct {
+	policy             *Policy
+	wg                 sync.WaitGroup
+	inFlight, upgraded gauge
+	dropped            atomic.Int64
+}
+
+// run sends requests one after another. Some want an upgrade, some are left by their client.
+func (s *stress) run(t *testing.T, rng *rand.Rand, requests int) {
+	for range requests {
+		f := newFlow(source(rng.IntN(3), rng.IntN(3)))
+		if rng.IntN(5) == 0 {
+			f.Request.Upgrade = "websocket"
+		}
+		if rng.IntN(10) == 0 {
+			s.wg.Go(f.Abort.Fire)
+		}
+		s.policy.Admit(f)
+		if reason(f) == flow.QueueFull {
+			s.dropped.Add(1)
+		}
+		lease := f.Admission.Lease
+		if lease == nil {
+			continue
+		}
+		s.inFlight.hold(t, rng.IntN(4))
+		if f.Request.Upgrade != "" {
+			if place := lease.Upgraded(); place != nil {
+				s.upgraded.hold(t, rng.IntN(8))
+				lease = place
+			} else {
+				s.inFlight.hold(t, 1) // the share stays
+			}
+		}
+		lease.Release()
 	}
 }
 
+// gauge counts what holds a part of a budget right now.
+type gauge struct {
+	limit     int64
+	now, most atomic.Int64
+}
+
+// hold lets others come a few times while this one is counted.
+func (g *gauge) hold(t *testing.T, turns int) {
+	now := g.now.Add(1)
+	if now > g.limit {
+		t.Errorf("got %d at a time, want at most %d", now, g.limit)
+	}
+	g.most.Store(max(g.most.Load(), now))
+	for range turns {
+		runtime.Gosched()
+	}
+	g.now.Add(-1)
+}
+
 // TestNoWakeUpIsLost has a request arrive while the only share is given back, now a little earlier, now a little later. A lost
-// wake-up shows as a timeout.
+// wake-up would leave it in the queue until its client goes.
 func TestNoWakeUpIsLost(t *testing.T) {
-	const rounds = 4000
-	p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 1, QueueTimeout: 2 * time.Second})
+	const rounds = 3000
+	p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 1, QueueTimeout: time.Hour})
 	lease := admit(t, p, source(0, 0)).Admission.Lease
 	var round, released atomic.Int64
 	go func() {
@@ -137,15 +177,19 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			for round.Load() < i {
 				runtime.Gosched()
 			}
-			for range i % 1000 { // some hundreds of nanoseconds at most
+			for range i % 400 { // some hundreds of nanoseconds at most
 				round.Load()
 			}
 			lease.Release() // all leases of a budget are alike
 			released.Store(i)
 		}
 	}()
+	f := newFlow(source(0, 0))
+	patience := time.AfterFunc(time.Hour, f.Abort.Fire)
+	defer patience.Stop()
 	for i := int64(1); i <= rounds; i++ {
-		f := newFlow(source(0, 0))
+		f.Admission = flow.Admission{}
+		patience.Reset(10 * time.Second)
 		round.Store(i)
 		if p.Admit(f); f.Admission.Lease == nil {
 			t.Errorf("round %d: got %v, want the share that was given back", i, reason(f))
@@ -227,9 +271,9 @@ type request struct {
 	arrived, done time.Time
 	returned      chan time.Time // tells done when Admit has returned
 	fired         bool
+	capped        bool // wants an upgrade although the cap is reached
+	upgraded      bool
 }
-
-func (r *request) upgrade() bool { return r.flow.Request.Upgrade != "" }
 
 func (m *machine) recompile(t *rapid.T) {
 	m.budget = spec.Budget{
@@ -252,7 +296,8 @@ func (m *machine) recompile(t *rapid.T) {
 func (m *machine) arrive(t *rapid.T) {
 	r := &request{flow: newFlow(prefixes.Source(address(t))), arrived: time.Now(), returned: make(chan time.Time, 1)}
 	if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-		r.flow.Request.Upgrade = "websocket"
+		_, upgraded := m.held()
+		r.flow.Request.Upgrade, r.capped = "websocket", upgraded >= m.budget.Upgrades
 	}
 	if rapid.IntRange(0, 9).Draw(t, "gone") == 0 {
 		r.fired = true
@@ -289,27 +334,49 @@ func (m *machine) attempt(t *rapid.T) {
 	if len(m.leased) == 0 {
 		t.Skip("no leases")
 	}
-	if rapid.SampledFrom(m.leased).Draw(t, "who").flow.Admission.Lease.Attempt() {
-		m.times = append(m.times, time.Now())
+	r := rapid.SampledFrom(m.leased).Draw(t, "who")
+	if !r.flow.Admission.Lease.Attempt() {
+		return
+	}
+	if r.upgraded {
+		t.Fatal("got an attempt on an upgraded connection")
+	}
+	m.times = append(m.times, time.Now())
+}
+
+// agree has the origin agree to an upgrade.
+func (m *machine) agree(t *rapid.T) {
+	i := slices.IndexFunc(m.leased, func(r *request) bool { return r.flow.Request.Upgrade != "" && !r.upgraded })
+	if i < 0 {
+		t.Skip("no request for an upgrade")
+	}
+	r := m.leased[i]
+	_, upgraded := m.held()
+	lease := r.flow.Admission.Lease.Upgraded()
+	if got, want := lease != nil, upgraded < m.budget.Upgrades; got != want {
+		t.Fatalf("got an upgrade: %v, want %v with %d of %d", got, want, upgraded, m.budget.Upgrades)
+	}
+	if lease != nil {
+		r.flow.Admission.Lease, r.upgraded = lease, true
 	}
 }
 
-// count is how many of the requests are upgrades, and how many are not.
-func count(requests []*request) (plain, upgrades int) {
-	for _, r := range requests {
-		if r.upgrade() {
-			upgrades++
+// held is how many requests are at the origin, and how many connections upgraded.
+func (m *machine) held() (requests, upgraded int) {
+	for _, r := range m.leased {
+		if r.upgraded {
+			upgraded++
 		} else {
-			plain++
+			requests++
 		}
 	}
-	return plain, upgrades
+	return requests, upgraded
 }
 
 // check holds what came of the last action against what may.
 func (m *machine) check(t *rapid.T) {
 	synctest.Wait()
-	before, _ := count(m.leased)
+	before, _ := m.held()
 	var waiting, refused []*request
 	for _, r := range m.waiting {
 		select {
@@ -317,6 +384,9 @@ func (m *machine) check(t *rapid.T) {
 		default:
 			waiting = append(waiting, r)
 			continue
+		}
+		if r.capped != (reason(r.flow) == flow.UpgradeCap) {
+			t.Fatalf("got %+v, the cap reached: %v", r.flow.Admission, r.capped)
 		}
 		if r.flow.Admission.Lease != nil {
 			m.leased = append(m.leased, r)
@@ -330,9 +400,8 @@ func (m *machine) check(t *rapid.T) {
 		m.checkRefusal(t, r)
 	}
 
-	running, upgraded := count(m.leased)
-	plain, upgrading := count(m.waiting)
-	want := Load{Concurrent: running, Queued: plain + upgrading, Upgrades: upgraded + upgrading}
+	running, upgraded := m.held()
+	want := Load{Concurrent: running, Queued: len(m.waiting), Upgrades: upgraded}
 	if got := m.policy.Load(); got != want {
 		t.Fatalf("got load %+v, want %+v", got, want)
 	}
@@ -343,8 +412,8 @@ func (m *machine) check(t *rapid.T) {
 		t.Fatalf("got %d waiting, want at most %d", len(m.waiting), m.budget.Queue)
 	}
 	for _, r := range m.waiting {
-		if time.Since(r.arrived) >= m.budget.QueueTimeout || r.fired {
-			t.Fatalf("got a request waiting since %v, its client gone %v", time.Since(r.arrived), r.fired)
+		if time.Since(r.arrived) >= m.budget.QueueTimeout || r.fired || r.capped {
+			t.Fatalf("got a request waiting since %v, its client gone %v, the cap reached %v", time.Since(r.arrived), r.fired, r.capped)
 		}
 	}
 	if m.budget.Rate > 0 {
@@ -361,15 +430,13 @@ func (m *machine) checkRefusal(t *rapid.T, r *request) {
 	ok := false
 	switch reason(r.flow) {
 	case flow.QueueFull:
-		// An upgrade that wants no share of concurrency may have left its place since.
-		load := m.policy.Load()
-		ok = load.Queued == m.budget.Queue || load.Upgrades > 0 && load.Queued < m.budget.Queue
+		ok = m.policy.Load().Queued == m.budget.Queue
 	case flow.QueueTimeout:
 		ok = r.flow.Admission.Waited >= m.budget.QueueTimeout && r.flow.Admission.Waited == r.done.Sub(r.arrived)
 	case flow.ClientGone:
 		ok = r.fired
 	case flow.UpgradeCap:
-		ok = r.upgrade() && m.policy.Load().Upgrades >= m.budget.Upgrades
+		ok = r.capped && r.flow.Admission.Waited == 0
 	}
 	if !ok {
 		t.Fatalf("got %+v after %v, with load %+v", r.flow.Admission.Refusal, r.done.Sub(r.arrived), m.policy.Load())
@@ -389,7 +456,7 @@ func (m *machine) close() {
 	}
 }
 
-// TestBudgetIsKept (promise 1): in any order of arrivals, departures, retries and new numbers, the budget is kept, the queue
+// TestBudgetIsKept (promise 1): in any order of arrivals, departures, retries, upgrades and new numbers, the budget is kept, the queue
 // bounded, and nobody waits for what is there.
 func TestBudgetIsKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -405,6 +472,7 @@ func TestBudgetIsKept(t *testing.T) {
 				"leave":     m.leave,
 				"release":   m.release,
 				"attempt":   m.attempt,
+				"agree":     m.agree,
 				"recompile": m.recompile,
 				"sleep": func(t *rapid.T) {
 					time.Sleep(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond)
