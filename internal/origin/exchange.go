@@ -28,6 +28,7 @@ type exchange struct {
 
 	out    []byte // the request's head and the first piece of its content
 	taken  bool   // content was taken from the client
+	sent   bool   // the origin has the request's head, or may have it
 	rest   int64  // bytes of content that are not in out, -1 if unknown
 	upload *upload
 
@@ -58,7 +59,7 @@ func (x *exchange) recycle() {
 		x.out = make([]byte, 0, 2<<10)
 	}
 	x.policy, x.flow, x.conn, x.lease = nil, nil, nil, nil
-	x.out, x.taken, x.rest, x.upload = x.out[:0], false, 0, nil
+	x.out, x.taken, x.sent, x.rest, x.upload = x.out[:0], false, false, 0, nil
 	x.in, x.r, x.w, x.arrived = x.first[:], 0, 0, false
 	x.response, x.decoder = h1.Response{}, h1.Decoder{}
 	x.left, x.piece, x.ended, x.clean, x.answer = 0, nil, false, false, nil
@@ -116,6 +117,7 @@ func (x *exchange) send() error {
 	n, err := c.exchange(x.out, x.in, c.reused)
 	if err != errStale {
 		x.flow.Origin.Attempts++
+		x.sent = true
 	}
 	x.w, x.arrived = n, n > 0
 	return err
@@ -127,6 +129,7 @@ func (x *exchange) sendFirst() error {
 		return errStale
 	}
 	x.flow.Origin.Attempts++
+	x.sent = true
 	if err := c.write(x.out); err != nil {
 		if isTimeout(err) {
 			return err

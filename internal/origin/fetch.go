@@ -55,6 +55,9 @@ func (x *exchange) fail(err error) {
 	if x.upload != nil && x.uploaded() && x.upload.broken != nil {
 		err = x.upload.broken
 	}
+	if x.atWork(err) {
+		x.linger()
+	}
 	x.over(false)
 	if x.upload != nil {
 		x.upload.cancel()
@@ -109,7 +112,7 @@ func (x *exchange) attempt(fresh bool) error {
 			return err
 		}
 	}
-	x.r, x.w = 0, 0
+	x.r, x.w, x.sent = 0, 0, false
 	x.now = time.Now()
 	sent := x.now
 	if err := x.send(); err != nil {

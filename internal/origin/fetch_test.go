@@ -288,6 +288,7 @@ func TestClientLeaves(t *testing.T) {
 				if !<-cancelled {
 					t.Error("the origin got more instead of the end of the connection")
 				}
+				f.Admission.Lease.(*lease).wait()
 				if n, idle := f.Admission.Lease.(*lease).count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
 					t.Errorf("lease released %d times, %d idle connections, want 1 and 0", n, idle)
 				}

@@ -144,6 +144,7 @@ type lease struct {
 	refuse   bool
 	upgraded *lease
 	released int
+	waiting  chan struct{} // closed by Release, if somebody waits for it
 }
 
 func (l *lease) Attempt() bool {
@@ -167,6 +168,23 @@ func (l *lease) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.released++
+	if l.waiting != nil {
+		close(l.waiting)
+		l.waiting = nil
+	}
+}
+
+// wait returns once the lease has been released.
+func (l *lease) wait() {
+	l.mu.Lock()
+	if l.released > 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.waiting = make(chan struct{})
+	released := l.waiting
+	l.mu.Unlock()
+	<-released
 }
 
 func (l *lease) count() int {

@@ -102,6 +102,7 @@ func TestTimeouts(t *testing.T) {
 				if took := time.Since(start); took < tt.at || took > tt.at*5/4 {
 					t.Errorf("took %v, want %v to a quarter more", took, tt.at)
 				}
+				f.Admission.Lease.(*lease).wait()
 				if n := f.Admission.Lease.(*lease).count(); n != 1 {
 					t.Errorf("lease released %d times, want 1", n)
 				}
