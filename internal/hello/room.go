@@ -8,7 +8,6 @@ package hello
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -33,11 +32,11 @@ const (
 // Room answers handshakes.
 type Room struct {
 	config  *tls.Config
-	files   []*tls.Certificate
-	ca      *localca.CA
+	files   certificates
+	ca      *localca.CA // nil if it could not be opened
 	minted  *lru
 	minting *limit.Meter
-	byHost  atomic.Pointer[tls.Certificate] // the default: for clients without a server name
+	own     atomic.Pointer[tls.Certificate] // minted for this machine's own names: the default where there are no files
 }
 
 // New reads the node's certificates and opens its local authority. Certificates that can't be read are among the problems; err tells
@@ -48,17 +47,10 @@ func New(node *spec.Node, now time.Time) (r *Room, problems []error, err error) 
 		return nil, nil, err
 	}
 	r = &Room{minted: newLRU(mintedKept), minting: limit.NewMeter(rate)}
-	for _, c := range node.Certificates {
-		pair, err := tls.LoadX509KeyPair(c.Chain, c.Key)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("reading certificate %s with key %s: %w", c.Chain, c.Key, err))
-			continue
-		}
-		r.files = append(r.files, &pair)
-	}
+	r.files, problems = read(node.Certificates)
 	r.ca, err = localca.Open(node.Data, now)
 	if err != nil {
-		if len(r.files) == 0 {
+		if len(r.files.all) == 0 {
 			return nil, problems, err
 		}
 		problems = append(problems, err)
@@ -73,11 +65,11 @@ func New(node *spec.Node, now time.Time) (r *Room, problems []error, err error) 
 	return r, problems, nil
 }
 
-// defaultNames are what a client without a server name may know this machine by.
-func defaultNames() []string {
+// ownNames are what a client without a server name may know this machine by.
+func ownNames() []string {
 	names := []string{"localhost", "127.0.0.1", "::1"}
-	if host, err := os.Hostname(); err == nil && validName(host) && host != "localhost" {
-		names = append([]string{host}, names...)
+	if host, err := os.Hostname(); err == nil && host != "localhost" && validName(strings.ToLower(host)) {
+		names = append(names, strings.ToLower(host))
 	}
 	return names
 }
@@ -101,22 +93,17 @@ func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 
 // choose finds a certificate: from a file that names the host, else a minted one, else the default.
 func (r *Room) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	for _, c := range r.files {
-		if hello.SupportsCertificate(c) == nil {
-			return c, nil
-		}
+	name := strings.ToLower(hello.ServerName) // crypto/tls takes no final dot
+	if c := r.files.choose(name, hello); c != nil {
+		return c, nil
 	}
-	if r.ca == nil {
-		return r.files[0], nil
-	}
-	name := strings.TrimSuffix(strings.ToLower(hello.ServerName), ".")
 	now := time.Now()
-	if validName(name) {
+	if r.ca != nil && validName(name) {
 		if c, err := r.mint(name, now); c != nil || err != nil {
 			return c, err
 		}
 	}
-	return r.fallback(now)
+	return r.standard(now)
 }
 
 // mint returns the certificate of name, making it if there is none and the rate allows it; else nil.
@@ -134,17 +121,17 @@ func (r *Room) mint(name string, now time.Time) (*tls.Certificate, error) {
 	return c, err
 }
 
-// fallback is the default certificate: the first file's, else a minted one for this machine.
-func (r *Room) fallback(now time.Time) (*tls.Certificate, error) {
-	if len(r.files) > 0 {
-		return r.files[0], nil
+// standard is the default certificate: the first file's, else one minted for this machine.
+func (r *Room) standard(now time.Time) (*tls.Certificate, error) {
+	if len(r.files.all) > 0 {
+		return r.files.all[0], nil
 	}
-	if c := r.byHost.Load(); c != nil && lasting(c, now) {
+	if c := r.own.Load(); c != nil && lasting(c, now) {
 		return c, nil
 	}
-	c, err := r.ca.Mint(now, defaultNames()...)
+	c, err := r.ca.Mint(now, ownNames()...)
 	if err == nil {
-		r.byHost.Store(c)
+		r.own.Store(c)
 	}
 	return c, err
 }

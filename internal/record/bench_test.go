@@ -58,7 +58,7 @@ func BenchmarkAdd(b *testing.B) {
 		name string
 		flow *flow.Flow
 	}{{"hit", hit()}, {"refused", refused(&flow.Refusal{
-		Reason: flow.RequestLimit, Status: 429, Rule: "limit.requests", Detail: "198.51.100.7/32 asked more than 50 times a second", RetryAfter: 300 * time.Millisecond,
+		Reason: flow.RequestLimit, Status: 429, Rule: "limits.requests", Detail: "198.51.100.7/32 asked more than 50 times a second", RetryAfter: 300 * time.Millisecond,
 	})}} {
 		b.Run(bb.name, func(b *testing.B) {
 			p := policy(b, newRoom(b, nil), "example")

@@ -113,23 +113,23 @@ admission  waited 1.5 ms for the origin's budget
 origin     127.0.0.1:3000 answered 200 after 4.2 ms on a kept connection
 response   200 with 1024 bytes after 0.3 ms
 `},
-		{"dry run", func(f *flow.Flow) { f.Verdict.Dry = []string{"limit.requests", "limit.origin"} },
-			func(e *Entry) { e.Dry = "limit.requests limit.origin" }, `
-verdict    pass; in a dry run, would have been refused by limit.requests limit.origin
+		{"dry run", func(f *flow.Flow) { f.Verdict.Dry = []string{"limits.requests", "limits.origin"} },
+			func(e *Entry) { e.Dry = "limits.requests limits.origin" }, `
+verdict    pass; in a dry run, would have been refused by limits.requests limits.origin
 cache      hit, 12 s old, fresh for 48 s
 response   200 with 1024 bytes after 0.3 ms
 `},
 		{"refused by a limit", refusedBy(flow.Refusal{
-			Reason: flow.RequestLimit, Status: 429, Rule: "limit.requests", Detail: "more than 50 a second", RetryAfter: 300 * time.Millisecond,
+			Reason: flow.RequestLimit, Status: 429, Rule: "limits.requests", Detail: "more than 50 a second", RetryAfter: 300 * time.Millisecond,
 		}, func(f *flow.Flow, r *flow.Refusal) {
 			f.Verdict = flow.Verdict{Action: flow.Block, Rule: r.Rule, Refusal: r}
 		}), func(e *Entry) {
-			asRefused(flow.RequestLimit, 429, "limit.requests", "more than 50 a second")(e)
-			e.Verdict, e.Rule, e.RetryAfterMs = "block", "limit.requests", 300
+			asRefused(flow.RequestLimit, 429, "limits.requests", "more than 50 a second")(e)
+			e.Verdict, e.Rule, e.RetryAfterMs = "block", "limits.requests", 300
 		}, `
-verdict    block by limit.requests
+verdict    block by limits.requests
 cache      bypass
-refused    request-limit by limit.requests: more than 50 a second
+refused    request-limit by limits.requests: more than 50 a second
            the source is free again when its rate falls; --allow spares a source for good, --limit changes the rate
            the client was told to come back in 1 s
 response   429 with 512 bytes after 0.3 ms
@@ -339,7 +339,7 @@ func FuzzLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, host, target, agent string) {
 		x := hit()
 		x.Request.Method, x.Request.Host, x.Request.Target = method, host, target
-		x.Request.Fields = []flow.Field{{Name: "user-agent", Value: agent}, {Name: "User-Agent", Value: "another"}}
+		x.Request.Fields = []flow.Field{{Name: "user-agent", Value: agent}}
 		x.Response.Err = errors.New(agent)
 		r := &Room{}
 		got := r.appendLine(nil, x, &clock{})
@@ -420,6 +420,22 @@ func TestClock(t *testing.T) {
 	} {
 		if got := string(c.append(nil, tt.time)); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+}
+
+// TestPlain: each byte, at each place of texts around eight bytes.
+func TestPlain(t *testing.T) {
+	for n := 1; n <= 17; n++ {
+		for at := range n {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'a'}, n)
+				text[at] = byte(c)
+				want := c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+				if got := plain(text); got != want {
+					t.Fatalf("%q: got %v, want %v", text, got, want)
+				}
+			}
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -132,20 +131,24 @@ func TestFindAcrossPieces(t *testing.T) {
 		p.Add(f)
 	}
 	ring := &r.shards[0].ring
-	var found, whole []string
-	for i := range n {
-		if line, ok := r.Find(idOf(i).String()); ok {
-			found = append(found, string(line))
+	lines := ring.appendRange(nil, ring.oldest(), ring.written)
+	at, checked := 0, 0
+	for line := range bytes.Lines(lines) {
+		at += len(line)
+		border := at > findStep-3*len(line) && at < findStep+3*len(line)
+		if at == len(line) || !border && at < len(lines) {
+			continue // the first one may lack its beginning
+		}
+		checked++
+		e, err := Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := r.Find(e.ID); !ok || string(got)+"\n" != string(line) {
+			t.Errorf("at %d: got %q, want %q", at, got, line)
 		}
 	}
-	lines := ring.appendRange(nil, ring.oldest(), ring.written)
-	for line := range bytes.Lines(lines[bytes.IndexByte(lines, '\n')+1:]) {
-		whole = append(whole, strings.TrimSuffix(string(line), "\n"))
-	}
-	if len(found) == len(whole)+1 { // the oldest byte was a line's first
-		found = found[1:]
-	}
-	if diff := cmp.Diff(whole, found); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	if checked < 5 {
+		t.Errorf("got %d lines to look for", checked)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
 	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
-	if d.cached && m.Status == http.StatusOK {
+	if d.cached && m.Status == http.StatusOK && particular(f.Request.Fields) {
 		d.choose(f, m)
 	}
 	f.Response.Status = d.status
@@ -49,6 +49,28 @@ const (
 	oneRange           // 206
 	unsatisfiable      // 416
 )
+
+// particular tells whether a request may want less than the whole of a stored response: most don't, and this is one look at each field.
+func particular(fields []flow.Field) bool {
+	for i := range fields {
+		name := fields[i].Name
+		switch len(name) {
+		case len("range"):
+			if flow.Named(name, "range") {
+				return true
+			}
+		case len("if-none-match"):
+			if flow.Named(name, "if-none-match") {
+				return true
+			}
+		case len("if-modified-since"):
+			if flow.Named(name, "if-modified-since") {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // choose answers a stored response's conditional and range requests (RFC 9110 §13.2.2, §14.2).
 func (d *delivery) choose(f *flow.Flow, m *flow.Message) {

@@ -1,6 +1,7 @@
 package response
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -14,20 +15,24 @@ import (
 // Age, Via, Cache-Status and the request's id. All new values share one string.
 func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field {
 	out := f.Response.Fields[:0]
-	var named nominated
+	var nominated []string
 	if !d.cached {
-		named.read(m.Fields)
+		nominated = nominations(m.Fields)
 	}
 	hasDate := false
+	from := 0 // of the fields that are kept and not copied yet
 	for i := range m.Fields {
-		field := &m.Fields[i]
-		k := kind(field.Name)
-		if k != kept && !d.keeps(k) || named.has(field.Name) && k != upgrade {
-			continue
+		name := m.Fields[i].Name
+		switch k := kind(name); {
+		case k == upgrade && d.status == http.StatusSwitchingProtocols: // although it is nominated
+		case !d.keeps(k) || nominated != nil && contains(nominated, name):
+			out = append(out, m.Fields[from:i]...)
+			from = i + 1
+		case k == date:
+			hasDate = true
 		}
-		hasDate = hasDate || k == date
-		out = append(out, *field)
 	}
+	out = append(out, m.Fields[from:]...)
 	if d.contentRange != "" {
 		out = append(out, flow.Field{Name: "Content-Range", Value: d.contentRange})
 	}
@@ -96,11 +101,11 @@ const (
 	freshness           // not with 416: what may be stored is the response, not that a range is beyond it
 )
 
-// keeps tells whether a field of a kind is sent.
+// keeps tells whether a field of a kind is sent, unless it is nominated.
 func (d *delivery) keeps(k fieldKind) bool {
 	switch k {
-	case upgrade:
-		return d.status == 101
+	case kept, date:
+		return true
 	case trailer:
 		return d.stream != nil && d.length < 0 && !d.cached
 	case age:
@@ -112,62 +117,74 @@ func (d *delivery) keeps(k fieldKind) bool {
 	case freshness:
 		return d.part != unsatisfiable
 	}
-	return k != dropped
+	return false
 }
 
-// kinds by the length of the name: hardly any field needs more than one comparison.
-var kinds = [...][]struct {
-	lower string
-	kind  fieldKind
-}{
-	2:  {{"te", dropped}},
-	3:  {{"age", age}},
-	4:  {{"date", date}},
-	7:  {{"upgrade", upgrade}, {"trailer", trailer}, {"expires", freshness}},
-	10: {{"connection", dropped}, {"keep-alive", dropped}},
-	12: {{"content-type", content}, {"x-request-id", dropped}},
-	13: {{"cache-control", freshness}, {"content-range", ranged}},
-	14: {{"content-length", dropped}},
-	16: {{"proxy-connection", dropped}, {"content-encoding", content}, {"content-language", content}},
-	17: {{"transfer-encoding", dropped}, {"cdn-cache-control", freshness}, {"surrogate-control", freshness}},
-	18: {{"proxy-authenticate", dropped}},
-}
-
+// kind tells the kind of the named field: hardly any needs more than one comparison.
 func kind(name string) fieldKind {
-	if len(name) < len(kinds) {
-		for _, k := range kinds[len(name)] {
-			if flow.Named(name, k.lower) {
-				return k.kind
-			}
+	switch len(name) {
+	case 2:
+		return dropped.when(name, "te")
+	case 3:
+		return age.when(name, "age")
+	case 4:
+		return date.when(name, "date")
+	case 7:
+		return max(upgrade.when(name, "upgrade"), trailer.when(name, "trailer"), freshness.when(name, "expires"))
+	case 10:
+		return dropped.when(name, "connection", "keep-alive")
+	case 12:
+		return max(content.when(name, "content-type"), dropped.when(name, "x-request-id"))
+	case 13:
+		return max(freshness.when(name, "cache-control"), ranged.when(name, "content-range"))
+	case 14:
+		return dropped.when(name, "content-length")
+	case 16:
+		return max(content.when(name, "content-encoding", "content-language"), dropped.when(name, "proxy-connection"))
+	case 17:
+		return max(dropped.when(name, "transfer-encoding"), freshness.when(name, "cdn-cache-control", "surrogate-control"))
+	case 18:
+		return dropped.when(name, "proxy-authenticate")
+	}
+	return kept
+}
+
+// when is k if the name is one of those given, else kept, which is the least.
+func (k fieldKind) when(name string, lower ...string) fieldKind {
+	for _, l := range lower {
+		if flow.Named(name, l) {
+			return k
 		}
 	}
 	return kept
 }
 
-// nominated are the fields that a message's Connection names: they end where the connection ends. There is room for more than any
-// server names, so that a strange one costs no more time than others; what it names beyond that passes.
-type nominated struct {
-	names [16]string
-	n     int
-}
+// maxNominations is more fields than any server names in Connection. A strange one that names more costs no more time than others;
+// what it names beyond that passes.
+const maxNominations = 16
 
-func (o *nominated) read(fields []flow.Field) {
+// nominations are the fields that a message's Connection names: they end where the connection ends. Those that are dropped anyway
+// are left out.
+func nominations(fields []flow.Field) (names []string) {
 	for i := range fields {
 		if !flow.Named(fields[i].Name, "connection") {
 			continue
 		}
 		for name := range h1.Tokens(fields[i].Value) {
-			if o.n == len(o.names) {
-				return
+			switch {
+			case h1.EqualFold(name, "close") || h1.EqualFold(name, "keep-alive") || h1.EqualFold(name, "upgrade"):
+			case len(names) == maxNominations:
+				return names
+			default:
+				names = append(names, name)
 			}
-			o.names[o.n] = name
-			o.n++
 		}
 	}
+	return names
 }
 
-func (o *nominated) has(name string) bool {
-	for _, n := range o.names[:o.n] {
+func contains(names []string, name string) bool {
+	for _, n := range names {
 		if len(n) == len(name) && strings.EqualFold(n, name) {
 			return true
 		}

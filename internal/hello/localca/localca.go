@@ -1,7 +1,8 @@
 // Package localca is a certificate authority of one's own: for a site that has no certificate yet, and for tests. Its key lies in a
 // folder that only its owner can read; who trusts its certificate can verify the ones it mints.
 //
-// It fails with an error that names the file. Minting is bounded by its callers.
+// It learns the names that a certificate is for, and writes two files, once: ca.pem and ca-key.pem. Minting is bounded by its callers.
+// It fails with an error that names the file, and never replaces an authority that it can't read: somebody may trust it.
 package localca
 
 import (
@@ -41,10 +42,11 @@ type CA struct {
 	leaf *ecdsa.PrivateKey
 }
 
-// Open reads the authority in folder (ca.pem and ca-key.pem), or makes one there if there is none or if it is about to end.
+// Open reads the authority in folder (ca.pem and ca-key.pem), or makes one there if there is none or if it is about to end. The folder
+// is made if need be.
 func Open(folder string, now time.Time) (*CA, error) {
 	ca, err := read(folder)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && now.Add(renewBefore).After(ca.certificate.NotAfter) {
+	if err == nil && (ca == nil || now.Add(renewBefore).After(ca.certificate.NotAfter)) {
 		ca, err = create(folder, now)
 	}
 	if err != nil {
@@ -61,16 +63,35 @@ func Path(folder string) string { return filepath.Join(folder, "ca.pem") }
 
 func keyPath(folder string) string { return filepath.Join(folder, "ca-key.pem") }
 
+// read returns nil if there is no certificate, even if there is a key: nobody can trust that yet.
 func read(folder string) (*CA, error) {
-	pair, err := tls.LoadX509KeyPair(Path(folder), keyPath(folder))
+	chain, err := os.ReadFile(Path(folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the local authority: %w", err)
 	}
+	secret, err := os.ReadFile(keyPath(folder))
+	if err != nil {
+		return nil, fmt.Errorf("reading the local authority's key: %w; remove %s to have a new authority made", err, Path(folder))
+	}
+	pair, err := tls.X509KeyPair(chain, secret)
+	if err != nil {
+		return nil, broken(folder, err)
+	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("reading the local authority: %s holds no ECDSA key", keyPath(folder))
+		return nil, broken(folder, errors.New("the key is not for ECDSA"))
+	}
+	if !pair.Leaf.IsCA {
+		return nil, broken(folder, errors.New("the certificate is not an authority's"))
 	}
 	return &CA{certificate: pair.Leaf, key: key}, nil
+}
+
+func broken(folder string, err error) error {
+	return fmt.Errorf("reading the local authority: %s with %s: %w; remove both to have a new one made", Path(folder), keyPath(folder), err)
 }
 
 func create(folder string, now time.Time) (*CA, error) {
@@ -105,6 +126,9 @@ func create(folder string, now time.Time) (*CA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the local authority: %w", err)
 	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the local authority's folder: %w", err)
+	}
 	// The key goes first: a certificate without its key would look like an authority.
 	if err := write(keyPath(folder), "PRIVATE KEY", keyDER, 0o600); err != nil {
 		return nil, err
@@ -132,7 +156,10 @@ func newSerial() (*big.Int, error) {
 	return serial, nil
 }
 
-// Mint makes a certificate for names, each a host name or an address.
+// commonName is for people who look at a certificate; what counts are the alternative names. RFC 5280 appendix A.1 allows 64 characters.
+func commonName(name string) string { return name[:min(len(name), 64)] }
+
+// Mint makes a certificate for names, each a host name or an address; there is at least one.
 func (ca *CA) Mint(now time.Time, names ...string) (*tls.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
@@ -140,7 +167,7 @@ func (ca *CA) Mint(now time.Time, names ...string) (*tls.Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: names[0]},
+		Subject:      pkix.Name{CommonName: commonName(names[0])},
 		NotBefore:    now.Add(-backdate),
 		NotAfter:     now.Add(leafLife),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
