@@ -38,7 +38,7 @@
 // Locks are taken in this order: a client's Abort, a shard of the table, a fill; the store's and an origin's Abort come last.
 // Methods of a client's Abort are never called with a lock held.
 //
-// # Bounds and failure
+// # Bounds, and how it fails
 //
 // The bytes of all objects and fetches together stay within spec.Memory.Size, but for moments while evictions catch up and for
 // what windows hold, 1 to 3 MiB each. Fetches may have a quarter of it; past that, responses pass through unstored. Requests
