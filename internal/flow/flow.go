@@ -168,7 +168,17 @@ type Origin struct {
 	FirstByte time.Duration
 	Status    int
 	Message   *Message
-	Refusal   *Refusal
+	// Tunnel is what another protocol carried after a 101, or nil.
+	Tunnel  *Tunnel
+	Refusal *Refusal
+}
+
+// Tunnel is what an upgraded connection carried: bytes to the origin and from it, for how long, and why it ended if not in the
+// ordinary way.
+type Tunnel struct {
+	Sent, Received int64
+	Duration       time.Duration
+	Err            error
 }
 
 // Response is what the client was sent.

@@ -21,28 +21,34 @@ type tunnel struct {
 	done   chan error   // how the way to the origin ended
 }
 
-// Tunnel carries bytes between client and origin after response has written the 101 (Switching Protocols) of the flow's message.
-// It returns when both ends have closed, one has broken off, or both were silent for the node's TunnelTimeout, with the number of
-// bytes sent to the origin and received from it. It closes the message's stream, and holds an exchange's buffer and the
-// client connection's.
-func (p *Policy) Tunnel(f *flow.Flow) (sent, received int64, err error) {
+// Tunnel carries bytes between client and origin after response has written the 101 (Switching Protocols) of the flow's message,
+// and writes flow.Origin.Tunnel. It returns when both ends have closed, one has broken off, or both were silent for the node's
+// TunnelTimeout. It closes the message's stream, and holds an exchange's buffer and the client connection's.
+func (p *Policy) Tunnel(f *flow.Flow) {
+	start := time.Now()
+	f.Origin.Tunnel = &flow.Tunnel{}
+	f.Origin.Tunnel.Err = p.tunnel(f)
+	f.Origin.Tunnel.Duration = time.Since(start)
+}
+
+func (p *Policy) tunnel(f *flow.Flow) error {
 	m := f.Origin.Message
 	if m == nil || m.Status != 101 || m.Stream == nil {
-		return 0, 0, errNoTunnel
+		return errNoTunnel
 	}
 	a, ok := m.Stream.(*answer)
 	if !ok || a.x == nil {
-		return 0, 0, errNoTunnel
+		return errNoTunnel
 	}
 	defer a.Close()
 	client, err := f.Exchange.Hijack()
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	t := &tunnel{x: a.x, client: client, idle: p.room.node.Connections.TunnelTimeout, done: make(chan error, 1)}
 	t.active.Store(time.Now().UnixNano())
 	go func() { t.done <- t.up() }()
-	received, err = t.down()
+	f.Origin.Tunnel.Received, err = t.down()
 	if err != nil {
 		t.x.conn.close() // so that what the client still sends ends the other way, too
 	}
@@ -50,7 +56,8 @@ func (p *Policy) Tunnel(f *flow.Flow) (sent, received int64, err error) {
 	if upErr := <-t.done; err == nil {
 		err = upErr
 	}
-	return t.sent, received, err
+	f.Origin.Tunnel.Sent = t.sent
+	return err
 }
 
 // up carries the client's bytes to the origin.

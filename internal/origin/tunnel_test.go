@@ -96,16 +96,16 @@ func TestTunnel(t *testing.T) {
 				}()
 				p.Tunnel(f)
 			} else {
-				sent, received, err := p.Tunnel(f)
+				p.Tunnel(f)
 				got, _ := io.ReadAll(user)
-				if string(got) != "hello world bye" || sent != 5 || received != 15 || err != nil {
-					t.Errorf("%q, %d sent, %d received, %v, want hello world bye", got, sent, received, err)
+				if c := f.Origin.Tunnel; string(got) != "hello world bye" || c.Sent != 5 || c.Received != 15 || c.Err != nil {
+					t.Errorf("%q, %+v, want hello world bye with 5 bytes sent and 15 received", got, c)
 				}
 			}
 			if n, idle := l.count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
 				t.Errorf("the tunnel's lease released %d times, %d idle connections, want 1 and 0", n, idle)
 			}
-			if _, _, err := p.Tunnel(f); err == nil {
+			if p.Tunnel(f); f.Origin.Tunnel.Err == nil {
 				t.Error("a second Tunnel of the flow succeeded")
 			}
 		})
@@ -164,9 +164,10 @@ func TestTunnelIdle(t *testing.T) {
 			time.Sleep(300 * time.Second)
 			near.Close() // what conn's own timeout would do
 		}()
-		sent, _, err := p.Tunnel(f)
-		if took := time.Since(start); sent != 40 || !isTimeout(err) || took < 700*time.Second || took > 1000*time.Second {
-			t.Errorf("%d bytes sent, %v after %v, want 40 and a timeout", sent, err, took)
+		p.Tunnel(f)
+		c := f.Origin.Tunnel
+		if took := time.Since(start); c.Sent != 40 || !isTimeout(c.Err) || took < 700*time.Second || took > 1000*time.Second || c.Duration != took {
+			t.Errorf("%+v after %v, want 40 bytes sent and a timeout", c, took)
 		}
 	})
 }

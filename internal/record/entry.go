@@ -45,6 +45,10 @@ type Entry struct {
 	OriginStatus   int     `json:"origin_status,omitempty"`
 	OriginMs       float64 `json:"origin_ms,omitempty"`
 
+	TunnelMs       float64 `json:"tunnel_ms,omitempty"` // of an upgraded connection: its time, and bytes to and from the origin
+	TunnelSent     int64   `json:"tunnel_sent,omitempty"`
+	TunnelReceived int64   `json:"tunnel_received,omitempty"`
+
 	Refusal       string  `json:"refusal,omitempty"`
 	RefusalRule   string  `json:"refusal_rule,omitempty"`
 	RefusalDetail string  `json:"refusal_detail,omitempty"`
@@ -210,7 +214,8 @@ func (e *Entry) refusal() string {
 func (e *Entry) response() string {
 	text := fmt.Sprintf("%d with %d bytes after %.1f ms", e.Status, e.Bytes, e.Ms)
 	if e.Status == http.StatusSwitchingProtocols {
-		text = fmt.Sprintf("%d after %.1f ms, and then another protocol", e.Status, e.Ms)
+		text = fmt.Sprintf("%d after %.1f ms, and then another protocol for %.0f s: %d bytes to the origin, %d back",
+			e.Status, e.Ms, e.TunnelMs/1000, e.TunnelSent, e.TunnelReceived)
 	}
 	if e.Error != "" {
 		text += "; ended early: " + e.Error

@@ -82,6 +82,11 @@ func appendRooms(b []byte, f *flow.Flow) []byte {
 		b = appendInt(b, `,"origin_status":`, int64(f.Origin.Status))
 		b = appendMillis(b, `,"origin_ms":`, f.Origin.FirstByte)
 	}
+	if t := f.Origin.Tunnel; t != nil {
+		b = appendMillis(b, `,"tunnel_ms":`, t.Duration)
+		b = appendInt(b, `,"tunnel_sent":`, t.Sent)
+		b = appendInt(b, `,"tunnel_received":`, t.Received)
+	}
 	if refusal := refusal(f); refusal != nil {
 		b = appendWord(b, `,"refusal":"`, refusal.Reason.String())
 		b = appendText(b, `,"refusal_rule":"`, refusal.Rule, maxText)

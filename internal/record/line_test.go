@@ -165,16 +165,18 @@ response   504 with 512 bytes after 0.3 ms
 			miss(f)
 			f.Cache = flow.Cache{Reason: "request asks for an upgrade"}
 			f.Origin.Message = &flow.Message{Status: 101}
+			f.Origin.Tunnel = &flow.Tunnel{Sent: 5, Received: 15, Duration: 90 * time.Second}
 			f.Origin.Status, f.Response.Status, f.Response.Bytes = 101, 101, 0
 		}, func(e *Entry) {
 			e.Status, e.Bytes = 101, 0
 			e.Cache, e.CacheReason, e.Age, e.TTL = "bypass", "request asks for an upgrade", 0, 0
 			e.Origin, e.OriginAttempts, e.OriginReused, e.OriginStatus, e.OriginMs = "127.0.0.1:3000", 1, true, 101, 4.2
+			e.TunnelMs, e.TunnelSent, e.TunnelReceived = 90_000, 5, 15
 		}, `
 verdict    pass
 cache      bypass: request asks for an upgrade
 origin     127.0.0.1:3000 answered 101 after 4.2 ms on a kept connection
-response   101 after 0.3 ms, and then another protocol
+response   101 after 0.3 ms, and then another protocol for 90 s: 5 bytes to the origin, 15 back
 `},
 		{"client gone", refusedBy(flow.Refusal{Reason: flow.ClientGone, Status: 499, Rule: "cache.collapse"},
 			func(f *flow.Flow, r *flow.Refusal) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seawall/seawall/internal/spec"
 )
 
 const (
@@ -27,6 +29,7 @@ var newline = []byte{'\n'}
 type logger struct {
 	room   *Room
 	path   string
+	max    int64 // bytes of the file, 0 for no bound
 	events *slog.Logger
 	lost   atomic.Int64 // lines
 
@@ -36,33 +39,38 @@ type logger struct {
 
 	mu         sync.Mutex // guards what follows
 	out        io.WriteCloser
+	size       int64 // of the file
 	buffer     []byte
 	torn       bool // what was written last ended within a line
 	complained time.Time
 }
 
-func newLogger(r *Room, path string, events *slog.Logger) (*logger, error) {
-	out, err := openLog(path)
+func newLogger(r *Room, s spec.Log, events *slog.Logger) (*logger, error) {
+	out, size, err := openLog(s.Path)
 	if err != nil {
 		return nil, err
 	}
 	l := &logger{
-		room: r, path: path, events: events, out: out,
+		room: r, path: s.Path, max: s.MaxSize, events: events, out: out, size: size,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()
 	return l, nil
 }
 
-func openLog(path string) (io.WriteCloser, error) {
+// openLog opens the log to append to it, and returns its present size; 0 if it is no regular file, which is never begun anew.
+func openLog(path string) (out io.WriteCloser, size int64, err error) {
 	if path == "-" {
-		return keepOpen{os.Stdout}, nil
+		return keepOpen{os.Stdout}, 0, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
-		return nil, fmt.Errorf("opening the access log: %w", err)
+		return nil, 0, fmt.Errorf("opening the access log: %w", err)
 	}
-	return f, nil
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return f, size, nil
 }
 
 // keepOpen is standard output, which is not ours to close.
@@ -129,9 +137,29 @@ func (l *logger) write(lines []byte) {
 		l.torn = false
 	}
 	n, err := l.out.Write(lines)
+	l.size += int64(n)
 	if err != nil {
 		l.torn = n > 0 && lines[n-1] != '\n'
 		l.lose(bytes.Count(lines[n:], newline), "can't be written", err)
+	} else if l.max > 0 && l.size > l.max {
+		l.rotate()
+	}
+}
+
+// rotate begins the file anew and keeps the full one under another name, over the one before. If that fails, the log goes on as it was,
+// and is tried again when it has grown as much once more.
+func (l *logger) rotate() {
+	l.size = 0
+	info, err := os.Lstat(l.path)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if err := os.Rename(l.path, l.path+".1"); err != nil {
+		l.events.Warn("the access log can't be rotated", "path", l.path, "error", err)
+		return
+	}
+	if err := l.replace(); err != nil {
+		l.events.Warn("the access log can't be begun anew", "path", l.path, "error", err)
 	}
 }
 
@@ -145,14 +173,19 @@ func (l *logger) lose(lines int, why string, err error) {
 }
 
 func (l *logger) reopen() error {
-	out, err := openLog(l.path)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.replace()
+}
+
+// replace opens the file anew. It is called with mu held.
+func (l *logger) replace() error {
+	out, size, err := openLog(l.path)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.out.Close()
-	l.out, l.torn = out, false
+	l.out, l.size, l.torn = out, size, false
 	return nil
 }
 

@@ -137,6 +137,29 @@ func TestLogReopens(t *testing.T) {
 	})
 }
 
+// TestLogRotates keeps two files of bounded size, between which no line is lost.
+func TestLogRotates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	node := spec.Node{Log: spec.Log{Path: path, MaxSize: 1}}
+	r, err := New(&node, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.log.mu.Lock()
+	r.log.write([]byte("one\n"))
+	r.log.write([]byte("two\n"))
+	r.log.write([]byte("three\n"))
+	r.log.mu.Unlock()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{path: "", path + ".1": "three\n"} {
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v, want %q", filepath.Base(name), got, err, want)
+		}
+	}
+}
+
 // TestLogThatCannotBeReopened goes on in the old file.
 func TestLogThatCannotBeReopened(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "logs")

@@ -45,7 +45,7 @@ func New(node *spec.Node, events *slog.Logger) (*Room, error) {
 		r.shards[i].ring = newRing(max(node.Log.Ring/n, minRing))
 	}
 	if node.Log.Path != "" {
-		log, err := newLogger(r, node.Log.Path, events)
+		log, err := newLogger(r, node.Log, events)
 		if err != nil {
 			return nil, err
 		}

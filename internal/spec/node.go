@@ -69,6 +69,8 @@ type Memory struct {
 type Log struct {
 	// Path is the access log's file; "-" is standard output, "" keeps no log.
 	Path string
+	// MaxSize bounds the file in bytes: past it, the file is renamed to Path.1, over the one before, and begun anew. 0 is no bound.
+	MaxSize int64
 	// WholeAddresses writes client addresses whole instead of a truncated prefix and a keyed hash.
 	WholeAddresses bool
 	// Ring is how many bytes of recent records are kept in memory for explain.
@@ -91,6 +93,6 @@ func DefaultNode() Node {
 		},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
 		Cache: Memory{Size: 256 << 20, Object: 16 << 20},
-		Log:   Log{Ring: 16 << 20},
+		Log:   Log{MaxSize: 256 << 20, Ring: 16 << 20},
 	}
 }
