@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// maxRate is the highest rate that can be counted, in requests a second.
+const maxRate = 1_000_000
+
 // Parse reads "50/s", "600/m", "100/10s" or "off". The burst is left as it is.
 func (r *Rate) Parse(text string) error {
 	if text == "off" {
@@ -24,6 +27,9 @@ func (r *Rate) Parse(text string) error {
 	period, err := time.ParseDuration(per)
 	if err != nil || period < time.Millisecond || period > 24*time.Hour {
 		return fmt.Errorf("%q is no rate: %q is not a time from 1ms to 24h, such as s, m, h or 10s", text, per)
+	}
+	if float64(requests) > maxRate*period.Seconds() {
+		return fmt.Errorf("%q is too high a rate: at most %d/s can be counted; off is no limit", text, maxRate)
 	}
 	r.Requests, r.Per = requests, period
 	return nil

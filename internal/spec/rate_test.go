@@ -24,6 +24,8 @@ func TestParseRate(t *testing.T) {
 		{"50/x", Rate{}, false},
 		{"50/25h", Rate{}, false},
 		{"50/1us", Rate{}, false},
+		{"1000000/s", Rate{1_000_000, time.Second, 7}, true},
+		{"1000001/s", Rate{}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
