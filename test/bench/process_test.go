@@ -1,0 +1,122 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseStat(t *testing.T) {
+	tests := []struct {
+		name, stat  string
+		pid, parent int
+		ok          bool
+	}{
+		{"plain", "12 (nginx) S 7 12 12 0 -1 4194560", 12, 7, true},
+		{"spaces and parentheses", "12 (a) S 99 (b) ) R 7 12", 12, 7, true},
+		{"first process", "1 (init) S 0 1", 1, 0, true},
+		{"empty", "", 0, 0, false},
+		{"no name", "12 S 7 12", 0, 0, false},
+		{"cut off", "12 (nginx) S", 0, 0, false},
+		{"no number", "x (nginx) S 7", 0, 0, false},
+		{"no parent", "12 (nginx) S x", 0, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			pid, parent, err := parseStat(tt.stat)
+			if ok := err == nil; ok != tt.ok {
+				t.Fatalf("got error %v, want one: %t", err, !tt.ok)
+			}
+			if tt.ok && (pid != tt.pid || parent != tt.parent) {
+				t.Errorf("got %d, child of %d, want %d, child of %d", pid, parent, tt.pid, tt.parent)
+			}
+		})
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add("12 (nginx) S 7 12 12 0")
+	f.Add("12 (a) S 99 (b) ) R 7 12")
+	f.Fuzz(func(t *testing.T, stat string) {
+		pid, _, err := parseStat(stat)
+		if err == nil && pid == 0 && !strings.Contains(stat, "0") {
+			t.Errorf("%q gave process 0", stat)
+		}
+	})
+}
+
+// The clock counts what a process and its children use, and what they have used by now.
+func TestCPU(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no /proc here")
+	}
+	// The shell waits for a child that works for as long as its input is open.
+	cmd := exec.Command("sh", "-c", "(while :; do :; done) & echo ready; read line; kill $!")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	pids, err := children(cmd.Process.Pid)
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("got children %v and error %v, want one", pids, err)
+	}
+	p := &process{cmd: cmd}
+	first, err := p.cpu()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		now, err := p.cpu()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used := now.since(first); used > 10*time.Millisecond {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the child used no CPU time: %v, then %v", first, now)
+		}
+	}
+}
+
+func TestSince(t *testing.T) {
+	earlier := cpuAccount{1: 5, 2: 100, 3: 7}
+	later := cpuAccount{1: 8, 3: 17, 4: 2} // 2 has ended, 4 is new
+	if got, want := later.since(earlier), time.Duration(3+10+2); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// What can't start says why, and leaves nothing behind.
+func TestStartFails(t *testing.T) {
+	said := t.TempDir() + "/said"
+	_, err := start(t.Context(), "", said, "127.0.0.1:1", nil, []string{"sh", "-c", "echo no such setting >&2; exit 3"})
+	if err == nil || !strings.Contains(err.Error(), "no such setting") {
+		t.Errorf("got error %v, want what the command said", err)
+	}
+}
+
+func TestSplitCores(t *testing.T) {
+	server, others, err := splitCores()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (server == "") != (others == "") || slices.Contains(strings.Split(others, ","), server) && server != "" {
+		t.Errorf("got %q for servers and %q for the others", server, others)
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// onStage is set in the environment of the bench that was started on the stage: it says what the stage is.
+	onStage = "SEAWALL_BENCH_STAGE"
+	// serverCore is set to the core that the servers have for themselves; empty if they share.
+	serverCore = "SEAWALL_BENCH_CORE"
+
+	private  = "a network namespace of its own, congestion control reno"
+	loopback = "the machine's loopback"
+)
+
+// errSaid is a failure that the bench on the stage has already printed.
+var errSaid = errors.New("failed on the stage")
+
+// enterStage runs the bench again where it can measure: in a network namespace of its own if that is permitted, and off the
+// servers' core.
+func enterStage(ctx context.Context, w io.Writer, p plan) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	server, others, err := splitCores()
+	if err != nil {
+		return err
+	}
+	command := append([]string{self}, p.args()...)
+	if server != "" {
+		command = append([]string{"taskset", "-c", others}, command...)
+	}
+	stage := func(what string, cloneFlags uintptr) error {
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd.Env = append(os.Environ(), onStage+"="+what, serverCore+"="+server)
+		cmd.Stdout, cmd.Stderr = w, os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: cloneFlags, Pdeathsig: syscall.SIGTERM}
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = 30 * time.Second
+		err := cmd.Run()
+		if _, ok := errors.AsType[*exec.ExitError](err); ok {
+			return errSaid
+		}
+		return err
+	}
+	if _, err := exec.LookPath("ip"); err == nil && os.Geteuid() == 0 {
+		if err := stage(private, syscall.CLONE_NEWNET); !errors.Is(err, os.ErrPermission) {
+			return err
+		}
+	}
+	return stage(loopback, 0)
+}
+
+// setStage prepares a new network namespace.
+func setStage(ctx context.Context) error {
+	if os.Getenv(onStage) != private {
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
+	}
+	return os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte("reno\n"), 0o644)
+}
+
+// splitCores gives the servers one of the cores that the process may use, and the client and the origin the others. With a
+// single core, or without taskset, both are empty: everybody shares.
+func splitCores() (server, others string, err error) {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		return "", "", nil //nolint:nilerr // pinning is done where it can be
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return "", "", fmt.Errorf("ask which cores are ours: %w", err)
+	}
+	var cores []string
+	for i := 0; len(cores) < set.Count(); i++ {
+		if set.IsSet(i) {
+			cores = append(cores, strconv.Itoa(i))
+		}
+	}
+	if len(cores) < 2 {
+		return "", "", nil
+	}
+	return cores[0], strings.Join(cores[1:], ","), nil
+}

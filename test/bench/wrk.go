@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// connections is how many wrk keeps open and busy.
+const connections = 64
+
+// A load is what wrk counted.
+type load struct {
+	requests int           // answered
+	elapsed  time.Duration // in steps of 10 ms, as wrk prints it
+	failures string        // wrk's lines about errors; empty if there were none
+}
+
+// wrk asks for url over and over again, on keep-alive connections.
+func wrk(ctx context.Context, url string, duration time.Duration) (load, error) {
+	ctx, cancel := context.WithTimeout(ctx, duration+20*time.Second)
+	defer cancel()
+	seconds := strconv.Itoa(int(duration/time.Second)) + "s"
+	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "-d"+seconds, url).CombinedOutput()
+	if err != nil {
+		return load{}, fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	l, err := parseWrk(string(out))
+	if err == nil && l.failures != "" {
+		err = errors.New(l.failures)
+	}
+	if err != nil {
+		return load{}, fmt.Errorf("wrk: %w", err)
+	}
+	return l, nil
+}
+
+// parseWrk reads wrk's report. It needs the line "N requests in TIME, …", with a time as Go writes it (812.00us, 3.10s, 1.00m),
+// and takes those about errors.
+func parseWrk(report string) (load, error) {
+	var l load
+	var found bool
+	var failures []string
+	for line := range strings.Lines(report) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "Socket errors:") || strings.HasPrefix(line, "Non-2xx or 3xx responses:") {
+			failures = append(failures, line)
+			continue
+		}
+		count, rest, ok := strings.Cut(line, " requests in ")
+		if !ok {
+			continue
+		}
+		took, _, _ := strings.Cut(rest, ",")
+		var err error
+		if l.requests, err = strconv.Atoi(count); err != nil {
+			return load{}, fmt.Errorf("%q: how many requests: %w", line, err)
+		}
+		if l.elapsed, err = time.ParseDuration(took); err != nil {
+			return load{}, fmt.Errorf("%q: how long: %w", line, err)
+		}
+		found = true
+	}
+	if !found {
+		return load{}, fmt.Errorf("no line \"N requests in TIME\" in %q", report)
+	}
+	if l.requests <= 0 || l.elapsed <= 0 {
+		return load{}, fmt.Errorf("%d requests in %v", l.requests, l.elapsed)
+	}
+	l.failures = strings.Join(failures, "; ")
+	return l, nil
+}
