@@ -80,13 +80,17 @@ func (j *join) try() (outcome Outcome, done bool) {
 		fl.mu.Unlock()
 	}
 	unshareable, pass := sh.remembered(key, now)
-	if pass {
+	switch {
+	case pass:
 		sh.mu.Unlock()
 		return j.pass("response is too large"), true
+	case unshareable && j.spot.entry == nil:
+		sh.mu.Unlock()
+		return j.single(), true
 	}
 	fl := r.newFill(key)
 	// What a request with credentials gets is mostly its own: nobody waits for it, yet it is stored if it may be (RFC 9111 §3.5).
-	if !j.alone && !unshareable && q.Get("authorization") == "" {
+	if !unshareable && !j.alone && q.Get("authorization") == "" {
 		sh.fills[key] = fl
 	}
 	sh.mu.Unlock()
@@ -173,20 +177,27 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 
 // lead makes the flow the leader of a fill.
 func (j *join) lead(fl *fill) Outcome {
-	f, r := j.flow, j.policy.room
+	f := j.flow
 	l := &lead{fill: fl, client: f.Abort, spot: j.spot}
-	r.fills.lead(j.spot.primary, f, l)
+	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
 	f.Abort = &fl.abort
-	f.Cache.Status, f.Cache.Whole = flow.Miss, true
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
 	}
 	if !l.client.Watch(l) {
-		r.fills.led(j.spot.primary, f)
+		f.Cache.Fetch = nil
 		f.Abort = l.client
 		fl.handOver(l)
 		return j.gone()
 	}
+	return Lead
+}
+
+// single lets the flow fetch for itself alone: nothing is stored that could be validated, nobody can wait, so it needs no fill. That
+// is the way of most requests for what a site makes anew for everybody.
+func (j *join) single() Outcome {
+	c := &j.flow.Cache
+	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
 	return Lead
 }
 

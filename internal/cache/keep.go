@@ -16,11 +16,15 @@ import (
 //   - a stale response in place of a server error, where the origin allows it: Status is Stale;
 //   - or the origin's own, which is not stored, for the reason in Reason.
 func (p *Policy) Keep(f *flow.Flow) {
-	l := p.endLead(f)
+	l := endLead(f)
 	if l == nil {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
+	if l.fill == nil {
+		k.single()
+		return
+	}
 	msg, stale := f.Origin.Message, l.spot.entry
 	switch {
 	case stale != nil && msg.Status == 304:
@@ -39,8 +43,8 @@ func (p *Policy) Keep(f *flow.Flow) {
 // that cannot be reached, flow.Cache.Message is that one and Status is Stale, for those who wait as well. Otherwise the one
 // that has waited longest leads.
 func (p *Policy) Abandon(f *flow.Flow) {
-	l := p.endLead(f)
-	if l == nil {
+	l := endLead(f)
+	if l == nil || l.fill == nil {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
@@ -55,10 +59,11 @@ func (p *Policy) Abandon(f *flow.Flow) {
 	f.Abort = l.client
 }
 
-// endLead takes a flow's lead out of the table; nil if it has none.
-func (p *Policy) endLead(f *flow.Flow) *lead {
-	t := p.target(&f.Request)
-	return p.room.fills.led(p.key(&t), f)
+// endLead ends a flow's lead and returns it; nil if it has none.
+func endLead(f *flow.Flow) *lead {
+	l, _ := f.Cache.Fetch.(*lead)
+	f.Cache.Fetch = nil
+	return l
 }
 
 // disconnected reports whether a flow was refused because the origin could not be asked.
@@ -118,6 +123,34 @@ func (k *keep) serveStale(reason string) {
 	k.lead.leave()
 }
 
+// single is Keep for a flow that fetched for itself alone. Its response is not stored, but if it could have been and served others,
+// the next request leads.
+func (k *keep) single() {
+	m := k.flow.Origin.Message
+	meta, refusal := k.judge(m.Status, m.Fields)
+	if refusal != httpcache.Storable {
+		k.unstorable(refusal)
+		return
+	}
+	q := httpcache.Request{Method: k.flow.Request.Method, Fields: k.flow.Request.Fields}
+	if meta.Decide(&q, k.now, k.policy.http).Outcome == httpcache.Fresh {
+		k.policy.room.fills.forget(k.lead.spot.key)
+	}
+	k.flow.Cache.Reason = "responses could not be shared a moment ago"
+}
+
+// unstorable notes why a response is not stored, and what follows for its key.
+func (k *keep) unstorable(refusal httpcache.Refusal) {
+	status, l := k.flow.Origin.Message.Status, k.lead
+	if status < 500 && l.spot.entry != nil {
+		k.policy.room.objects.Delete(l.spot.key) // it has been superseded
+	}
+	if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
+		k.rememberFor(unshareableFor, status)
+	}
+	k.flow.Cache.Reason = refusal.String()
+}
+
 // revalidate uses a 304 to refresh the stale entry (RFC 9111 §4.3.4).
 func (k *keep) revalidate(stale *entry) {
 	p, r, l, c := k.policy, k.policy.room, k.lead, &k.flow.Cache
@@ -162,12 +195,7 @@ func (k *keep) store() {
 	meta, refusal := k.judge(msg.Status, msg.Fields)
 	switch {
 	case refusal != httpcache.Storable:
-		if msg.Status < 500 && l.spot.entry != nil {
-			r.objects.Delete(l.spot.key) // it has been superseded
-		}
-		if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
-			k.rememberFor(unshareableFor, msg.Status)
-		}
+		k.unstorable(refusal)
 		k.passThrough(refusal.String())
 		return
 	case msg.Length > r.maxObject:

@@ -40,7 +40,7 @@ func idle(r *Room) bool {
 	for i := range r.fills {
 		sh := &r.fills[i]
 		sh.mu.Lock()
-		left += len(sh.fills) + len(sh.leads)
+		left += len(sh.fills)
 		sh.mu.Unlock()
 	}
 	return left == 0 && r.filling.used.Load() == 0

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/cache/store"
-	"github.com/seawall/seawall/internal/flow"
 )
 
 const (
@@ -21,8 +20,6 @@ type shard struct {
 	mu sync.Mutex
 	// fills are those that others may find. A fill that is over may still be here for a moment.
 	fills map[store.Key]*fill
-	// leads are the flows that lead a fetch, from Join to Keep or Abandon; they are in the shard of their primary key.
-	leads map[*flow.Flow]*lead
 	// unshareable is directly mapped by key.
 	unshareable [shardMemory]verdict
 }
@@ -38,7 +35,6 @@ type verdict struct {
 func (t *table) init() {
 	for i := range t {
 		t[i].fills = make(map[store.Key]*fill)
-		t[i].leads = make(map[*flow.Flow]*lead)
 	}
 }
 
@@ -113,22 +109,4 @@ func (t *table) bar(k store.Key) {
 	f.barred = true
 	f.mu.Unlock()
 	delete(sh.fills, k)
-}
-
-// lead notes that f leads l's fetch.
-func (t *table) lead(k store.Key, f *flow.Flow, l *lead) {
-	sh := t.shard(k)
-	sh.mu.Lock()
-	sh.leads[f] = l
-	sh.mu.Unlock()
-}
-
-// led returns the lead of f and ends it; nil if there is none.
-func (t *table) led(k store.Key, f *flow.Flow) *lead {
-	sh := t.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	l := sh.leads[f]
-	delete(sh.leads, f)
-	return l
 }

@@ -116,6 +116,8 @@ type Cache struct {
 	// Validators, of a stale object, put in.
 	Whole      bool
 	Validators []Field
+	// Fetch is the cache's own, while this flow fetches for it.
+	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
 	Message *Message
 	Meta    *httpcache.Metadata

@@ -21,10 +21,11 @@ type buffer [bufferSize]byte
 // exchange is one request at an origin and the buffers it needs. It waits in its room's pool while there is none.
 type exchange struct {
 	policy *Policy
-	flow   *flow.Flow
-	conn   *conn      // nil once the exchange with the origin is over
-	lease  flow.Lease // nil once it is given back
-	now    time.Time  // recent enough for deadlines
+	flow   *flow.Flow  // while Fetch runs; the body may outlive it
+	abort  *flow.Abort // the one that the flow had for its fetch, or nil
+	conn   *conn       // nil once the exchange with the origin is over
+	lease  flow.Lease  // nil once it is given back
+	now    time.Time   // recent enough for deadlines
 
 	out    []byte // the request's head and the first piece of its content
 	taken  bool   // content was taken from the client
@@ -58,7 +59,7 @@ func (x *exchange) recycle() {
 	if cap(x.out) > 2*bufferSize {
 		x.out = make([]byte, 0, 2<<10)
 	}
-	x.policy, x.flow, x.conn, x.lease = nil, nil, nil, nil
+	x.policy, x.flow, x.abort, x.conn, x.lease = nil, nil, nil, nil, nil
 	x.out, x.taken, x.sent, x.rest, x.upload = x.out[:0], false, false, 0, nil
 	x.in, x.r, x.w, x.arrived = x.first[:], 0, 0, false
 	x.response, x.decoder = h1.Response{}, h1.Decoder{}

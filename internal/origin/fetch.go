@@ -40,7 +40,7 @@ func (e dialError) Unwrap() error { return e.error }
 // A flow without a client (a revalidation in the background) may lack an Exchange, if it has no body, and an Abort.
 func (p *Policy) Fetch(f *flow.Flow) {
 	x := p.room.exchanges.Get().(*exchange)
-	x.policy, x.flow, x.lease = p, f, f.Admission.Lease
+	x.policy, x.flow, x.abort, x.lease = p, f, f.Abort, f.Admission.Lease
 	err := x.run()
 	if err == nil {
 		err = x.begin()
@@ -166,16 +166,16 @@ type canceller context.CancelFunc
 func (c canceller) Interrupt() { c() }
 
 func (x *exchange) watch(w flow.Interrupter) bool {
-	return x.flow.Abort == nil || x.flow.Abort.Watch(w)
+	return x.abort == nil || x.abort.Watch(w)
 }
 
 func (x *exchange) unwatch() {
-	if x.flow.Abort != nil {
-		x.flow.Abort.Unwatch()
+	if x.abort != nil {
+		x.abort.Unwatch()
 	}
 }
 
-func (x *exchange) gone() bool { return x.flow.Abort != nil && x.flow.Abort.Gone() }
+func (x *exchange) gone() bool { return x.abort != nil && x.abort.Gone() }
 
 // refusal says why there is no response.
 func (x *exchange) refusal(err error) *flow.Refusal {

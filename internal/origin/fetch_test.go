@@ -296,3 +296,38 @@ func TestClientLeaves(t *testing.T) {
 		}
 	}
 }
+
+// TestBodyOutlivesItsFlow: the cache reads a body on behalf of others after the flow that fetched it is over and its Abort, and the
+// flow itself, serve another request.
+func TestBodyOutlivesItsFlow(t *testing.T) {
+	asked := make(chan bool)
+	room, zone := ways[0].open(t, func(c net.Conn, r *bufio.Reader) {
+		ask(r)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+		<-asked
+		io.WriteString(c, "cde")
+		r.ReadByte()
+	})
+	p := compile(t, room, zone)
+	f := ordinary()
+	p.Fetch(f)
+	body, fetch := f.Origin.Message.Stream, f.Abort
+	*f = flow.Flow{Abort: new(flow.Abort)}
+	f.Abort.Fire()
+	close(asked)
+	var got []byte
+	for {
+		piece, err := body.Next()
+		got = append(got, piece...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %q: %v", got, err)
+		}
+	}
+	if string(got) != "abcde" || fetch.Gone() {
+		t.Errorf("body %q, want abcde", got)
+	}
+	body.Close()
+}
