@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -9,24 +8,25 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
-// Conn is one client's connection. Its goroutine owns it; the sweeper reads state and moved.
+// Conn is one client's connection. Its goroutine owns it; the sweeper reads what is atomic, and wire.
 type Conn struct {
 	room    *Room
 	info    flow.Conn
-	t       transport
+	wire    transport // what was accepted
+	t       transport // what the session speaks through: wire, or what is inside it
 	session flow.Session
 	abort   flow.Abort
 
-	state   atomic.Uint64 // phase, and when it began
-	blocked atomic.Int64  // when a write began to wait for the peer, or 0
-	got     atomic.Int64  // bytes read while waiting for them
-	sent    atomic.Int64  // bytes written
-	notes   notes         // the sweeper's own
+	state   atomic.Uint64 // phase, and since when its patience runs
+	in, out pace
+	notes   notes // the sweeper's own
 	slot    slot
 
-	work     *work     // buffers, while something goes on
-	part     []byte    // what has arrived of a head, while parked
-	partFrom time.Time // when its first byte came
+	work     *work  // buffers, while something goes on
+	part     []byte // what has arrived of a head, while parked
+	rest     phase  // what a parked connection waits for: fresh, head or idle
+	from     int64  // since when
+	answered bool   // there was a request since it was parked last
 	next     flow.Next
 	err      error // why the peer's bytes ended
 }
@@ -43,11 +43,11 @@ func (c *Conn) drive() {
 			continue
 		}
 		c.next = c.session.Fulfil(&c.work.out)
-		if c.flush() == nil && c.next == flow.More && !c.answer() {
+		if c.flush() == nil && c.next == flow.More && !c.answer(time.Now()) {
 			c.park()
 		}
 	}
-	if c.next == flow.Linger && c.err == nil {
+	if c.err == nil && (c.next == flow.Linger || c.work.used < len(c.work.in)) {
 		c.linger()
 	}
 }
@@ -55,38 +55,50 @@ func (c *Conn) drive() {
 // turn reads what has arrived and lets the session answer. It reports true when the connection has to leave the wait, with next
 // telling why.
 func (c *Conn) turn() bool {
-	if !c.wake(time.Now()) {
-		c.next, c.err = flow.Close, errExpired
-		return true
+	now := time.Now()
+	if !c.wake(c.room.clock(now)) {
+		return c.fail(errExpired)
 	}
 	w := c.take()
 	for {
-		n, err := c.t.tryRead(w.space(c.room.buffers.limit))
+		space := w.space(c.room.buffers.limit)
+		if len(space) == 0 {
+			return c.fail(io.ErrShortBuffer)
+		}
+		n, err := c.t.tryRead(space)
 		if n > 0 {
 			w.in = w.in[:len(w.in)+n]
-			if c.answer() {
+			if c.answer(now) {
 				return true
 			}
 		}
 		switch {
-		case errors.Is(err, errAgain):
+		case err == errAgain:
 			c.park()
 			return false
 		case err != nil:
-			c.next, c.err = flow.Close, err
-			return true
+			return c.fail(err)
 		}
+		now = time.Now()
 	}
 }
 
+// fail ends the connection without a word.
+func (c *Conn) fail(err error) bool {
+	c.next, c.err = flow.Close, err
+	return true
+}
+
 // answer gives the session what is buffered, turn by turn, until it wants more, and reports true when it wants something else.
-func (c *Conn) answer() bool {
+func (c *Conn) answer(now time.Time) bool {
 	w := c.work
 	for {
-		used, next := c.session.Turn(w.in[w.used:], &w.out, time.Now())
+		used, next := c.session.Turn(w.in[w.used:], &w.out, now)
 		if used > 0 {
 			w.discard(used)
-			c.part = c.part[:0]
+			c.answered = true
+			c.in.reset()
+			c.out.reset()
 		}
 		if c.next = next; c.flush() != nil {
 			return true
@@ -105,36 +117,47 @@ func (c *Conn) answer() bool {
 		case c.next == flow.More && (next == flow.More || w.used == len(w.in)):
 			return false
 		}
+		now = time.Now()
 	}
 }
 
 func (c *Conn) flush() error {
-	w := c.work
-	if len(w.out.Head)+len(w.out.Tail) == 0 {
+	out := &c.work.out
+	if len(out.Head)+len(out.Tail) == 0 {
 		return nil
 	}
-	err := c.Write(w.out.Head, w.out.Tail)
-	w.out.Head, w.out.Tail = w.out.Head[:0], nil
+	if len(out.Tail) <= c.t.joins() {
+		out.Head, out.Tail = append(out.Head, out.Tail...), nil
+	}
+	err := c.t.write(out.Head, out.Tail)
+	out.Head, out.Tail = out.Head[:0], nil
 	if err != nil {
-		c.next, c.err = flow.Close, err
+		c.fail(err)
 	}
 	return err
 }
 
-// park gives the buffers back; what has arrived of a head is kept in a slice of its size. A head's time runs from its first byte.
+// park gives the buffers back; what has arrived of a head is kept in a slice of its size. A head's time runs from its first byte, the
+// first head's from accept, and the time between two requests from the answer: bytes that are no head's, as TLS has them, gain none.
 func (c *Conn) park() {
-	w := c.work
-	if w.used == len(w.in) {
+	part := c.work.in[c.work.used:]
+	now := c.now()
+	switch {
+	case len(part) == 0 && c.answered:
+		c.rest, c.from = idle, now
+	case len(part) > 0 && (c.answered || c.rest == idle):
+		c.rest, c.from = head, now
+	case len(part) > 0:
+		c.rest = head
+	}
+	c.answered = false
+	if len(part) == 0 {
 		c.part = nil
-		c.enter(idle, time.Now())
 	} else {
-		if len(c.part) == 0 {
-			c.partFrom = time.Now()
-		}
-		c.part = append(c.part[:0], w.in[w.used:]...)
-		c.enter(head, c.partFrom)
+		c.part = append(c.part[:0], part...)
 	}
 	c.give()
+	c.enter(c.rest, c.from)
 }
 
 func (c *Conn) take() *work {
@@ -154,26 +177,30 @@ func (c *Conn) give() {
 
 // timeout tells a client whose head began to arrive and did not end in time.
 func (c *Conn) timeout() {
-	if c.phase() != expired || len(c.part) == 0 || c.t.allow(lastWords) != nil {
+	if c.phase() != expired || len(c.part) == 0 {
 		return
 	}
+	c.t.allow(lastWords)
 	w := c.take()
 	c.session.Timeout(w.in, &w.out, time.Now())
-	c.flush()
+	if c.flush() == nil {
+		c.linger()
+	}
 }
 
-// lastWords is how long the answer to a connection that is being cut may take.
+// lastWords is how long what is said to a connection that is being cut may take.
 const lastWords = time.Second
 
 // linger lets the client, which may still be sending, read its answer before the close resets the connection (RFC 9112 §9.6).
 func (c *Conn) linger() {
-	c.enter(lingering, time.Now())
+	c.enter(lingering, c.now())
+	c.t.allow(lingerFor)
 	if c.t.closeWrite() != nil {
 		return
 	}
-	w := c.take()
+	b := c.work.in[:cap(c.work.in)]
 	for left := lingerBytes; left > 0; {
-		n, err := c.t.read(w.in[:cap(w.in)])
+		n, err := c.t.read(b)
 		if err != nil {
 			return
 		}
@@ -181,28 +208,37 @@ func (c *Conn) linger() {
 	}
 }
 
-const lingerBytes = 1 << 20
+// lingerFor and lingerBytes bound a lingering close.
+const (
+	lingerFor   = 2 * time.Second
+	lingerBytes = 16 << 20
+)
 
-func (c *Conn) close() {
+// close ends the connection. After a fault something may still use what it holds: that is left to the collector.
+func (c *Conn) close(faulty bool) {
 	if c.session != nil {
 		c.session.End()
 	}
 	c.abort.Fire()
 	c.t.close()
-	c.give()
-	c.room.table.remove(c)
+	if !faulty {
+		c.give()
+	}
 	c.room.sources.leave(c.info.Remote.Addr())
+	c.room.table.remove(c)
 }
 
-// secure shakes hands within the time that a head has.
+// secure shakes hands, and gives the first head its own time.
 func (c *Conn) secure(handshake Handshake) bool {
-	t, err := c.t.secure(handshake, c)
+	t, err := c.wire.secure(handshake)
 	if err != nil {
-		c.room.refused[HandshakeFailed].Add(1)
+		if c.phase() != expired {
+			c.room.refused[HandshakeFailed].Add(1)
+		}
 		return false
 	}
-	c.t = t
-	c.enter(head, time.Now())
+	c.t, c.from = t, c.now()
+	c.enter(fresh, c.from)
 	return true
 }
 
@@ -221,7 +257,7 @@ func (c *Conn) Fill() error {
 	if len(space) == 0 {
 		return io.ErrShortBuffer
 	}
-	n, err := c.receive(space)
+	n, err := c.t.read(space)
 	w.in = w.in[:len(w.in)+n]
 	return err
 }
@@ -233,52 +269,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.Discard(n)
 		return n, nil
 	}
-	return c.receive(p)
-}
-
-func (c *Conn) receive(p []byte) (int, error) {
-	resume := c.phase()
-	if resume == waiting {
-		c.enter(reading, time.Now())
-		defer func() { c.enter(waiting, time.Now()) }()
-	}
-	n, err := c.t.read(p)
-	c.got.Add(int64(n))
-	return n, err
+	return c.t.read(p)
 }
 
 // Write implements [flow.Stream].
-func (c *Conn) Write(head, tail []byte) error {
-	done, err := c.t.tryWrite(head, tail)
-	c.sent.Add(int64(done))
-	if err != nil || done == len(head)+len(tail) {
-		return err
-	}
-	if done < len(head) {
-		_, err = c.push(c.t, head[done:], tail)
-	} else {
-		_, err = c.push(c.t, nil, tail[done-len(head):])
-	}
-	return err
-}
-
-// push writes to a peer that does not take all at once, in pieces, so that the sweeper sees how fast it reads.
-func (c *Conn) push(t transport, head, tail []byte) (done int, err error) {
-	const piece = 64 << 10
-	c.blocked.Store(time.Now().UnixMilli())
-	defer c.blocked.Store(0)
-	for _, p := range [...][]byte{head, tail} {
-		for len(p) > 0 {
-			n, err := t.write(p[:min(len(p), piece)])
-			c.sent.Add(int64(n))
-			if done += n; err != nil {
-				return done, err
-			}
-			p = p[n:]
-		}
-	}
-	return done, nil
-}
+func (c *Conn) Write(head, tail []byte) error { return c.t.write(head, tail) }
 
 // CloseWrite implements [flow.Stream].
 func (c *Conn) CloseWrite() error { return c.t.closeWrite() }
@@ -287,7 +282,7 @@ func (c *Conn) CloseWrite() error { return c.t.closeWrite() }
 func (c *Conn) Abort() *flow.Abort { return &c.abort }
 
 // Tunnel implements [flow.Stream].
-func (c *Conn) Tunnel() { c.enter(tunnel, time.Now()) }
+func (c *Conn) Tunnel() { c.enter(tunnel, c.now()) }
 
 // Draining implements [flow.Stream].
 func (c *Conn) Draining() bool { return c.room.draining.Load() }

@@ -18,6 +18,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
 		KeepAlive:       -1,
 	}
+	config.SetMultipathTCP(false) // older kernels refuse the tuning on such a listener
 	return config.Listen(ctx, "tcp", address)
 }
 
@@ -42,7 +43,9 @@ func (r *Room) Serve(l net.Listener, secure Handshake) error {
 		case errors.Is(err, net.ErrClosed) || r.draining.Load():
 			return nil
 		default: // out of descriptors or memory: what is being served goes on, and frees some
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			if pause = min(max(2*pause, acceptPause), acceptPauseMost); pause == acceptPauseMost {
+				r.Log.Error("accepting fails", "address", l.Addr().String(), "error", err)
+			}
 			select {
 			case <-time.After(pause):
 			case <-r.stop:
@@ -51,6 +54,12 @@ func (r *Room) Serve(l net.Listener, secure Handshake) error {
 		}
 	}
 }
+
+// acceptPause is the first pause after an accept that failed; each further one is twice as long, up to acceptPauseMost.
+const (
+	acceptPause     = 5 * time.Millisecond
+	acceptPauseMost = time.Second
+)
 
 // accept holds the caps: a connection beyond them is reset before anything is built for it.
 func (r *Room) accept(nc net.Conn, secure Handshake) {
@@ -66,10 +75,16 @@ func (r *Room) accept(nc net.Conn, secure Handshake) {
 	c := &Conn{
 		room: r,
 		info: flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
-		t:    newTransport(nc),
+		from: r.clock(time.Now()),
 	}
-	c.enter(head, time.Now())
+	c.wire = newTransport(nc, c)
+	c.t = c.wire
+	c.enter(fresh, c.from)
 	r.table.add(c)
+	if r.draining.Load() { // a shutdown that began before add may not see it
+		c.expire(fresh, c.from)
+		c.wire.interrupt()
+	}
 	go c.serve(secure)
 }
 
@@ -101,10 +116,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 // serve drives one connection from its handshake to its end. A fault in our own code costs that connection, never the node.
 func (c *Conn) serve(secure Handshake) {
 	defer func() {
-		if fault := recover(); fault != nil {
+		fault := recover()
+		if fault != nil {
 			c.room.fault(fault)
 		}
-		c.close()
+		c.close(fault != nil)
 	}()
 	if secure != nil && !c.secure(secure) {
 		return

@@ -43,6 +43,8 @@ type Options struct {
 type Room struct {
 	limits spec.Connections
 	Options
+	epoch time.Time     // of the room's clock
+	every time.Duration // sweepEvery
 
 	sources  *sources
 	table    *table
@@ -68,6 +70,8 @@ func New(node *spec.Node, o Options) *Room {
 		limits:    node.Connections,
 		buffers:   newBuffers(node.Heads.Size),
 		Options:   o,
+		epoch:     time.Now().Add(-time.Second),
+		every:     sweepEvery,
 		sources:   newSources(),
 		table:     newTable(),
 		listeners: make(map[net.Listener]struct{}),
@@ -125,23 +129,33 @@ func (r *Room) Shutdown(ctx context.Context) error {
 
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
-	for {
+	for r.table.open.Load() > 0 {
 		r.table.each(func(c *Conn) {
-			if c.expire(idle) {
-				c.t.interrupt()
+			if p, since := c.since(); (p == idle || p == fresh) && c.expire(p, since) {
+				c.wire.interrupt()
 			}
 		})
-		if r.table.open.Load() == 0 {
-			return nil
-		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			r.table.each(func(c *Conn) {
-				c.abort.Fire()
-				c.t.interrupt()
-			})
+			r.cut(look)
 			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// cut ends all connections, and gives their goroutines a moment to notice.
+func (r *Room) cut(look *time.Ticker) {
+	r.table.each(func(c *Conn) {
+		c.abort.Fire()
+		c.wire.interrupt()
+	})
+	for end := time.After(lastWords); r.table.open.Load() > 0; {
+		select {
+		case <-look.C:
+		case <-end:
+			return
 		}
 	}
 }

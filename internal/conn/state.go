@@ -9,10 +9,10 @@ import (
 type phase uint8
 
 const (
-	idle      phase = iota // between two requests
-	head                   // a handshake or a head is arriving
+	fresh     phase = iota // shaking hands, or nothing has arrived yet
+	head                   // a head is arriving
+	idle                   // between two requests
 	waiting                // the session is at work
-	reading                // the session waits for a body
 	tunnel                 // another protocol passes through
 	lingering              // the answer is sent, the client may still be sending
 	expired                // being cut
@@ -21,10 +21,17 @@ const (
 // errExpired ends a connection that the sweeper, or a shutdown, has cut.
 var errExpired = errors.New("connection expired")
 
-// state packs a phase and the millisecond it began into one word, so that the sweeper's look and its cut are each one atomic step.
-func state(p phase, since time.Time) uint64 { return uint64(since.UnixMilli())<<8 | uint64(p) }
+// clock is t in milliseconds of the room's own time, which no step of the system's clock moves. It is never 0.
+func (r *Room) clock(t time.Time) int64 { return t.Sub(r.epoch).Milliseconds() }
 
-func (c *Conn) enter(p phase, now time.Time) { c.state.Store(state(p, now)) }
+// now is the connection's time, see [Room.clock].
+func (c *Conn) now() int64 { return c.room.clock(time.Now()) }
+
+// enter begins phase p, whose patience runs from since. State packs both into one word, so that the sweeper's look and its cut are each
+// one atomic step.
+func (c *Conn) enter(p phase, since int64) { c.state.Store(pack(p, since)) }
+
+func pack(p phase, since int64) uint64 { return uint64(since)<<8 | uint64(p) }
 
 func (c *Conn) phase() phase { return phase(c.state.Load()) }
 
@@ -33,21 +40,13 @@ func (c *Conn) since() (phase, int64) {
 	return phase(s), int64(s >> 8)
 }
 
-// wake ends idle or head for the connection's goroutine, unless expire came first.
-func (c *Conn) wake(now time.Time) bool {
-	for {
-		old := c.state.Load()
-		if phase(old) == expired {
-			return false
-		}
-		if c.state.CompareAndSwap(old, state(waiting, now)) {
-			return true
-		}
-	}
+// wake ends a rest for the connection's goroutine, unless expire came first.
+func (c *Conn) wake(now int64) bool {
+	old := c.state.Load()
+	return phase(old) != expired && c.state.CompareAndSwap(old, pack(waiting, now))
 }
 
-// expire cuts a connection that is in phase p, unless it has just woken.
-func (c *Conn) expire(p phase) bool {
-	old := c.state.Load()
-	return phase(old) == p && c.state.CompareAndSwap(old, state(expired, time.Now()))
+// expire cuts a connection that is in phase p since then, unless it has just woken.
+func (c *Conn) expire(p phase, since int64) bool {
+	return c.state.CompareAndSwap(pack(p, since), pack(expired, since))
 }

@@ -6,32 +6,24 @@ const (
 	// sweepEvery is how often each connection is looked at: what deadlines are exact to.
 	sweepEvery = time.Second
 	sweepParts = 4
-	// lingerFor bounds a lingering close.
-	lingerFor = 2 * time.Second
 )
 
 // notes is what the sweeper remembers of a connection between two looks.
 type notes struct {
-	in, out progress
+	in, out, tunnel progress
+	asked           int64 // the rest for which the peer was last found to be there, by its beginning
 }
 
-// progress watches bytes that move while somebody waits for them.
-type progress struct {
-	from         int64 // when this wait began, in ms
-	base         int64 // what had moved by then
-	last, lastAt int64 // what had moved when it last moved
-}
-
-// sweep looks at every connection once in sweepEvery, a part of them at a time, so that no request pays for a timer.
+// sweep looks at every connection once in every, a part of them at a time, so that no request pays for a timer.
 func (r *Room) sweep() {
-	tick := time.NewTicker(sweepEvery / sweepParts)
+	tick := time.NewTicker(r.every / sweepParts)
 	defer tick.Stop()
 	for part := 0; ; part = (part + 1) % sweepParts {
 		select {
-		case now := <-tick.C:
-			ms := now.UnixMilli()
+		case t := <-tick.C:
+			now := r.clock(t)
 			for shard := part; shard < tableShards; shard += sweepParts {
-				r.table.eachOf(shard, func(c *Conn) { r.look(c, ms) })
+				r.table.eachOf(shard, func(c *Conn) { r.look(c, now) })
 			}
 		case <-r.stop:
 			return
@@ -44,61 +36,57 @@ func (r *Room) look(c *Conn, now int64) {
 	p, since := c.since()
 	lasted := time.Duration(now-since) * time.Millisecond
 	switch p {
-	case idle:
-		if lasted > r.limits.IdleTimeout && c.expire(idle) {
-			c.t.interrupt()
+	case fresh, head:
+		if lasted > r.limits.HeadTimeout && c.expire(p, since) {
+			r.refused[HeadSlow].Add(1)
+			c.wire.interrupt()
 		}
-	case head:
-		if lasted > r.limits.HeadTimeout && c.expire(head) {
-			r.cut(c, HeadSlow)
+	case idle:
+		if lasted > r.limits.IdleTimeout && c.expire(p, since) {
+			c.wire.interrupt()
 		}
 	case waiting:
-		if lasted > sweepEvery/sweepParts && c.t.gone() {
-			c.abort.Fire()
-		}
-	case reading:
-		if r.tooSlow(&c.notes.in, since, now, c.got.Load()) {
-			r.cut(c, BodySlow)
-		}
+		r.lookAtWork(c, now, lasted)
 	case tunnel:
-		if c.notes.in.still(since, now, c.got.Load()+c.sent.Load()) > r.limits.TunnelTimeout {
-			c.t.interrupt()
-		}
-	case lingering:
-		if lasted > lingerFor {
-			c.t.interrupt()
+		if c.notes.tunnel.still(since, now, c.in.moved.Load()+c.out.moved.Load()) > r.limits.TunnelTimeout {
+			c.wire.interrupt()
 		}
 	}
-	if blocked := c.blocked.Load(); blocked != 0 && p != tunnel {
+	if p == head || p == idle {
+		r.lookAtRest(c, p, since, lasted)
+	}
+	if p != tunnel && c.out.waiting() {
 		// What the peer has acknowledged counts, not what the kernel took off our hands.
-		if r.tooSlow(&c.notes.out, blocked, now, c.sent.Load()-c.t.unacked()) {
-			r.cut(c, ReaderSlow)
+		if c.out.tooSlow(&c.notes.out, now, c.wire.unacked(), r.limits.StallTimeout, r.limits.MinRate) {
+			r.refused[ReaderSlow].Add(1)
+			c.abort.Fire()
+			c.wire.interrupt()
 		}
 	}
 }
 
-func (r *Room) cut(c *Conn, cause Cause) {
-	r.refused[cause].Add(1)
-	c.abort.Fire()
-	c.t.interrupt()
+// lookAtWork minds a client whose request is being answered: it has to send its body, and to be there. One that sends too slowly can
+// still be told so.
+func (r *Room) lookAtWork(c *Conn, now int64, lasted time.Duration) {
+	switch {
+	case c.in.waiting():
+		if c.in.tooSlow(&c.notes.in, now, 0, r.limits.StallTimeout, r.limits.MinRate) {
+			r.refused[BodySlow].Add(1)
+			c.wire.interruptRead()
+		}
+	case lasted > r.every/sweepParts && c.wire.gone():
+		c.abort.Fire()
+	}
 }
 
-// tooSlow judges a wait: nothing may stand still for StallTimeout, and after that the average since the wait began must reach MinRate.
-func (r *Room) tooSlow(p *progress, since, now, moved int64) bool {
-	if p.still(since, now, moved) > r.limits.StallTimeout {
-		return true
+// lookAtRest asks once in each rest whether the peer has left. Mostly its leaving wakes the connection, but not if the news came with
+// its last bytes and the driver, having read fewer than it had room for, asked no further.
+func (r *Room) lookAtRest(c *Conn, p phase, since int64, lasted time.Duration) {
+	if lasted <= r.every/sweepParts || c.notes.asked == since {
+		return
 	}
-	over := time.Duration(now-p.from)*time.Millisecond - r.limits.StallTimeout
-	return over > 0 && float64(p.last-p.base) < float64(r.limits.MinRate)*over.Seconds()
-}
-
-// still notes what has moved and returns for how long nothing has.
-func (p *progress) still(since, now, moved int64) time.Duration {
-	if p.from != since {
-		*p = progress{from: since, base: moved, last: moved, lastAt: now}
+	c.notes.asked = since
+	if c.wire.gone() && c.expire(p, since) {
+		c.wire.interrupt()
 	}
-	if moved != p.last {
-		p.last, p.lastAt = moved, now
-	}
-	return time.Duration(now-p.lastAt) * time.Millisecond
 }

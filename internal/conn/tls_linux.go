@@ -1,37 +1,49 @@
 package conn
 
 import (
-	"errors"
+	"io"
 	"net"
 )
 
 // shim is what crypto/tls sees of a raw connection. While trying, Read never waits: it says errAgain, which leaves a tls.Conn usable.
-// Write always sends whole, because to a tls.Conn an error on writing is final.
+// Write always sends whole, because to a tls.Conn an error on writing is final; a KeyUpdate writes from within a Read.
 type shim struct {
 	*raw
-	c      *Conn
-	trying bool
+	trying  bool
+	closing bool
 }
 
 func (s *shim) Read(p []byte) (int, error) {
 	if s.trying {
 		return s.tryRead(p)
 	}
-	return s.raw.Read(p)
+	return s.raw.read(p)
 }
 
 func (s *shim) Write(p []byte) (int, error) {
-	n, err := s.raw.tryWrite(p, nil)
-	if err != nil || n == len(p) {
-		return n, err
+	if s.closing {
+		return s.part(p)
 	}
-	m, err := s.c.push(s.raw, p[n:], nil)
-	return n + m, err
+	if err := s.raw.write(p, nil); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
-func (t *raw) secure(handshake Handshake, c *Conn) (transport, error) {
-	s := &shim{raw: t, c: c}
-	inside, err := handshake(s, &c.info)
+// part sends last words, which nobody waits for: what does not fit is lost.
+func (s *shim) part(p []byte) (int, error) {
+	rest, tail := p, []byte(nil)
+	err := io.ErrShortWrite
+	s.rc.Control(func(fd uintptr) { err = s.send(fd, &rest, &tail) })
+	if err == nil && len(rest) > 0 {
+		err = io.ErrShortWrite
+	}
+	return len(p) - len(rest), err
+}
+
+func (t *raw) secure(handshake Handshake) (transport, error) {
+	s := &shim{raw: t}
+	inside, err := handshake(s, &t.c.info)
 	if err != nil {
 		return nil, err
 	}
@@ -49,33 +61,42 @@ func (t *secured) tryRead(p []byte) (int, error) {
 	t.shim.trying = true
 	n, err := t.inside.Read(p)
 	t.shim.trying = false
-	if temporary := (again{}); errors.As(err, &temporary) {
-		err = errAgain
-	}
 	return n, err
 }
 
-// joinUpTo is the largest tail that is copied behind its head to share a TLS record.
-const joinUpTo = 16 << 10
-
-// tryWrite sends all: once a record is sealed it has to go out whole.
-func (t *secured) tryWrite(head, tail []byte) (int, error) {
-	if len(tail) <= joinUpTo {
-		return t.inside.Write(append(head, tail...))
+func (t *secured) read(p []byte) (int, error) {
+	if t.raw.held {
+		return 0, errInside
 	}
-	n, err := t.inside.Write(head)
-	if err != nil {
-		return n, err
-	}
-	m, err := t.inside.Write(tail)
-	return n + m, err
+	return t.inside.Read(p)
 }
 
-func (t *secured) read(p []byte) (int, error)  { return t.inside.Read(p) }
-func (t *secured) write(p []byte) (int, error) { return t.inside.Write(p) }
-func (t *secured) closeWrite() error           { return closeWrite(t.inside) }
+// joins is a TLS record.
+func (t *secured) joins() int { return 16 << 10 }
+
+func (t *secured) write(head, tail []byte) error {
+	if len(head) > 0 && len(tail) <= t.joins() {
+		head, tail = append(head, tail...), nil
+	}
+	for _, p := range [...][]byte{head, tail} {
+		if len(p) > 0 {
+			if _, err := t.inside.Write(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// closeWrite tells the TLS peer, and then the TCP peer.
+func (t *secured) closeWrite() error {
+	if err := closeWrite(t.inside); err != nil {
+		return err
+	}
+	return t.raw.closeWrite()
+}
 
 func (t *secured) close() {
-	t.allow(lastWords)
+	t.shim.closing = true
 	t.inside.Close()
 }

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"syscall"
@@ -11,35 +12,33 @@ import (
 )
 
 // raw is a TCP connection, driven from inside one [syscall.RawConn] Read call: readiness stays armed over the whole keep-alive
-// loop, and reads and writes are bare system calls that never wait.
+// loop, and reads and writes are bare system calls that never wait. The call holds a reference to the descriptor, so inside it fd is
+// valid whoever closes the connection; outside, the descriptor is used only through calls that take a reference of their own.
 type raw struct {
 	*net.TCPConn
-	rc syscall.RawConn
-	fd uintptr
+	c    *Conn
+	rc   syscall.RawConn
+	fd   uintptr
+	held bool // the reference: inside a wait
 	// drained tells that a read took all that was there: the next edge will tell of more, so asking again would be a wasted call.
 	drained bool
 }
 
 // newTransport drives a TCP connection by its descriptor and any other by its methods.
-func newTransport(nc net.Conn) transport {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return &plain{Conn: nc}
+func newTransport(nc net.Conn, c *Conn) transport {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		if rc, err := tcp.SyscallConn(); err == nil {
+			return &raw{TCPConn: tcp, c: c, rc: rc}
+		}
 	}
-	rc, err := tcp.SyscallConn()
-	if err != nil {
-		return &plain{Conn: nc}
-	}
-	r := &raw{TCPConn: tcp, rc: rc}
-	if rc.Control(func(fd uintptr) { r.fd = fd }) != nil {
-		return &plain{Conn: nc}
-	}
-	return r
+	return &plain{Conn: nc, c: c}
 }
 
 func (t *raw) wait(turn func() bool) error {
-	return t.rc.Read(func(uintptr) bool {
-		t.drained = false
+	t.held = true
+	defer func() { t.held = false }()
+	return t.rc.Read(func(fd uintptr) bool {
+		t.fd, t.drained = fd, false
 		return turn()
 	})
 }
@@ -64,23 +63,73 @@ func (t *raw) tryRead(p []byte) (int, error) {
 	return n, nil
 }
 
-func (t *raw) tryWrite(head, tail []byte) (int, error) {
-	n, errno := rawWrite(t.fd, head, tail)
-	switch errno {
-	case 0:
-		return n, nil
-	case syscall.EAGAIN, syscall.EINTR:
-		return 0, nil
+func (t *raw) read(p []byte) (int, error) {
+	if t.held {
+		return 0, errInside
 	}
-	return 0, errno
+	in := &t.c.in
+	in.begin(t.c.now(), in.moved.Load())
+	n, err := t.Read(p)
+	in.moved.Add(int64(n))
+	in.end(t.c.now())
+	return n, err
 }
 
-func (t *raw) read(p []byte) (int, error)  { return t.Read(p) }
-func (t *raw) write(p []byte) (int, error) { return t.Write(p) }
-func (t *raw) closeWrite() error           { return t.CloseWrite() }
-func (t *raw) interrupt()                  { t.SetDeadline(past()) }
-func (t *raw) allow(d time.Duration) error { return t.SetDeadline(time.Now().Add(d)) }
-func (t *raw) close()                      { t.Close() }
+func (t *raw) write(head, tail []byte) error {
+	if t.held {
+		if err := t.send(t.fd, &head, &tail); err != nil || len(head)+len(tail) == 0 {
+			return err
+		}
+	}
+	return t.writeOn(head, tail)
+}
+
+// writeOn writes what may have to wait for the peer.
+func (t *raw) writeOn(head, tail []byte) error {
+	var failed error
+	waiting := false
+	err := t.rc.Write(func(fd uintptr) (done bool) {
+		if failed = t.send(fd, &head, &tail); failed != nil || len(head)+len(tail) == 0 {
+			return true
+		}
+		if !waiting {
+			waiting = true
+			t.c.out.begin(t.c.now(), t.c.out.moved.Load()-t.unacked())
+		}
+		return false
+	})
+	if waiting {
+		t.c.out.end(t.c.now())
+	}
+	return cmp.Or(failed, err)
+}
+
+// send writes as much of head and tail as the kernel takes now, and cuts that off both.
+func (t *raw) send(fd uintptr, head, tail *[]byte) error {
+	for len(*head)+len(*tail) > 0 {
+		n, errno := rawWrite(fd, *head, *tail)
+		switch errno {
+		case 0:
+		case syscall.EAGAIN:
+			return nil
+		case syscall.EINTR:
+			continue
+		default:
+			return errno
+		}
+		t.c.out.moved.Add(int64(n))
+		ofHead := min(n, len(*head))
+		*head, *tail = (*head)[ofHead:], (*tail)[n-ofHead:]
+	}
+	return nil
+}
+
+func (t *raw) joins() int            { return 0 }
+func (t *raw) closeWrite() error     { return t.CloseWrite() }
+func (t *raw) interrupt()            { t.SetDeadline(past()) }
+func (t *raw) interruptRead()        { t.SetReadDeadline(past()) }
+func (t *raw) allow(d time.Duration) { t.SetDeadline(time.Now().Add(d)) }
+func (t *raw) close()                { t.Close() }
 
 func (t *raw) gone() (gone bool) {
 	t.rc.Control(func(fd uintptr) {
@@ -101,8 +150,7 @@ func (t *raw) unacked() (n int64) {
 	return n
 }
 
-// The bare system calls: they do not tell the scheduler, which is right for calls that never wait. The descriptor is valid because
-// its owner holds the connection open: these run on the goroutine that alone closes it.
+// The bare system calls do not tell the scheduler, which is right for calls that never wait.
 
 func rawRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
@@ -118,7 +166,9 @@ func rawWrite(fd uintptr, head, tail []byte) (int, syscall.Errno) {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		return int(n), errno
 	}
-	iov := [2]syscall.Iovec{{Base: &head[0], Len: uint64(len(head))}, {Base: &tail[0], Len: uint64(len(tail))}}
+	iov := [2]syscall.Iovec{{Base: &head[0]}, {Base: &tail[0]}}
+	iov[0].SetLen(len(head))
+	iov[1].SetLen(len(tail))
 	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&iov)), 2)
 	return int(n), errno
 }

@@ -7,6 +7,6 @@ import (
 	"syscall"
 )
 
-func newTransport(nc net.Conn) transport { return &plain{Conn: nc} }
+func newTransport(nc net.Conn, c *Conn) transport { return &plain{Conn: nc, c: c} }
 
 func tuneListener(_, _ string, _ syscall.RawConn) error { return nil }

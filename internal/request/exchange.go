@@ -28,16 +28,17 @@ type exchange struct {
 	asked   bool       // 100 was sent, or the client has begun without it
 
 	// the response
-	out      *flow.Output
-	mayWait  bool // within Fulfil: output can be flushed
-	reading  bool // within Fulfil: the body has not arrived whole
-	begun    bool
-	finished bool
-	hijacked bool
-	close    bool // the connection ends after this response
-	bodiless bool
-	chunks   bool  // the body is sent chunked
-	owed     int64 // bytes of the announced length that are still to be written, -1 if none was announced
+	out       *flow.Output
+	mayWait   bool // within Fulfil: output can be flushed
+	reading   bool // within Fulfil: the body has not arrived whole
+	begun     bool
+	finished  bool
+	switching bool // a 101 head was written
+	hijacked  bool
+	close     bool // the connection ends after this response
+	bodiless  bool
+	chunks    bool  // the body is sent chunked
+	owed      int64 // bytes of the announced length that are still to be written, -1 if none was announced
 }
 
 // read takes in a head.
@@ -112,31 +113,30 @@ func (x *exchange) ReadBody(p []byte) (int, error) {
 	return n, truncated(err)
 }
 
-// readChunked decodes what is buffered, after waiting for more where there is nothing.
-func (x *exchange) readChunked(p []byte) (int, error) {
+// readChunked decodes as much as fits of what is buffered, after waiting for more where that holds no content.
+func (x *exchange) readChunked(p []byte) (copied int, err error) {
 	s := x.session.stream
-	for {
+	for copied < len(p) {
 		b := s.Buffered()
-		data, n, err := x.decoder.Next(b[:min(len(b), len(p))])
-		copied := copy(p, data)
-		s.Discard(n)
-		if err != nil {
-			x.close = true
-			return copied, err
+		if len(b) == 0 && copied > 0 {
+			break
 		}
-		if x.decoder.Done() {
+		data, n, err := x.decoder.Next(b[:min(len(b), len(p)-copied)])
+		copied += copy(p[copied:], data)
+		s.Discard(n)
+		switch {
+		case err != nil:
+			return copied, err
+		case x.decoder.Done():
 			x.pending.Store(false)
 			return copied, io.EOF
-		}
-		if copied > 0 {
-			return copied, nil
-		}
-		if n == 0 || len(s.Buffered()) == 0 {
+		case n == 0:
 			if err := s.Fill(); err != nil {
-				return 0, truncated(err)
+				return copied, truncated(err)
 			}
 		}
 	}
+	return copied, nil
 }
 
 func truncated(err error) error {
@@ -192,6 +192,7 @@ func (x *exchange) WriteHead(status int, fields []flow.Field, length int64) erro
 		b = h1.AppendField(b, fields[i].Name, fields[i].Value)
 	}
 	if status == 101 {
+		x.switching = true
 		x.out.Head = append(b, "Connection: Upgrade\r\n\r\n"...)
 		return nil
 	}
@@ -250,9 +251,13 @@ func (x *exchange) WriteBody(p []byte, last bool) error {
 		return nil
 	}
 	if x.owed >= 0 {
-		if x.owed -= int64(len(p)); x.owed < 0 {
+		if int64(len(p)) > x.owed {
 			return errTooLong
 		}
+		x.owed -= int64(len(p))
+	}
+	if len(x.out.Tail) > 0 { // within Decide nothing is sent between two pieces
+		x.out.Head, x.out.Tail = append(x.out.Head, x.out.Tail...), nil
 	}
 	switch {
 	case x.chunks:
@@ -295,9 +300,10 @@ func (x *exchange) flush() error {
 // errNoHijack tells that a connection cannot be taken over now.
 var errNoHijack = errors.New("no upgrade was answered on this connection")
 
-// Hijack implements [flow.Exchange].
+// Hijack implements [flow.Exchange]. Only a request that asked for an upgrade is fulfilled where the stream may be read, and only
+// behind its whole body does the other protocol begin.
 func (x *exchange) Hijack() (flow.Stream, error) {
-	if !x.mayWait || !x.begun {
+	if !x.mayWait || !x.switching || x.flow.Request.Upgrade == "" || x.pending.Load() {
 		return nil, errNoHijack
 	}
 	if err := x.flush(); err != nil {

@@ -1,6 +1,9 @@
 package request
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // normalHost is a host in lower case, without its port and without a final dot.
 func normalHost(authority string) string {
@@ -88,7 +91,7 @@ func removeDotSegments(path string) string {
 		switch segment {
 		case "/.", "/..":
 			if segment == "/.." {
-				out = out[:max(strings.LastIndexByte(string(out), '/'), 0)]
+				out = out[:max(bytes.LastIndexByte(out, '/'), 0)]
 			}
 			if rest == "" {
 				out = append(out, '/')

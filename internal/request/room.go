@@ -91,6 +91,9 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	if q.Path, ok = normalPath(head.Path); !ok {
 		q.Refusal = &badPath
 	}
+	if q.Method == "OPTIONS" && head.Path == "" && !head.HasQuery {
+		q.Path = "*" // the server as a whole (RFC 9112 §3.2.4)
+	}
 	switch {
 	case q.Method == "CONNECT" || q.Method == "TRACE":
 		q.Refusal = &badMethod
@@ -102,7 +105,8 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	}
 }
 
-// client is who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not one.
+// client is who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not one. Something else
+// than an address ends the search, for whoever stands before it is not known: then it is the last proxy.
 func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
 	if !r.trusted.Contains(peer) {
 		return peer
@@ -113,17 +117,17 @@ func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
 			continue
 		}
 		for rest := fields[i].Value; rest != ""; {
-			var last string
-			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
-				rest, last = rest[:comma], rest[comma+1:]
-			} else {
-				rest, last = "", rest
+			comma := strings.LastIndexByte(rest, ',')
+			member := strings.TrimSpace(rest[comma+1:])
+			rest = rest[:max(comma, 0)]
+			if member == "" {
+				continue
 			}
-			addr, err := netip.ParseAddr(strings.TrimSpace(last))
-			if err != nil {
+			addr, ok := forwardedFor(member)
+			if !ok {
 				return client
 			}
-			if client = addr.Unmap().WithZone(""); !r.trusted.Contains(client) {
+			if client = addr; !r.trusted.Contains(client) {
 				return client
 			}
 		}
@@ -131,11 +135,21 @@ func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
 	return client
 }
 
+// forwardedFor reads a member of X-Forwarded-For: an address, to which some proxies add the port.
+func forwardedFor(member string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(member, "[]"))
+	if err != nil {
+		withPort, perr := netip.ParseAddrPort(member)
+		addr, err = withPort.Addr(), perr
+	}
+	return addr.Unmap().WithZone(""), err == nil
+}
+
 // looped tells whether this node has passed the request on before.
 func (r *Room) looped(fields []flow.Field) bool {
 	for i := range fields {
 		if flow.Named(fields[i].Name, "cdn-loop") && strings.Contains(fields[i].Value, r.loop) {
-			for _, member := range strings.Split(fields[i].Value, ",") {
+			for member := range h1.Tokens(fields[i].Value) {
 				id, _, _ := strings.Cut(member, ";")
 				if strings.TrimSpace(id) == r.loop {
 					return true

@@ -74,12 +74,9 @@ func (s *session) Timeout(_ []byte, out *flow.Output, now time.Time) {
 	s.end()
 }
 
-// End implements [flow.Session].
-func (s *session) End() {
-	if s.x != nil {
-		s.release()
-	}
-}
+// End implements [flow.Session]. An exchange that is still in progress has met a fault: something may still use it, so it is left to the
+// collector.
+func (s *session) End() { s.x = nil }
 
 func (s *session) begin(out *flow.Output, now time.Time) *exchange {
 	x := s.room.pool.Get().(*exchange)

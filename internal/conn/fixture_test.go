@@ -1,0 +1,299 @@
+package conn
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/sim"
+	"github.com/seawall/seawall/internal/spec"
+)
+
+// patience bounds every wait of a test over the kernel's network.
+const patience = 10 * time.Second
+
+// lines is a protocol of lines: "get N" is answered at once with N bytes, anything else by fulfil, which may read more if the line
+// begins with "body", "tunnel" or "upload".
+type lines struct {
+	stream flow.Stream
+	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
+	line   string
+	most   int // bytes that "get" answers
+}
+
+func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next flow.Next) {
+	for {
+		end := bytes.IndexByte(in[used:], '\n') + 1
+		if end == 0 {
+			return used, flow.More
+		}
+		l.line = string(in[used : used+end-1])
+		used += end
+		size, ok := strings.CutPrefix(l.line, "get ")
+		switch {
+		case l.line == "panic":
+			panic(l.line)
+		case !ok:
+			return used, flow.Wait
+		}
+		n, _ := strconv.Atoi(size)
+		out.Head = fmt.Appendf(out.Head, "%d:", n)
+		if n > 0 {
+			out.Tail = content(min(n, l.most))
+			return used, flow.Flush
+		}
+	}
+}
+
+func (l *lines) NeedsInput() bool {
+	return strings.HasPrefix(l.line, "body") || strings.HasPrefix(l.line, "tunnel") || strings.HasPrefix(l.line, "upload")
+}
+
+func (l *lines) Fulfil(out *flow.Output) flow.Next { return l.fulfil(l.line, l.stream, out) }
+
+func (l *lines) Timeout(_ []byte, out *flow.Output, _ time.Time) {
+	out.Head = append(out.Head, "timeout"...)
+}
+
+func (l *lines) End() {}
+
+// say answers a line.
+func say(_ string, _ flow.Stream, out *flow.Output) flow.Next {
+	out.Head = append(out.Head, "said."...)
+	return flow.More
+}
+
+// body reads as many bytes as "body N" says and tells how that went.
+func body(line string, s flow.Stream, out *flow.Output) flow.Next {
+	left, _ := strconv.Atoi(strings.TrimPrefix(line, "body "))
+	for b := make([]byte, 16<<10); left > 0; {
+		n, err := s.Read(b[:min(left, len(b))])
+		if left -= n; err != nil {
+			out.Head = append(out.Head, "broken."...)
+			return flow.Linger
+		}
+	}
+	out.Head = append(out.Head, "whole."...)
+	return flow.More
+}
+
+func content(n int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n] }
+
+// world is a room behind a listener, and a way to reach it.
+type world struct {
+	*testing.T
+	room    *Room
+	began   chan bool // for play
+	proceed chan bool
+	dial    func(from string) (net.Conn, error)
+	log     *bytes.Buffer
+	served  sync.WaitGroup
+}
+
+type options struct {
+	limits func(*spec.Connections)
+	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
+	play   func(w *world, s flow.Stream, out *flow.Output) flow.Next // fulfil, for tests that follow it
+	wrap   func(net.Listener) net.Listener
+	link   sim.Link
+	most   int // bytes that "get" answers
+}
+
+// ways are the transports: over a simulated network, over TCP, and over TLS.
+var ways = []struct {
+	name string
+	run  func(t *testing.T, o options, test func(w *world))
+}{
+	{"plain", simulated},
+	{"raw", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, false, test) }},
+	{"tls", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, true, test) }},
+}
+
+// everyWay runs a test over each transport.
+func everyWay(t *testing.T, o options, test func(w *world)) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) { way.run(t, o, test) })
+	}
+}
+
+func newWorld(t *testing.T, o options) *world {
+	t.Helper()
+	node := spec.DefaultNode()
+	if o.limits != nil {
+		o.limits(&node.Connections)
+	}
+	w := &world{T: t, log: new(bytes.Buffer), began: make(chan bool), proceed: make(chan bool)}
+	switch {
+	case o.play != nil:
+		o.fulfil = func(_ string, s flow.Stream, out *flow.Output) flow.Next { return o.play(w, s, out) }
+	case o.fulfil == nil:
+		o.fulfil = say
+	}
+	w.room = New(&node, Options{
+		Open: func(_ *flow.Conn, s flow.Stream) flow.Session {
+			return &lines{stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
+		},
+		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+	})
+	return w
+}
+
+// serve runs the test, and then makes sure that nothing is left.
+func (w *world) serve(l net.Listener, o options, secure Handshake, test func(w *world)) {
+	if o.wrap != nil {
+		l = o.wrap(l)
+	}
+	w.served.Go(func() {
+		if err := w.room.Serve(l, secure); err != nil {
+			w.Error(err)
+		}
+	})
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := w.room.Shutdown(ctx); err != nil {
+			w.Errorf("shutdown: %v", err)
+		}
+		w.served.Wait()
+		for i := range w.room.sources.shards {
+			s := &w.room.sources.shards[i]
+			s.mu.Lock()
+			if len(s.count) > 0 {
+				w.Errorf("sources left: %v", s.count)
+			}
+			s.mu.Unlock()
+		}
+	}()
+	test(w)
+}
+
+func simulated(t *testing.T, o options, test func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		const address = "192.0.2.1:80"
+		network := new(sim.Network)
+		if err := network.SetLink(address, o.link); err != nil {
+			t.Fatal(err)
+		}
+		l, err := network.Listen(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, o)
+		w.dial = func(from string) (net.Conn, error) {
+			return network.Dial(t.Context(), netip.AddrPortFrom(netip.MustParseAddr(from), 0), address)
+		}
+		w.serve(l, o, nil, test)
+	})
+}
+
+func loopback(t *testing.T, o options, secure bool, test func(w *world)) {
+	t.Parallel()
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, o)
+	w.room.every = 40 * time.Millisecond
+	w.dial = func(string) (net.Conn, error) {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		c.SetDeadline(time.Now().Add(patience))
+		if secure {
+			return tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
+		}
+		return c, nil
+	}
+	var handshake Handshake
+	if secure {
+		handshake = shake(t)
+	}
+	w.serve(l, o, handshake, test)
+}
+
+// shake is a handshake with a certificate made for the test.
+func shake(t testing.TB) Handshake {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	return func(raw net.Conn, info *flow.Conn) (net.Conn, error) {
+		c := tls.Server(raw, config)
+		err := c.Handshake()
+		info.TLS = &flow.TLS{}
+		return c, err
+	}
+}
+
+// connect dials from an ordinary address.
+func (w *world) connect() net.Conn {
+	w.Helper()
+	c, err := w.dial("198.51.100.7")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (w *world) send(c net.Conn, text string) {
+	w.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		w.Fatalf("sending %d bytes: %v", len(text), err)
+	}
+}
+
+// wantText reads exactly what is wanted.
+func (w *world) wantText(c net.Conn, want string) {
+	w.Helper()
+	b := make([]byte, len(want))
+	n, err := io.ReadFull(c, b)
+	if got := string(b[:n]); got != want || err != nil {
+		w.Fatalf("got %d bytes %.60q, %v, want %d bytes %.60q", n, got, err, len(want), want)
+	}
+}
+
+// wantEnd reads to the end, which has to come by itself, and wants this before it.
+func (w *world) wantEnd(c net.Conn, want string) {
+	w.Helper()
+	b, err := io.ReadAll(c)
+	if string(b) != want {
+		w.Fatalf("got %.60q, %v, want %.60q and the end", b, err, want)
+	}
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		w.Fatal("the connection was not closed")
+	}
+	c.Close() // or its lingering close would go on
+}
+
+func (w *world) wantRefused(cause Cause, want int64) {
+	w.Helper()
+	if got := w.room.Stats().Refused[cause]; got != want {
+		w.Errorf("%v: got %d, want %d", cause, got, want)
+	}
+}
