@@ -167,7 +167,7 @@ func appendFraming(b []byte, r *flow.Request, trailers bool) []byte {
 		b = strconv.AppendInt(b, r.Length, 10)
 		b = append(b, "\r\n"...)
 	}
-	protocol := upgrade(r)
+	protocol := r.Upgrade
 	switch {
 	case protocol != "" && trailers:
 		b = append(b, "Connection: Upgrade, TE\r\n"...)
@@ -183,13 +183,4 @@ func appendFraming(b []byte, r *flow.Request, trailers bool) []byte {
 		b = append(b, "TE: trailers\r\n"...)
 	}
 	return b
-}
-
-// upgrade returns the protocol that the origin is asked to change to, or "". HTTP/2 is none: behind its preface, requests
-// would reach the origin that nobody here has seen.
-func upgrade(r *flow.Request) string {
-	if r.Upgrade == "" || listed(r.Upgrade, "h2c") {
-		return ""
-	}
-	return r.Upgrade
 }

@@ -34,7 +34,6 @@ func TestRequestAsSent(t *testing.T) {
 				{"Transfer-Encoding", "chunked"}, {"Trailer", "x"}, {"Upgrade", "h2c"}, {"HTTP2-Settings", "x"}, {"Expect", "100-continue"},
 				{"Proxy-Authorization", "x"}, {"Proxy-Authenticate", "x"}, {"Content-Length", "0"}, {"Proxy", "x"}, {"X-Request-ID", "x"},
 			}
-			f.Request.Upgrade = "h2c"
 		}, "GET / HTTP/1.1\nHost: www.example.org\n" + from + marks},
 		{"claims of a stranger", func(f *flow.Flow) {
 			f.Request.Fields = []flow.Field{

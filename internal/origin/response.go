@@ -88,7 +88,7 @@ func (x *exchange) makeRoom() {
 
 // upgraded tells whether the response changes to the protocol that was asked for.
 func (x *exchange) upgraded() bool {
-	asked, answered := upgrade(&x.flow.Request), x.response.Upgrade
+	asked, answered := x.flow.Request.Upgrade, x.response.Upgrade
 	if asked == "" || answered == "" {
 		return false
 	}

@@ -80,7 +80,7 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	q.Method, q.Target, q.Fields = head.Method, head.Target, head.Fields
 	q.Authority, q.Host = head.Host, normalHost(head.Host)
 	q.Query, q.HasQuery = head.Query, head.HasQuery
-	q.Expect, q.Upgrade = head.Expect100, head.Upgrade
+	q.Expect, q.Upgrade = head.Expect100, upgrade(head.Upgrade)
 	switch head.Framing {
 	case h1.Length:
 		q.Length = head.Length
@@ -103,6 +103,17 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	if client := r.client(q.Client, q.Fields); client != q.Client {
 		q.Client, q.Source = client, prefixes.Source(client)
 	}
+}
+
+// upgrade is the protocol that a client asks for, or "". HTTP/2 without TLS is none: RFC 9113 §3.1 has given it up, and behind its
+// preface, requests would reach the origin that nobody here has seen.
+func upgrade(asked string) string {
+	for protocol := range h1.Tokens(asked) {
+		if h1.EqualFold(protocol, "h2c") {
+			return ""
+		}
+	}
+	return asked
 }
 
 // client is who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not one. Something else

@@ -88,6 +88,8 @@ func TestRequest(t *testing.T) {
 			form{Proto: "HTTP/1.1", Method: "POST", Host: "a", Path: "/", Length: -1}},
 		{"upgrade", "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
 			form{Proto: "HTTP/1.1", Method: "GET", Host: "a", Path: "/ws", Upgrade: "websocket"}},
+		{"upgrade to h2c", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo, H2C\r\n\r\n",
+			form{Proto: "HTTP/1.1", Method: "GET", Host: "a", Path: "/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
