@@ -68,11 +68,12 @@ func TestEndAtEveryOffset(t *testing.T) {
 
 // trickle calls End for growing parts of b, step bytes more each time, until it answers.
 func trickle(b []byte, lim Limits, step int) (end int, err error) {
-	for from, to := 0, 0; from < len(b); from = to {
-		to = min(from+step, len(b))
+	for from := 0; from < len(b); {
+		to := min(from+step, len(b))
 		if end, err = End(b[:to:to], from, lim); end > 0 || err != nil {
 			return end, err
 		}
+		from = to
 	}
 	return 0, nil
 }

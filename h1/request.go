@@ -103,7 +103,7 @@ func atEnd(head string, p int) *refusal {
 }
 
 // parseLine reads the request line at p of head and returns where the next line starts.
-func (r *Request) parseLine(head string, p, max int) (next int, f *refusal) {
+func (r *Request) parseLine(head string, p, most int) (next int, f *refusal) {
 	i := tokenEnd(head, p)
 	if head[i] != ' ' || i == p {
 		return 0, methodFault(head, p, i)
@@ -114,7 +114,7 @@ func (r *Request) parseLine(head string, p, max int) (next int, f *refusal) {
 	r.Method = head[p:i]
 	t := i + 1
 	i = targetEnd(head, t)
-	if i+len(" HTTP/1.1")-p > max {
+	if i+len(" HTTP/1.1")-p > most {
 		return 0, errLineLong
 	}
 	if head[i] != ' ' || i == t {

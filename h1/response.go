@@ -87,7 +87,7 @@ func (r *Response) parse(head, method string, lim Limits) *refusal {
 }
 
 // parseLine reads the status line (RFC 9112 §4) and returns where the next line starts.
-func (r *Response) parseLine(head string, max int) (next int, f *refusal) {
+func (r *Response) parseLine(head string, most int) (next int, f *refusal) {
 	const status = len("HTTP/1.1 ")
 	if len(head) < status+len("200\r\n") || head[:7] != "HTTP/1." || head[8] != ' ' {
 		return 0, statusFault(head)
@@ -113,7 +113,7 @@ func (r *Response) parseLine(head string, max int) (next int, f *refusal) {
 		return 0, errBareCR
 	case head[end] != '\r' || end > p && head[p] != ' ':
 		return 0, errStatusLine
-	case end > max:
+	case end > most:
 		return 0, errLineLong
 	}
 	r.Reason = trimSpace(head[p:end])

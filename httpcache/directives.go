@@ -164,12 +164,13 @@ func unquote(s string) (text string, ok bool) {
 }
 
 // parseDelta reads delta-seconds (RFC 9111 §1.2.2), at most 2^31 seconds.
-func parseDelta(s string) (d time.Duration, ok bool) {
+func parseDelta(s string) (time.Duration, bool) {
+	var seconds int64
 	for i := 0; i < len(s); i++ {
 		if !isDigit(s[i]) {
 			return 0, false
 		}
-		d = min(d*10+time.Duration(s[i]-'0'), maxDelta/time.Second)
+		seconds = min(seconds*10+int64(s[i]-'0'), int64(maxDelta/time.Second))
 	}
-	return d * time.Second, s != ""
+	return time.Duration(seconds) * time.Second, s != ""
 }

@@ -152,7 +152,7 @@ func TestPropertyAuthorizationNeedsPermission(t *testing.T) {
 		}
 		var all []string
 		for line := range lines(resp.Fields, "Cache-Control") {
-			for _, d := range strings.Split(line, ",") {
+			for d := range strings.SplitSeq(line, ",") {
 				name, _, _ := strings.Cut(strings.TrimSpace(d), "=")
 				all = append(all, name)
 			}

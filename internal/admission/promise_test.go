@@ -60,7 +60,7 @@ func TestVisitorsGetThroughAFlood(t *testing.T) {
 						continue
 					}
 					if f.Admission.Waited > bound {
-						t.Errorf("visitor %d: waited %v, want at most %v", i, f.Admission.Waited, time.Duration(bound))
+						t.Errorf("visitor %d: waited %v, want at most %v", i, f.Admission.Waited, bound)
 					}
 					time.Sleep(service)
 					f.Admission.Lease.Release()

@@ -1,6 +1,9 @@
 package cache
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // firstStep is the least that is allocated for a body that comes in pieces.
 const firstStep = 4 << 10
@@ -101,20 +104,20 @@ func (b *body) progress() {
 
 // at returns what there is at an offset, up to pieceSize, with the end if it comes directly after. If there is nothing yet, it
 // returns what to wait for.
-func (b *body) at(off int64) (piece []byte, end error, grown <-chan struct{}) {
+func (b *body) at(off int64) (piece []byte, grown <-chan struct{}, end error) {
 	rest := b.data[off-b.base:]
 	switch {
 	case len(rest) > pieceSize:
 		return rest[:pieceSize:pieceSize], nil, nil
 	case len(rest) > 0 && b.end == io.EOF:
-		return rest[:len(rest):len(rest)], io.EOF, nil
+		return slices.Clip(rest), nil, io.EOF
 	case len(rest) > 0:
-		return rest[:len(rest):len(rest)], nil, nil
+		return slices.Clip(rest), nil, nil
 	case b.end != nil:
-		return nil, b.end, nil
+		return nil, nil, b.end
 	}
 	if b.grown == nil {
 		b.grown = make(chan struct{})
 	}
-	return nil, nil, b.grown
+	return nil, b.grown, nil
 }

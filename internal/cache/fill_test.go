@@ -103,11 +103,11 @@ func TestSlowReaderHoldsUpNobody(t *testing.T) {
 // endless is an origin's body that never ends by itself: each piece differs.
 type endless struct {
 	scripted
-	n, max int // bytes given, bytes to give
+	n, most int // bytes given, bytes to give
 }
 
-func newEndless(max int) *endless {
-	return &endless{scripted: *newScripted(&flow.Abort{}), max: max}
+func newEndless(most int) *endless {
+	return &endless{scripted: *newScripted(&flow.Abort{}), most: most}
 }
 
 const endlessPiece = 32 << 10
@@ -115,7 +115,7 @@ const endlessPiece = 32 << 10
 func (e *endless) Next() ([]byte, error) {
 	p := bytes.Repeat([]byte{byte(e.n / endlessPiece)}, endlessPiece)
 	e.n += len(p)
-	if e.n >= e.max {
+	if e.n >= e.most {
 		return p, io.EOF
 	}
 	return p, nil

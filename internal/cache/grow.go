@@ -46,17 +46,17 @@ func (f *fill) detach(r *reader) {
 }
 
 // read returns a reader's next piece, or what to wait for.
-func (f *fill) read(r *reader) (piece []byte, end error, grown <-chan struct{}) {
+func (f *fill) read(r *reader) (piece []byte, grown <-chan struct{}, end error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.closed {
-		return nil, io.ErrUnexpectedEOF, nil
+		return nil, nil, io.ErrUnexpectedEOF
 	}
 	f.passed(r.off, r.off+int64(r.taken))
 	r.off += int64(r.taken)
-	piece, end, grown = f.body.at(r.off)
+	piece, grown, end = f.body.at(r.off)
 	r.taken = len(piece)
-	return piece, end, grown
+	return piece, grown, end
 }
 
 // passed notes that a reader moves between offsets, and wakes the pump if it was the last that the pump waited for; f.mu is held.

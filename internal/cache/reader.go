@@ -21,7 +21,7 @@ type reader struct {
 // piece and [io.ErrUnexpectedEOF] if the origin broke off or the client is gone.
 func (r *reader) Next() ([]byte, error) {
 	for {
-		piece, err, grown := r.fill.read(r)
+		piece, grown, err := r.fill.read(r)
 		if grown == nil {
 			return piece, err
 		}

@@ -96,7 +96,7 @@ func (r *Room) refuse(nc net.Conn, cause Cause) {
 // reset closes nc so that the peer is told at once and no state lingers here.
 func reset(nc net.Conn) {
 	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
-		l.SetLinger(0)
+		_ = l.SetLinger(0)
 	}
 	nc.Close()
 }

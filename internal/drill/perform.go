@@ -54,19 +54,19 @@ func Perform(ctx context.Context, story Story, shield Shield, watch func(Frame))
 		return out, err
 	}
 	out.Bare, err = Run(ctx, story, site.URL(), site, named(Bare, func() *Facts { return nil }))
-	site.Close()
+	_ = site.Close()
 	if err != nil {
 		return out, fmt.Errorf("bare: %w", err)
 	}
 	if site, err = StartSite(story.Site); err != nil {
 		return out, err
 	}
-	defer site.Close()
+	defer func() { _ = site.Close() }()
 	proxy, err := shield(ctx, site.URL())
 	if err != nil {
 		return out, fmt.Errorf("shield: %w", err)
 	}
-	defer proxy.Close()
+	defer func() { _ = proxy.Close() }()
 	facts := func() *Facts {
 		f := proxy.Facts()
 		f.Refused = maps.Clone(f.Refused)

@@ -51,11 +51,12 @@ func (c Comparison) budget() string {
 type table struct{ b strings.Builder }
 
 func (t *table) row(label string, cells ...string) {
-	line := fmt.Sprintf("%-22s", label)
+	var line strings.Builder
+	fmt.Fprintf(&line, "%-22s", label)
 	for _, cell := range cells {
-		line += fmt.Sprintf("%-28s ", cell)
+		fmt.Fprintf(&line, "%-28s ", cell)
 	}
-	t.b.WriteString(strings.TrimRight(line, " ") + "\n")
+	t.b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
 // visitors writes how they fared in the flood.

@@ -48,7 +48,7 @@ func (n *Node) startAdmin(ctx context.Context) error {
 	if err := os.WriteFile(n.admin.file, []byte(l.Addr().String()+"\n"), 0o600); err != nil {
 		n.warn("commands on this machine have to be told --admin", err)
 	}
-	go n.admin.server.Serve(l)
+	go func() { _ = n.admin.server.Serve(l) }() // until close
 	return nil
 }
 
@@ -80,5 +80,5 @@ func (n *Node) serveExplain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(x)
+	_ = json.NewEncoder(w).Encode(x)
 }

@@ -60,12 +60,12 @@ func Start(ctx context.Context, s spec.Node, zones []spec.Zone, log *slog.Logger
 	}
 	problems := n.snapshot.Apply(zones)
 	if len(problems) > 0 && len(problems) == len(zones) {
-		n.rooms.Record.Close()
+		_ = n.rooms.Record.Close()
 		return nil, errors.Join(problems...)
 	}
 	n.warn("zone refused", problems...)
 	if err := n.listen(ctx); err != nil {
-		n.rooms.Record.Close()
+		_ = n.rooms.Record.Close()
 		return nil, err
 	}
 	return n, nil

@@ -75,7 +75,7 @@ func (x *exchange) more() error {
 	case isTimeout(err):
 		return fmt.Errorf("origin: response stalled: %w", err)
 	}
-	return fmt.Errorf("origin: %w (%v)", io.ErrUnexpectedEOF, err)
+	return fmt.Errorf("origin: %w: %w", io.ErrUnexpectedEOF, err)
 }
 
 // decode makes a piece of what has arrived, and finishes when that is the end.

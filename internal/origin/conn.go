@@ -133,7 +133,7 @@ func (c *conn) deadline(set func(net.Conn, time.Time) error, t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.broken {
-		set(c.nc, t)
+		_ = set(c.nc, t)
 	}
 }
 

@@ -24,7 +24,7 @@ func (c *conn) drain(until time.Time, lease flow.Lease) {
 	defer c.close()
 	c.nc.SetDeadline(until)
 	c.closeWrite()
-	io.Copy(io.Discard, c.nc)
+	_, _ = io.Copy(io.Discard, c.nc)
 }
 
 // atWork tells whether the origin may still be working on the request when the exchange fails with err.

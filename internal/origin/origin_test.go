@@ -199,7 +199,6 @@ type client struct {
 	trailers []flow.Field
 	asked    bool
 
-	mu     sync.Mutex
 	info   []int
 	fields [][]flow.Field
 	stream flow.Stream

@@ -52,7 +52,7 @@ func (p *Policy) tunnel(f *flow.Flow) error {
 	if err != nil {
 		t.x.conn.close() // so that what the client still sends ends the other way, too
 	}
-	client.CloseWrite()
+	_ = client.CloseWrite()
 	if upErr := <-t.done; err == nil {
 		err = upErr
 	}

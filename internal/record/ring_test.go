@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,8 +19,8 @@ type model struct {
 // there returns from which line on the lines are whole in a ring of a size.
 func (m *model) there(size int) int {
 	n := 0
-	for i := len(m.lines) - 1; i >= 0; i-- {
-		if n += len(m.lines[i]); n > size {
+	for i, line := range slices.Backward(m.lines) {
+		if n += len(line); n > size {
 			return i + 1
 		}
 	}

@@ -120,7 +120,7 @@ func readBody(f *flow.Flow, size int) (string, error) {
 
 // TestBodies reads each body, in one piece and byte by byte, and wants the request behind it to be answered as well, or the end.
 func TestBodies(t *testing.T) {
-	any := errors.New("any")
+	anything := errors.New("any")
 	const (
 		length  = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 		chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -143,8 +143,8 @@ func TestBodies(t *testing.T) {
 		{"truncated", length + "hel", "hel", io.ErrUnexpectedEOF, nil, 1},
 		{"truncated chunk", chunked + "5\r\nhel", "hel", io.ErrUnexpectedEOF, nil, 1},
 		{"truncated last chunk", chunked + "3\r\nhel\r\n0\r\n", "hel", io.ErrUnexpectedEOF, nil, 1},
-		{"bad chunk", chunked + "3\r\nhel\r\nz\r\n" + behind, "hel", any, nil, 1},
-		{"forbidden trailer", chunked + "0\r\nContent-Length: 1\r\n\r\n" + behind, "", any, nil, 1},
+		{"bad chunk", chunked + "3\r\nhel\r\nz\r\n" + behind, "hel", anything, nil, 1},
+		{"forbidden trailer", chunked + "0\r\nContent-Length: 1\r\n\r\n" + behind, "", anything, nil, 1},
 	}
 	for _, tt := range tests {
 		for name, pieces := range map[string][]string{"whole": {tt.send}, "bytes": strings.Split(tt.send, "")} {
@@ -164,7 +164,7 @@ func TestBodies(t *testing.T) {
 					if got != tt.requests || len(bodies) != tt.requests {
 						t.Fatalf("%d responses to %d requests, want %d", got, len(bodies), tt.requests)
 					}
-					if bodies[0] != tt.want || !errors.Is(errs[0], tt.err) && (tt.err != any || errs[0] == nil) {
+					if bodies[0] != tt.want || !errors.Is(errs[0], tt.err) && (tt.err != anything || errs[0] == nil) {
 						t.Errorf("got %q, %v, want %q, %v", bodies[0], errs[0], tt.want, tt.err)
 					}
 					if diff := cmp.Diff(tt.trailers, trailers); diff != "" {

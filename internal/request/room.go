@@ -9,6 +9,7 @@ package request
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,11 +124,11 @@ func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
 		return peer
 	}
 	client := peer
-	for i := len(fields) - 1; i >= 0; i-- {
-		if !flow.Named(fields[i].Name, "x-forwarded-for") {
+	for _, field := range slices.Backward(fields) {
+		if !flow.Named(field.Name, "x-forwarded-for") {
 			continue
 		}
-		for rest := fields[i].Value; rest != ""; {
+		for rest := field.Value; rest != ""; {
 			comma := strings.LastIndexByte(rest, ',')
 			member := strings.TrimSpace(rest[comma+1:])
 			rest = rest[:max(comma, 0)]

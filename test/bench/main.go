@@ -76,7 +76,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary one
+		defer os.RemoveAll(dir)
 		p.seawall = filepath.Join(dir, "seawall")
 		build := exec.CommandContext(ctx, "go", "build", "-o", p.seawall, "github.com/seawall/seawall/cmd/seawall")
 		build.Stderr = os.Stderr

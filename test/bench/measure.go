@@ -49,7 +49,7 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario, core string) 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary one
+	defer os.RemoveAll(dir)
 	site, err := openSite(ctx, dir, s)
 	if err != nil {
 		return err
