@@ -25,7 +25,7 @@ func (c Comparison) WriteTable(w io.Writer) error {
 	t.row("  that fit", fmt.Sprintf("%.0f dynamic", c.Story.Site.Capacity()))
 	t.row("answered by cache", "-", count(int(c.Shield.CacheHits)))
 	t.refusals(c.Shield.Refused)
-	if lag := max(c.Bare.Attack.Lag, c.Shielded.Attack.Lag); lag > starved {
+	if lag, yes := c.Starved(); yes {
 		fmt.Fprintf(&t.b, "\nThis machine was too busy for the drill: requests were sent up to %s late. Don't trust the figures.\n", short(lag))
 	}
 	_, err := io.WriteString(w, t.b.String())
@@ -33,6 +33,12 @@ func (c Comparison) WriteTable(w io.Writer) error {
 		return fmt.Errorf("table: %w", err)
 	}
 	return nil
+}
+
+// Starved reports whether the machine was too busy for the shares to mean anything, and how late the latest request was sent.
+func (c Comparison) Starved() (lag time.Duration, yes bool) {
+	lag = max(c.Bare.Attack.Lag, c.Shielded.Attack.Lag)
+	return lag, lag > starved
 }
 
 // starved is the lag of the generator beyond which visitors suffer from this machine as much as from the flood.

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/seawall/seawall/internal/drill"
+)
+
+// TestDemo tells the short story and checks what does not depend on how fast the machine is: the origin never got more than its budget.
+// How many visitors are served does depend on it, so that is only checked roughly, and not at all where the story itself
+// says that its figures can't be trusted. `make run` measures it.
+func TestDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the story takes ten seconds")
+	}
+	var out, errs bytes.Buffer
+	if code := run([]string{"demo", "--quick", "--json"}, &out, &errs); code != 0 {
+		t.Fatalf("code %d: %s", code, errs.String())
+	}
+	var c drill.Comparison
+	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
+		t.Fatal(err)
+	}
+	if got, budget := c.Shielded.Origin.PeakConcurrent, c.Shield.Budget; got > budget || budget != c.Story.Site.Workers {
+		t.Errorf("the origin had %d requests at once, want at most its budget of %d", got, budget)
+	}
+	if c.Shielded.Attack.Offered < 1000 {
+		t.Errorf("the flood was %d requests, want a flood", c.Shielded.Attack.Offered)
+	}
+	if lag, yes := c.Starved(); yes {
+		t.Logf("requests were sent up to %v late: shares not checked", lag)
+		return
+	}
+	if bare, shielded := c.Bare.Flood.All.Share(), c.Shielded.Flood.All.Share(); bare > 0.5 || shielded < 0.9 {
+		t.Errorf("visitors served: %.0f %% bare and %.0f %% behind Seawall, want a collapse and a shield", 100*bare, 100*shielded)
+	}
+}
