@@ -22,11 +22,12 @@ type Conn struct {
 	notes   notes // the sweeper's own
 	slot    slot
 
-	work     *work  // buffers, while something goes on
-	part     []byte // what has arrived of a head, while parked
-	rest     phase  // what a parked connection waits for: fresh, head or idle
-	from     int64  // since when
-	answered bool   // there was a request since it was parked last
+	work     *work       // buffers, while something goes on
+	part     []byte      // what has arrived of a head, while parked
+	rest     phase       // what a parked connection waits for: fresh, head or idle
+	from     int64       // since when
+	answered bool        // there was a request since it was parked last
+	cut      atomic.Bool // for good: what the peer has not taken is not worth keeping
 	next     flow.Next
 	err      error // why the peer's bytes ended
 }
@@ -47,7 +48,7 @@ func (c *Conn) drive() {
 			c.park()
 		}
 	}
-	if c.err == nil && (c.next == flow.Linger || c.work.used < len(c.work.in)) {
+	if c.err == nil && c.next != flow.Reset && (c.next == flow.Linger || c.work.used < len(c.work.in)) {
 		c.linger()
 	}
 }
@@ -112,7 +113,7 @@ func (c *Conn) answer(now time.Time) bool {
 			}
 		}
 		switch {
-		case c.next == flow.Close || c.next == flow.Linger:
+		case c.next.Ends():
 			return true
 		case c.next == flow.More && (next == flow.More || w.used == len(w.in)):
 			return false
@@ -220,6 +221,9 @@ func (c *Conn) close(faulty bool) {
 		c.session.End()
 	}
 	c.abort.Fire()
+	if c.next == flow.Reset || c.cut.Load() {
+		c.wire.forget()
+	}
 	c.t.close()
 	if !faulty {
 		c.give()

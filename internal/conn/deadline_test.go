@@ -2,9 +2,11 @@ package conn
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -114,6 +116,14 @@ func TestReaders(t *testing.T) {
 				}
 				if !tt.want {
 					w.settle(func() bool { return w.room.Stats().Refused[ReaderSlow] == 1 })
+					w.settle(func() bool { return w.room.Stats().Open == 0 })
+					if _, simulated := c.(*sim.Conn); simulated {
+						return
+					}
+					// What was not taken is thrown away: the kernel keeps nothing for such a client.
+					if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+						w.Errorf("after the cut: %v, want a reset", err)
+					}
 					return
 				}
 				if got != size+8 {

@@ -59,6 +59,7 @@ func (r *Room) look(c *Conn, now int64) {
 		// What the peer has acknowledged counts, not what the kernel took off our hands.
 		if c.out.tooSlow(&c.notes.out, now, c.wire.unacked(), r.limits.StallTimeout, r.limits.MinRate) {
 			r.refused[ReaderSlow].Add(1)
+			c.cut.Store(true)
 			c.abort.Fire()
 			c.wire.interrupt()
 		}

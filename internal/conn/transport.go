@@ -29,6 +29,8 @@ type transport interface {
 	allow(time.Duration)
 	// secure shakes hands and returns the transport of what is inside.
 	secure(handshake Handshake) (transport, error)
+	// forget makes close reset the connection: the kernel keeps nothing for a peer that may never take it.
+	forget()
 	close()
 }
 
@@ -122,6 +124,12 @@ func (t *plain) interrupt()            { t.SetDeadline(past()) }
 func (t *plain) interruptRead()        { t.SetReadDeadline(past()) }
 func (t *plain) allow(d time.Duration) { t.SetDeadline(time.Now().Add(d)) }
 func (t *plain) close()                { t.Close() }
+
+func (t *plain) forget() {
+	if l, ok := t.Conn.(interface{ SetLinger(int) error }); ok {
+		_ = l.SetLinger(0)
+	}
+}
 
 func (t *plain) gone() bool {
 	g, ok := t.Conn.(interface{ PeerGone() bool })

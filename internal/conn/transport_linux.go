@@ -126,6 +126,7 @@ func (t *raw) send(fd uintptr, head, tail *[]byte) error {
 
 func (t *raw) joins() int            { return 0 }
 func (t *raw) closeWrite() error     { return t.CloseWrite() }
+func (t *raw) forget()               { _ = t.SetLinger(0) }
 func (t *raw) interrupt()            { t.SetDeadline(past()) }
 func (t *raw) interruptRead()        { t.SetReadDeadline(past()) }
 func (t *raw) allow(d time.Duration) { t.SetDeadline(time.Now().Add(d)) }

@@ -58,14 +58,19 @@ type Output struct {
 type Next uint8
 
 // More waits for input, Flush for the output to be sent and then another turn, Wait for [Session.Fulfil], Close for the end;
-// Linger closes too, but lets the client read its answer although it is still sending.
+// Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client can't take what
+// it has got for the whole.
 const (
 	More Next = iota
 	Flush
 	Wait
 	Close
 	Linger
+	Reset
 )
+
+// Ends tells whether the connection is over.
+func (n Next) Ends() bool { return n >= Close }
 
 // Session is a protocol on one connection, as conn drives it.
 type Session interface {

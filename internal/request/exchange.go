@@ -83,6 +83,8 @@ func (x *exchange) skip(arrived int) int {
 // next tells how the connection goes on after this exchange.
 func (x *exchange) next() flow.Next {
 	switch {
+	case !x.finished && x.untilClose():
+		return flow.Reset
 	case x.hijacked || !x.finished:
 		return flow.Close
 	case x.pending.Load() || x.flow.Request.Refusal != nil && x.close:
@@ -92,6 +94,9 @@ func (x *exchange) next() flow.Next {
 	}
 	return flow.More
 }
+
+// untilClose tells whether the client takes the connection's end for the response's.
+func (x *exchange) untilClose() bool { return x.begun && !x.bodiless && !x.chunks && x.owed < 0 }
 
 // ReadBody implements [flow.Exchange].
 func (x *exchange) ReadBody(p []byte) (int, error) {

@@ -64,6 +64,9 @@ func TestResponses(t *testing.T) {
 		{"unfinished", get11, func(x flow.Exchange) error {
 			return errors.Join(x.WriteHead(200, field, -1), x.WriteBody([]byte("ab"), false))
 		}, ok + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", flow.Close, nil},
+		{"unfinished until close", get10, func(x flow.Exchange) error {
+			return errors.Join(x.WriteHead(200, field, -1), x.WriteBody([]byte("ab"), false))
+		}, ok + "Connection: close\r\n\r\nab", flow.Reset, nil},
 		{"interim", get11, func(x flow.Exchange) error {
 			return errors.Join(x.WriteInfo(103, field), send(200, 1, "a")(x))
 		}, "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + ok + "Content-Length: 1\r\n\r\na", flow.More, nil},

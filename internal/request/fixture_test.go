@@ -123,7 +123,7 @@ func (c *client) run(t testing.TB) string {
 				next = flow.Flush
 			}
 		}
-		if c.next = next; next == flow.Close || next == flow.Linger || next == flow.More && c.Fill() != nil {
+		if c.next = next; next.Ends() || next == flow.More && c.Fill() != nil {
 			c.session.End()
 			return c.written.String()
 		}
