@@ -242,3 +242,47 @@ func TestStalledBodyIsNoTruncation(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowUploadsInTurn sends content that comes slowly, again and again on one connection: the deadlines of one request must not be
+// the next one's.
+func TestSlowUploadsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, zone := simulate(t, sim.Link{}, func(c net.Conn, r *bufio.Reader) {
+			for {
+				if _, _, ok := ask(r); !ok {
+					return
+				}
+				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+				time.Sleep(time.Millisecond)
+				io.WriteString(c, "ok")
+			}
+		})
+		zone.Origin.StallTimeout = zone.Origin.ResponseTimeout // so that deadlines need no renewal
+		p := compile(t, room, zone)
+		for i := range 3 {
+			const rest = 5
+			f := posting(ordinary(), strings.Repeat("x", bufferSize+1+rest), true)
+			f.Request.Method = "PUT" // which may go over a connection that can't be looked at
+			f.Exchange.(*client).body = io.MultiReader(strings.NewReader(strings.Repeat("x", bufferSize+1)), &slowly{left: rest})
+			p.Fetch(f)
+			if body, err := drain(f); body != "ok" || err != nil || f.Origin.Reused != (i > 0) {
+				t.Fatalf("upload %d: body %q, %v, %+v, want ok on the same connection", i+1, body, err, f.Origin)
+			}
+		}
+	})
+}
+
+// TestBrokenUploadEnds has an origin take some of the content and then neither take nor say anything: the wait for its answer is bounded.
+func TestBrokenUploadEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, zone := simulate(t, sim.Link{Buffer: 1024}, func(net.Conn, *bufio.Reader) { time.Sleep(time.Hour) })
+		p := compile(t, room, zone)
+		f := posting(ordinary(), strings.Repeat("x", 4*bufferSize), true)
+		start := time.Now()
+		p.Fetch(f)
+		if r := f.Origin.Refusal; r == nil || r.Reason != flow.OriginTimeout || time.Since(start) > time.Minute {
+			t.Errorf("refusal %+v after %v, want OriginTimeout within a minute", r, time.Since(start))
+		}
+		f.Admission.Lease.(*lease).wait()
+	})
+}

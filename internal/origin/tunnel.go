@@ -98,8 +98,8 @@ func (t *tunnel) down() (received int64, err error) {
 				return received, err
 			}
 			received += int64(n)
-			x.r, x.w = 0, 0
 		}
+		x.r, x.w = 0, 0 // the 101's head was before them, too
 		x.conn.armRead(time.Now(), t.idle)
 		x.w, err = x.conn.read(x.in)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +111,33 @@ func TestTunnel(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTunnelSilentOrigin has the origin's first bytes come apart from its 101, after the client's.
+func TestTunnelSilentOrigin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, zone := simulate(t, sim.Link{}, func(c net.Conn, r *bufio.Reader) {
+			ask(r)
+			io.WriteString(c, switching)
+			io.Copy(c, r)
+		})
+		p := compile(t, room, zone)
+		f := ordinary()
+		near, far := net.Pipe()
+		f.Request.Upgrade = "websocket"
+		f.Exchange.(*client).stream = &stream{Conn: far}
+		f.Admission.Lease.(*lease).upgraded = new(lease)
+		p.Fetch(f)
+		go p.Tunnel(f)
+		for _, want := range []string{"short", strings.Repeat("longer than the head of the 101 ", 10)} {
+			io.WriteString(near, want)
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(near, got); err != nil || string(got) != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		}
+		near.Close()
+	})
 }
 
 func TestTunnelCap(t *testing.T) {

@@ -48,9 +48,6 @@ func (u *upload) run(buffers *sync.Pool) {
 	b := buffers.Get().(*buffer)
 	err := u.copy(b)
 	buffers.Put(b)
-	if err != nil {
-		u.conn.abandon() // the origin did not get all
-	}
 	if body, ok := errors.AsType[bodyError](err); ok {
 		u.broken = body
 		close(u.done)
@@ -58,6 +55,9 @@ func (u *upload) run(buffers *sync.Pool) {
 		return
 	}
 	u.conn.deadline(net.Conn.SetReadDeadline, time.Now().Add(u.response))
+	if err != nil {
+		u.conn.abandon() // the origin did not get all; what it says to that is awaited
+	}
 	close(u.done)
 }
 
@@ -112,16 +112,18 @@ func (u *upload) write(out []byte) error {
 // piece, and answered, before the write of it returned here: that write is waited for, within bounds.
 func (u *upload) settle() bool {
 	const patience = time.Second
-	if u.last.Load() {
-		u.conn.deadline(net.Conn.SetWriteDeadline, time.Now().Add(patience))
-		<-u.done
-	}
 	select {
-	case <-u.done:
+	case <-u.done: // and the connection may serve another exchange by now
 		return true
 	default:
+	}
+	if !u.last.Load() {
 		return false
 	}
+	u.conn.deadline(net.Conn.SetWriteDeadline, time.Now().Add(patience))
+	<-u.done
+	u.conn.until, u.conn.sendUntil = time.Time{}, time.Time{} // the next exchange sets its own
+	return true
 }
 
 // cancel waits until the client's exchange is no longer in use. The connection has been closed, so an upload that goes on can
