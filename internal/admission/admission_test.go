@@ -153,6 +153,18 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
+// TestNoQueue needs no timeout, and refuses because there is no queue, not because time is up.
+func TestNoQueue(t *testing.T) {
+	p := compile(t, New(nil), spec.Budget{Concurrent: 1})
+	lease := admit(t, p, source(0, 0)).Admission.Lease
+	f := newFlow(source(1, 0))
+	if p.Admit(f); reason(f) != flow.QueueFull {
+		t.Errorf("got %v, want %v", reason(f), flow.QueueFull)
+	}
+	lease.Release()
+	checkLoad(t, p, Load{})
+}
+
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: 100, Queue: 8, QueueTimeout: 10 * time.Second})

@@ -155,7 +155,7 @@ func (b *budget) enqueue(w *waiter, source netip.Prefix) {
 // serve ends the waits that are over: too long, or with a share taken, or with no room in the queue. Call it with mu held.
 func (b *budget) serve(now time.Time) {
 	t := b.current.Load()
-	for w := b.queue.oldest(); w != nil && now.Sub(w.since) >= t.timeout; w = b.queue.oldest() {
+	for w := b.queue.oldest(); t.queue > 0 && w != nil && now.Sub(w.since) >= t.timeout; w = b.queue.oldest() {
 		b.queue.remove(w)
 		b.settle(w, expired, t.timeout)
 	}
