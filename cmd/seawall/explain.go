@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/seawall/seawall/internal/node"
 )
@@ -23,7 +24,7 @@ var errUnknown = errors.New("not explained")
 func (e *explain) Run(ctx context.Context, o output) error {
 	x, err := node.Explain(ctx, e.Data, e.Admin, e.ID)
 	if err != nil {
-		return errors.Join(errUnknown, err)
+		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	if e.JSON {
 		return json.NewEncoder(o.out).Encode(x)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +38,9 @@ type protect struct {
 	Allow       []string `help:"Never refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
 	Deny        []string `help:"Always refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
 	Limit       string   `help:"Requests of one source (an IPv4 address, an IPv6 /64): such as 50/s, or off." default:"50/s" placeholder:"RATE" group:"Weeding"`
-	LimitBurst  int      `help:"Requests of one source at once." default:"200" placeholder:"N" group:"Weeding"`
+	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"200" placeholder:"N" group:"Weeding"`
 	OriginLimit string   `help:"The same for requests that reach the origin." default:"10/s" placeholder:"RATE" group:"Weeding"`
-	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once." default:"50" placeholder:"N" group:"Weeding"`
+	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
 	DryRun      bool     `help:"Only log what the limits would refuse." group:"Weeding"`
 
 	Concurrency  int           `name:"origin-concurrency" help:"Requests at the origin at one time." default:"64" placeholder:"N" group:"Origin"`
@@ -121,6 +123,9 @@ func (p *protect) specs() (s spec.Node, z spec.Zone, err error) {
 	z.Origin.ResponseTimeout = p.Timeout
 	z.Budget.Concurrent, z.Budget.Rate, z.Budget.Burst = p.Concurrency, p.Rate, max(p.Rate/10, 1)
 	z.Budget.Upgrades, z.Budget.Queue, z.Budget.QueueTimeout = p.Upgrades, p.Queue, p.QueueTimeout
+	if p.Name == "" {
+		return s, z, errors.New("--name: a node needs a name: it stands in Via and Cache-Status")
+	}
 	if err := p.numbers(); err != nil {
 		return s, z, err
 	}
@@ -210,7 +215,7 @@ func listeners(given []string, usual, otherwise string) (out []spec.Listener) {
 func originURL(text string) (string, error) {
 	full := text
 	if !strings.Contains(full, "://") {
-		if !strings.Contains(full, ":") && strings.Trim(full, "0123456789") == "" {
+		if full != "" && strings.Trim(full, "0123456789") == "" {
 			full = "127.0.0.1:" + full
 		}
 		full = "http://" + full
@@ -223,8 +228,15 @@ func originURL(text string) (string, error) {
 		return "", fmt.Errorf("origin %q: scheme %q is not spoken: want http or https", text, u.Scheme)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
 		return "", fmt.Errorf("origin %q: want only scheme, host and port, such as %s://%s", text, u.Scheme, u.Host)
+	case strings.HasSuffix(u.Host, ":"), u.Port() != "" && !validPort(u.Port()):
+		return "", fmt.Errorf("origin %q: %q is no port: want one from 1 to 65535", text, u.Port())
 	}
 	return u.Scheme + "://" + u.Host, nil
+}
+
+func validPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
 }
 
 // reachable tries the origin once, for the operator's sake; the node serves either way.

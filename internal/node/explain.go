@@ -79,6 +79,9 @@ func unseal(sealer *reqid.Sealer, text string) (*Explanation, error) {
 // Explain asks the node that runs on this machine about an id. If none answers, what the id itself carries is told, with the key in
 // the data folder. admin is the node's admin address; empty means the one that it left in its data folder.
 func Explain(ctx context.Context, data, admin, id string) (*Explanation, error) {
+	if _, _, _, err := reqid.Parse(id); err != nil {
+		return nil, fmt.Errorf("reading the id: %w", err)
+	}
 	x, err := ask(ctx, data, admin, id)
 	if err == nil || !errors.Is(err, errNoNode) {
 		return x, err

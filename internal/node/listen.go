@@ -14,6 +14,9 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
+// errNoListener tells that nothing is left to serve on.
+var errNoListener = errors.New("no address to listen on: give one with --http or --https")
+
 // listen opens all listeners. One that does not open is reported and left out; none at all is an error.
 func (n *Node) listen(ctx context.Context) error {
 	var problems []error
@@ -33,10 +36,13 @@ func (n *Node) listen(ctx context.Context) error {
 			problems = append(problems, n.serve(ctx, "https", l, n.hello.Handshake))
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
-		if len(n.listening) == 0 {
-			return err
-		}
+	err := errors.Join(problems...)
+	switch {
+	case len(n.listening) == 0 && err == nil:
+		return errNoListener
+	case len(n.listening) == 0:
+		return err
+	case err != nil:
 		n.warn("not listening", err)
 	}
 	if n.spec.Admin != "" {
