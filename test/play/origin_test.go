@@ -1,0 +1,161 @@
+package play
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// site is an origin. What it counts outlives its being stopped and started.
+type site struct {
+	address string
+	server  *http.Server
+	epoch   atomic.Int64 // even while the site is up; one more at each stop and each start
+
+	mu          sync.Mutex
+	asked       map[string]int // requests by path
+	now, peak   int            // requests in progress, and the most there were
+	gone        int            // clients that left while they were held
+	connections int            // that brought a request
+	gate        chan struct{}  // closed when those who are held may go on
+}
+
+// origin starts and watches the server to protect. It sets $ORIGIN and $PORT, and keeps its address for ever.
+func origin(p *play, args []string) error {
+	switch {
+	case len(args) == 0 && p.site == nil:
+		p.site = &site{address: "127.0.0.1:0", asked: make(map[string]int), gate: make(chan struct{})}
+		p.site.epoch.Store(-1)
+		if err := p.site.start(); err != nil {
+			return err
+		}
+		_, port, _ := net.SplitHostPort(p.site.address)
+		p.Setenv("ORIGIN", "http://"+p.site.address)
+		p.Setenv("PORT", port)
+	case p.site == nil:
+		return fmt.Errorf("there is no origin yet")
+	case len(args) == 2 && args[0] == "sees":
+		return p.site.sees(args[1])
+	case len(args) != 1:
+		return errUsage
+	case args[0] == "start":
+		return p.site.start()
+	case args[0] == "stop":
+		p.site.stop()
+	case args[0] == "release":
+		p.site.release()
+	case args[0] == "counts":
+		fmt.Fprint(p.Stdout(), p.site.counts())
+	default:
+		return errUsage
+	}
+	return nil
+}
+
+func (s *site) start() error {
+	l, err := net.Listen("tcp", s.address)
+	if err != nil {
+		return err
+	}
+	s.address = l.Addr().String()
+	s.server = &http.Server{Handler: s.counted(s.routes()), ConnContext: countFirst}
+	go s.server.Serve(l)
+	s.epoch.Add(1)
+	return nil
+}
+
+// stop is a crash: whoever is being served is cut off.
+func (s *site) stop() {
+	s.epoch.Add(1)
+	if s.server != nil {
+		s.server.Close()
+	}
+}
+
+// up tells whether the site is up, and which time around.
+func (s *site) up() (epoch int64, ok bool) {
+	epoch = s.epoch.Load()
+	return epoch, epoch%2 == 0
+}
+
+func (s *site) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.gate)
+	s.gate = make(chan struct{})
+}
+
+// hold waits until the story releases those who are held, and reports false if the client left before.
+func (s *site) hold(r *http.Request) bool {
+	s.mu.Lock()
+	gate := s.gate
+	s.mu.Unlock()
+	select {
+	case <-gate:
+		return true
+	case <-r.Context().Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gone++
+		return false
+	}
+}
+
+// counted counts requests, apart from WebSockets, which have a cap of their own.
+func (s *site) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.asked[r.URL.Path]++
+		if first, ok := r.Context().Value(firstRequest{}).(*sync.Once); ok {
+			first.Do(func() { s.connections++ })
+		}
+		if r.Header.Get("Upgrade") == "" {
+			s.now++
+			s.peak = max(s.peak, s.now)
+			defer func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.now--
+			}()
+		}
+		s.mu.Unlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+type firstRequest struct{}
+
+// countFirst lets a connection be counted with its first request, so that one which only looks whether we are there is not.
+func countFirst(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, firstRequest{}, new(sync.Once))
+}
+
+// counts is what the site has counted, a line each.
+func (s *site) counts() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(s.asked)) {
+		fmt.Fprintf(&b, "%s %d\n", path, s.asked[path])
+	}
+	fmt.Fprintf(&b, "now %d\npeak %d\ngone %d\nconnections %d\n", s.now, s.peak, s.gone, s.connections)
+	return b.String()
+}
+
+func (s *site) sees(pattern string) error {
+	want, err := regexp.Compile("(?m)" + pattern)
+	if err != nil {
+		return err
+	}
+	if err := until("the origin sees "+pattern, func() bool { return want.MatchString(s.counts()) }); err != nil {
+		return fmt.Errorf("%w\n%s", err, s.counts())
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+// Package play holds whole-system plays: the built program, as a user starts it, between real peers (curl, wget, wrk, nginx)
+// and origins that behave as origins do, badly included. Each .txtar file here is one story; this package is the stage. The
+// commands that stories use are listed in [commands].
+//
+// Plays run side by side, each in a folder and on ports of its own, on loopback only. Waiting is bounded by patience. A play
+// whose peers are not installed skips, and names the Debian package.
+package play
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// commands are what a story may say besides testscript's own words.
+var commands = map[string]command{
+	"needs":     needs,     // needs PROGRAM...: skip without them
+	"exits":     exits,     // exits CODE PROGRAM ARG...: run it, and it ends so
+	"await":     await,     // await FILE REGEXP: until the file has it
+	"certify":   certify,   // certify HOST: HOST.pem and HOST.key, signed by itself
+	"origin":    origin,    // origin [start|stop|release|counts|sees REGEXP]: the server to protect
+	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
+	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|wait|stop|memory MIB]: seawall protect
+	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID
+	"talk":      talk,      // talk FILE: send these lines as they are, response on stdout, its id in $ID
+	"duplex":    duplex,    // duplex N URL: send pieces, each when the one before has come back
+	"explain":   explain,   // explain ID: seawall explain
+	"logged":    logged,    // logged REGEXP: until the access log has a line like that, its id in $ID
+	"metrics":   metrics,   // metrics REGEXP...: until there are lines like these
+	"crowd":     crowd,     // crowd [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
+	"slow":      slow,      // slow heads|senders|readers N URL | wait | count: clients that take their time
+	"websocket": webSocket, // websocket N URL | close: open them, hear an echo on each, keep them open
+}
+
+// command is a word of the stories. Its error fails the play, or is what "!" expects.
+type command func(p *play, args []string) error
+
+// play is one story's stage.
+type play struct {
+	*testscript.TestScript
+	t       testscript.T
+	seawall string // the program
+	node    *node
+	site    *site
+	crowd   *visitors
+	slow    []*slowClients
+	sockets *sockets
+}
+
+type playKey struct{}
+
+func TestPlays(t *testing.T) {
+	seawall := build(t)
+	cmds := make(map[string]func(*testscript.TestScript, bool, []string), len(commands))
+	for name, c := range commands {
+		cmds[name] = c.perform
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		Cmds:                cmds,
+		Condition:           condition,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			p := &play{t: e.T(), seawall: seawall}
+			e.Values[playKey{}] = p
+			e.Setenv("PATH", filepath.Dir(seawall)+":/usr/sbin:/sbin:"+e.Getenv("PATH"))
+			e.Defer(p.end)
+			return nil
+		},
+	})
+}
+
+// build makes the program, with the race detector if the test has it.
+func build(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "seawall-play-") //nolint:usetesting // others may not enter t.TempDir
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // a play runs it as somebody else
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "seawall")
+	args := []string{"build", "-o", program}
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "../../cmd/seawall")...).CombinedOutput(); err != nil {
+		t.Fatalf("building seawall: %v\n%s", err, out)
+	}
+	return program
+}
+
+// condition knows [pythondoc], whether that Debian package is installed, and [root].
+func condition(name string) (bool, error) {
+	switch name {
+	case "pythondoc":
+		_, err := os.Stat("/usr/share/doc/python3-doc/html/index.html")
+		return err == nil, nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	}
+	return false, fmt.Errorf("unknown condition %s", name)
+}
+
+// perform calls a command for a script.
+func (c command) perform(ts *testscript.TestScript, neg bool, args []string) {
+	p := ts.Value(playKey{}).(*play)
+	p.TestScript = ts
+	switch err := c(p, args); {
+	case neg && err == nil:
+		ts.Fatalf("succeeded, and should not")
+	case neg:
+		fmt.Fprintln(ts.Stderr(), err)
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+}
+
+// end leaves nothing running, and looks whether the node was well.
+func (p *play) end() {
+	for _, s := range p.slow {
+		s.close()
+	}
+	if p.sockets != nil {
+		p.sockets.close()
+	}
+	if p.crowd != nil {
+		p.crowd.cancel()
+	}
+	if p.site != nil {
+		p.site.stop()
+	}
+	if p.node != nil {
+		p.node.end(p.t)
+	}
+}
+
+// errUsage is a story's mistake.
+var errUsage = errors.New("wrong arguments: see commands in play_test.go")
+
+// debian says which package has a program that is not named like it.
+var debian = map[string]string{"prlimit": "util-linux", "setpriv": "util-linux"}
+
+func needs(p *play, programs []string) error {
+	for _, program := range programs {
+		if _, err := p.find(program); err != nil {
+			pkg := debian[program]
+			if pkg == "" {
+				pkg = program
+			}
+			p.t.Skip(fmt.Sprintf("%s is not installed: Debian package %s", program, pkg))
+		}
+	}
+	return nil
+}
+
+// find looks a program up in the story's PATH.
+func (p *play) find(program string) (string, error) {
+	for _, dir := range filepath.SplitList(p.Getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+}
+
+// run runs a program to its end, with its output as the command's own.
+func (p *play) run(program string, args ...string) error {
+	path, err := p.find(program)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.Env = p.MkAbs("."), append(os.Environ(), "PATH="+p.Getenv("PATH"))
+	cmd.Stdout, cmd.Stderr = p.Stdout(), p.Stderr()
+	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Run()
+}
+
+func exits(p *play, args []string) error {
+	if len(args) < 2 {
+		return errUsage
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return errUsage
+	}
+	err = p.run(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	got := 0
+	if exit != nil {
+		got = exit.ExitCode()
+	}
+	switch {
+	case got < 0:
+		return fmt.Errorf("it did not end within %v, and should with code %d", patience, want)
+	case got != want:
+		return fmt.Errorf("exit code %d, want %d", got, want)
+	}
+	return nil
+}
+
+func await(p *play, args []string) error {
+	if len(args) != 2 {
+		return errUsage
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	if err != nil {
+		return err
+	}
+	file := p.MkAbs(args[0])
+	return until(args[0]+" has "+args[1], func() bool {
+		text, err := os.ReadFile(file)
+		return err == nil && want.Match(text)
+	})
+}
+
+// patience is how long a play waits for anything that has to happen.
+const patience = 60 * time.Second
+
+// until waits until ok, as long as patience lasts.
+func until(what string, ok func() bool) error {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(patience); !ok(); <-look.C {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %v in vain until %s", patience, what)
+		}
+	}
+	return nil
+}
+
+// transcript is what a program has written so far.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// requestID finds the id that a response shows.
+var requestID = regexp.MustCompile(`(?mi)^x-request-id: (\S+)`)
+
+// tell shows a response, without the carriage returns that make lines hard to match, and remembers its id.
+func (p *play) tell(response []byte) {
+	text := strings.ReplaceAll(string(response), "\r\n", "\n")
+	p.Stdout().Write([]byte(text))
+	if ids := requestID.FindAllStringSubmatch(text, -1); ids != nil {
+		p.Setenv("ID", ids[len(ids)-1][1])
+	}
+}
