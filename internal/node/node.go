@@ -55,20 +55,25 @@ type Listening struct {
 func Start(ctx context.Context, s spec.Node, zones []spec.Zone, log *slog.Logger) (*Node, error) {
 	n := &Node{spec: s, log: log}
 	n.fitFileLimit()
-	if err := n.assemble(); err != nil {
-		return nil, err
-	}
-	problems := n.snapshot.Apply(zones)
-	if len(problems) > 0 && len(problems) == len(zones) {
-		_ = n.rooms.Record.Close()
-		return nil, errors.Join(problems...)
-	}
-	n.warn("zone refused", problems...)
-	if err := n.listen(ctx); err != nil {
-		_ = n.rooms.Record.Close()
+	if err := n.start(ctx, zones); err != nil {
+		if n.rooms.Record != nil {
+			_ = n.rooms.Record.Close()
+		}
 		return nil, err
 	}
 	return n, nil
+}
+
+func (n *Node) start(ctx context.Context, zones []spec.Zone) error {
+	if err := n.assemble(); err != nil {
+		return err
+	}
+	problems := n.snapshot.Apply(zones)
+	if len(problems) > 0 && len(problems) == len(zones) {
+		return errors.Join(problems...)
+	}
+	n.warn("zone refused", problems...)
+	return n.listen(ctx)
 }
 
 // assemble makes the rooms, from the record back to the doors.

@@ -33,9 +33,10 @@ type logger struct {
 	events *slog.Logger
 	lost   atomic.Int64 // lines
 
-	wake chan struct{}
-	stop chan struct{}
-	done chan struct{}
+	wake    chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+	closing sync.Once
 
 	mu         sync.Mutex // guards what follows
 	out        io.WriteCloser
@@ -189,10 +190,14 @@ func (l *logger) replace() error {
 	return nil
 }
 
-func (l *logger) close() error {
-	close(l.stop)
-	<-l.done
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Close()
+// close may be called again: then it does nothing.
+func (l *logger) close() (err error) {
+	l.closing.Do(func() {
+		close(l.stop)
+		<-l.done
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		err = l.out.Close()
+	})
+	return err
 }

@@ -89,6 +89,21 @@ func TestLog(t *testing.T) {
 	})
 }
 
+// TestLogCloses once, however often it is told to.
+func TestLogCloses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	r, p := logging(t, path, new(bytes.Buffer))
+	add(p, 0, 3)
+	for range 2 {
+		if err := r.Close(); err != nil {
+			t.Errorf("got %v, want no error", err)
+		}
+	}
+	if diff := cmp.Diff(ids(0, 3), logged(t, path)); diff != "" {
+		t.Errorf("ids in the log (-want +got):\n%s", diff)
+	}
+}
+
 // TestLogHurries: a ring that fills is written before its time.
 func TestLogHurries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

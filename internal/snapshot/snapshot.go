@@ -4,6 +4,7 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,7 +22,13 @@ type Snapshot struct {
 
 	mu      sync.Mutex // one Apply at a time
 	current atomic.Pointer[zone.Set]
-	zones   atomic.Pointer[map[string]*zone.Zone]
+	forms   atomic.Pointer[map[string]form] // by zone
+}
+
+// form is a zone as it was put in force.
+type form struct {
+	zone  *zone.Zone // nil for none
+	hosts []string
 }
 
 // New makes a snapshot in which nothing is served yet.
@@ -35,7 +42,7 @@ func New(rooms *zone.Rooms) (*Snapshot, error) {
 	}
 	s := &Snapshot{rooms: rooms, unserved: z}
 	s.current.Store(zone.NewSet(z))
-	s.zones.Store(&map[string]*zone.Zone{})
+	s.forms.Store(&map[string]form{})
 	return s, nil
 }
 
@@ -44,36 +51,83 @@ func (s *Snapshot) Zones() *zone.Set { return s.current.Load() }
 
 // Each calls visit for every zone in force, and for what no zone serves.
 func (s *Snapshot) Each(visit func(*zone.Zone)) {
-	for _, z := range *s.zones.Load() {
-		visit(z)
+	for _, f := range *s.forms.Load() {
+		visit(f.zone)
 	}
 	visit(s.unserved)
 }
 
-// Apply compiles specs and puts them in force. A zone that does not compile is refused alone: it keeps its last good form if it has
-// one, and its error is among those returned.
+// Apply compiles specs and puts them in force. A zone is refused alone if it does not compile or claims what is not its own: it keeps
+// its last good form, hosts included, if it has one, and its error is among those returned, of which each zone has one at most.
+// Whoever has a host in force and still wants it keeps it; among those who claim a new one, the first in specs gets it.
 func (s *Snapshot) Apply(specs []spec.Zone) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var problems []error
-	set := zone.NewSet(s.unserved)
-	zones := make(map[string]*zone.Zone, len(specs))
+	candidates, problems := s.compile(specs)
+	set, refused := s.assemble(candidates)
+	for len(refused) > 0 { // a last good form may take back a host that another has claimed
+		problems = append(problems, refused...)
+		set, refused = s.assemble(candidates)
+	}
+	forms := make(map[string]form, len(candidates))
+	for _, c := range candidates {
+		if c.zone != nil {
+			forms[c.name] = c.form
+		}
+	}
+	s.current.Store(set)
+	s.forms.Store(&forms)
+	return problems
+}
+
+// candidate is what of a zone may come in force.
+type candidate struct {
+	name string
+	form
+	claims bool // a host that it does not have yet
+}
+
+// compile makes a candidate of each spec: what it wants or, if that is refused, its last good form.
+func (s *Snapshot) compile(specs []spec.Zone) (candidates []candidate, problems []error) {
+	known := make(map[string]bool, len(specs))
 	for i := range specs {
-		name := specs[i].Name
+		name, hosts := specs[i].Name, specs[i].Hosts
+		if name == "" || name == Unserved || known[name] {
+			problems = append(problems, fmt.Errorf("zone %q with hosts %q: want a name of its own, not empty and not %q", name, hosts, Unserved))
+			continue
+		}
+		known[name] = true
+		c := candidate{name: name, form: (*s.forms.Load())[name]}
 		z, err := s.rooms.Compile(&specs[i])
 		if err != nil {
 			problems = append(problems, err)
-			if z = (*s.zones.Load())[name]; z == nil {
+		} else {
+			c.form = form{z, slices.Clone(hosts)}
+			c.claims = slices.ContainsFunc(hosts, func(host string) bool {
+				owner := s.Zones().Owner(host)
+				return owner == nil || owner.Name() != name
+			})
+		}
+		candidates = append(candidates, c)
+	}
+	return candidates, problems
+}
+
+// assemble puts candidates together, those that claim nothing first: they have no quarrel. The others that are refused become their
+// last good forms.
+func (s *Snapshot) assemble(candidates []candidate) (set *zone.Set, refused []error) {
+	set = zone.NewSet(s.unserved)
+	for _, claiming := range [...]bool{false, true} {
+		for i := range candidates {
+			c := &candidates[i]
+			if c.zone == nil || c.claims != claiming {
 				continue
 			}
+			if err := set.Add(c.zone, c.hosts); err != nil {
+				refused = append(refused, err)
+				c.form, c.claims = (*s.forms.Load())[c.name], false
+			}
 		}
-		if err := set.Add(z, specs[i].Hosts); err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		zones[name] = z
 	}
-	s.current.Store(set)
-	s.zones.Store(&zones)
-	return problems
+	return set, refused
 }

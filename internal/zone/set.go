@@ -2,6 +2,7 @@ package zone
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -21,35 +22,60 @@ func NewSet(unserved *Zone) *Set {
 	return &Set{exact: map[string]*Zone{}, wildcard: map[string]*Zone{}, unserved: unserved}
 }
 
-// Add puts a zone under its hosts. It changes nothing if one of them is taken.
+// Add puts a zone under its hosts. It changes nothing if one of them is taken or is no host.
 func (s *Set) Add(z *Zone, hosts []string) error {
 	for _, host := range hosts {
-		if other := s.at(host); other != nil {
+		if !valid(host) {
+			return fmt.Errorf("zone %s: %q is no host: want a name without scheme and port, such as www.example.org, *.example.org for all below it, or * for all",
+				z.name, host)
+		}
+		if other := s.Owner(host); other != nil && other != z {
 			return fmt.Errorf("zone %s: host %q already belongs to zone %s", z.name, host, other.name)
 		}
 	}
 	for _, host := range hosts {
+		host = normal(host)
 		switch parent, ok := strings.CutPrefix(host, "*."); {
 		case host == spec.AnyHost:
 			s.any = z
 		case ok:
-			s.wildcard[strings.ToLower(parent)] = z
+			s.wildcard[parent] = z
 		default:
-			s.exact[strings.ToLower(host)] = z
+			s.exact[host] = z
 		}
 	}
 	return nil
 }
 
-// at is the zone that has exactly this pattern.
-func (s *Set) at(host string) *Zone {
+// Owner is the zone that was added with this host, nil if none was.
+func (s *Set) Owner(host string) *Zone {
+	host = normal(host)
 	if host == spec.AnyHost {
 		return s.any
 	}
 	if parent, ok := strings.CutPrefix(host, "*."); ok {
-		return s.wildcard[strings.ToLower(parent)]
+		return s.wildcard[parent]
 	}
-	return s.exact[strings.ToLower(host)]
+	return s.exact[host]
+}
+
+// maxHost is the longest name there is (RFC 1035 §2.3.4). A longer host is not taken apart: that would cost its length squared.
+const maxHost = 253
+
+// normal is a zone's host in the form that requests' hosts have.
+func normal(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
+
+// valid tells whether a request could have this host, or one below it.
+func valid(host string) bool {
+	if host == spec.AnyHost {
+		return true
+	}
+	name := strings.TrimPrefix(normal(host), "*.")
+	if address, ok := strings.CutPrefix(name, "["); ok && name == normal(host) {
+		a, err := netip.ParseAddr(strings.TrimSuffix(address, "]"))
+		return err == nil && a.Is6() && strings.HasSuffix(address, "]")
+	}
+	return name != "" && len(name) <= maxHost && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && name[0] != '.'
 }
 
 // Lookup finds the zone of a host in normal form: an exact one, else the wildcard with the longest parent, else that of any host. It
@@ -58,7 +84,7 @@ func (s *Set) Lookup(host string) *Zone {
 	if z := s.exact[host]; z != nil {
 		return z
 	}
-	if len(s.wildcard) > 0 {
+	if len(s.wildcard) > 0 && len(host) <= maxHost {
 		for rest := host; ; {
 			_, parent, ok := strings.Cut(rest, ".")
 			if !ok {
