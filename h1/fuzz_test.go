@@ -63,6 +63,7 @@ func FuzzResponse(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nA : b\r\n c\r\nContent-Length: 5, 5\r\n\r\nhello",
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n",
 		"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+		"HTTP/1.1 100\r\nTransfer-Encoding: gzip\r\n\r\n",
 	} {
 		f.Add([]byte(head), uint8(i), uint8(1))
 	}

@@ -18,7 +18,7 @@ type Response struct {
 	Framing Framing
 	Length  int64 // bytes of content if Framing is Length
 
-	// Coded says that Transfer-Encoding names another coding than chunked (gzip, say), which Decoder does not undo.
+	// Coded says that content has another transfer coding than chunked (gzip, say), which Decoder does not undo.
 	// An origin may apply one only when TE asked for it (RFC 9112 §7.4).
 	Coded bool
 
@@ -149,7 +149,7 @@ func (r *Response) frame(g *governing, method string) *refusal {
 	default:
 		r.Framing, r.Length = Length, g.length
 	}
-	r.Coded = te.coded || te.chunked && !te.final
+	r.Coded = r.Framing != NoBody && (te.coded || te.chunked && !te.final)
 	if te.any && g.lengths > 0 || none && (te.any || g.length > 0) {
 		r.Close = true
 	}
