@@ -2,6 +2,7 @@ package cache
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
@@ -202,6 +203,10 @@ func (k *keep) store() {
 		r.fills.remember(l.spot.key, k.now, tooLargeFor, true)
 		k.passThrough("response is too large")
 		return
+	case msg.Length < 0 && isEventStream(msg.Fields):
+		r.fills.remember(l.spot.key, k.now, unshareableFor, true)
+		k.passThrough("response is a stream of events")
+		return
 	case r.filling.full():
 		k.passThrough("memory for fetches is used up")
 		return
@@ -259,6 +264,12 @@ func (k *keep) passThrough(reason string) {
 		m.Stream = &relay{Body: m.Stream, lead: k.lead}
 	}
 	c.Message = &m
+}
+
+// isEventStream tells of content of which each piece has to reach its client at once, and whose head comes long before the first.
+func isEventStream(fields []flow.Field) bool {
+	mediaType, _, _ := strings.Cut(flow.Get(fields, "content-type"), ";")
+	return flow.Named(strings.TrimSpace(mediaType), "text/event-stream")
 }
 
 // remember notes for a while that a response is of no use for other requests as it is, or forgets that.

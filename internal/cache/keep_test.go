@@ -230,3 +230,26 @@ func TestAdmissionDoesNotAge(t *testing.T) {
 		}
 	})
 }
+
+// TestEventStream: the head of a stream of events goes out before its first event comes, and nobody waits for its end.
+func TestEventStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolicy(t)
+		for range 2 {
+			f := get("/events")
+			if p.Join(f) == Lead {
+				f.Origin.Message = &flow.Message{
+					Status: 200, Length: -1, Stream: newScripted(f.Abort), // without a step: Keep would wait for ever
+					Fields: lines("Content-Type: text/event-stream; charset=utf-8", "Cache-Control: no-cache", `ETag: "e"`),
+				}
+				p.Keep(f)
+			}
+			if f.Cache.Stored || f.Cache.Collapsed {
+				t.Errorf("stored %v, collapsed %v, want neither", f.Cache.Stored, f.Cache.Collapsed)
+			}
+			if m := f.Cache.Message; m != nil {
+				m.Stream.Close()
+			}
+		}
+	})
+}
