@@ -41,7 +41,7 @@ type protect struct {
 	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"200" placeholder:"N" group:"Weeding"`
 	OriginLimit string   `help:"The same for requests that reach the origin." default:"10/s" placeholder:"RATE" group:"Weeding"`
 	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
-	DryRun      bool     `help:"Only log what the limits would refuse." group:"Weeding"`
+	DryRun      bool     `help:"Only log what lists and limits would refuse." group:"Weeding"`
 
 	Concurrency  int           `name:"origin-concurrency" help:"Requests at the origin at one time." default:"64" placeholder:"N" group:"Origin"`
 	Rate         int           `name:"origin-rate" help:"Requests a second to the origin; 0 for no bound." default:"0" placeholder:"N" group:"Origin"`
@@ -165,7 +165,7 @@ func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 		return fmt.Errorf("--origin-limit: %w", err)
 	}
 	if p.DryRun {
-		z.Limits.Action = spec.ActionLog
+		z.Action = spec.ActionLog
 	}
 	for _, list := range []struct {
 		flag string

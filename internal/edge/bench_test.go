@@ -48,8 +48,8 @@ func BenchmarkDecide(b *testing.B) {
 		limits spec.Limits
 		status string
 	}{
-		{"hit", spec.Limits{Requests: spec.Rate{Requests: 1_000_000, Per: time.Second, Burst: 1_000_000}, Action: spec.ActionBlock}, "200"},
-		{"over the limit", spec.Limits{Requests: spec.Rate{Requests: 1, Per: time.Hour}, OriginRequests: limits.OriginRequests, Action: spec.ActionBlock}, "429"},
+		{"hit", spec.Limits{Requests: spec.Rate{Requests: 1_000_000, Per: time.Second, Burst: 1_000_000}}, "200"},
+		{"over the limit", spec.Limits{Requests: spec.Rate{Requests: 1, Per: time.Hour}, OriginRequests: limits.OriginRequests}, "429"},
 	}
 	for _, bb := range benchmarks {
 		b.Run(bb.name, func(b *testing.B) {

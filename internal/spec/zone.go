@@ -18,6 +18,8 @@ type Zone struct {
 	Origin Origin
 	Lists  Lists
 	Limits Limits
+	// Action is what a matching deny list or limit does.
+	Action Action
 	Budget Budget
 	Cache  Cache
 }
@@ -66,8 +68,6 @@ type Rate struct {
 // origin, so that many people behind one address who browse cached pages are not refused. A zero Rate is no limit.
 type Limits struct {
 	Requests, OriginRequests Rate
-	// Action is ActionBlock or ActionLog.
-	Action Action
 }
 
 // Budget is what an origin may be given, whatever arrives outside.
@@ -103,8 +103,8 @@ func DefaultZone() Zone {
 		Limits: Limits{
 			Requests:       Rate{Requests: 50, Per: time.Second, Burst: 200},
 			OriginRequests: Rate{Requests: 10, Per: time.Second, Burst: 50},
-			Action:         ActionBlock,
 		},
+		Action: ActionBlock,
 		Budget: Budget{
 			Concurrent:   64,
 			Queue:        2048,

@@ -12,7 +12,7 @@ import (
 type Policy struct {
 	lists                    *lists.Lists
 	requests, originRequests *limits.Limit
-	dry                      bool // limits only say what they would have refused
+	dry                      bool // lists and limits only say what they would have refused
 	counts                   *counts
 }
 
@@ -22,12 +22,14 @@ func (p *Policy) Judge(f *flow.Flow) {
 	switch listing, prefix := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
+		return
 	case lists.Denied:
-		p.deny(f, prefix)
-	default:
-		if ok, wait := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
-			p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait)
+		if p.deny(f, prefix); f.Verdict.Refusal != nil {
+			return
 		}
+	}
+	if ok, wait := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
+		p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait)
 	}
 }
 

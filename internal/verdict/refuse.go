@@ -13,8 +13,12 @@ func (p *Policy) allow(f *flow.Flow) {
 	f.Verdict.Action, f.Verdict.Rule = flow.Allow, listsAllow.String()
 }
 
-// deny refuses a client that is on the deny list with prefix.
+// deny refuses a client that is on the deny list with prefix, or in a dry run says that it would have.
 func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix) {
+	if p.dry {
+		p.spare(f, listsDeny)
+		return
+	}
 	detail := append(prefix.AppendTo(make([]byte, 0, 64)), " is on the deny list"...)
 	p.refuse(f, listsDeny, &flow.Refusal{Reason: flow.Denied, Status: 403, Detail: string(detail)})
 }
@@ -22,11 +26,16 @@ func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix) {
 // limit refuses a source that is over a limit, or in a dry run says that it would have.
 func (p *Policy) limit(f *flow.Flow, by rule, reason flow.Reason, detail string, wait time.Duration) {
 	if p.dry {
-		p.counts.add(by, f.Conn.Shard)
-		f.Verdict.Dry = append(f.Verdict.Dry, by.String())
+		p.spare(f, by)
 		return
 	}
 	p.refuse(f, by, &flow.Refusal{Reason: reason, Status: 429, Detail: detail, RetryAfter: wait})
+}
+
+// spare notes that a rule in a dry run would have refused.
+func (p *Policy) spare(f *flow.Flow, by rule) {
+	p.counts.add(by, f.Conn.Shard)
+	f.Verdict.Dry = append(f.Verdict.Dry, by.String())
 }
 
 func (p *Policy) refuse(f *flow.Flow, by rule, r *flow.Refusal) {

@@ -26,8 +26,8 @@ func New(*spec.Node) *Room {
 
 // Compile returns the policy of a zone. It fails if a limit cannot be counted or the action is unknown.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
-	if a := z.Limits.Action; a != spec.ActionBlock && a != spec.ActionLog {
-		return nil, fmt.Errorf("zone %q: limits.action is %q: it must be %q or %q", z.Name, a, spec.ActionBlock, spec.ActionLog)
+	if a := z.Action; a != spec.ActionBlock && a != spec.ActionLog {
+		return nil, fmt.Errorf("zone %q: action is %q: it must be %q or %q", z.Name, a, spec.ActionBlock, spec.ActionLog)
 	}
 	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests)
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		lists:          lists.Compile(&z.Lists),
 		requests:       requests,
 		originRequests: originRequests,
-		dry:            z.Limits.Action == spec.ActionLog,
+		dry:            z.Action == spec.ActionLog,
 		counts:         r.countsOf(z.Name),
 	}, nil
 }
