@@ -77,6 +77,8 @@ func TestUsage(t *testing.T) {
 		{"protect 3000 --limit 5", exitUsage, "--limit: \"5\" is no rate"},
 		{"protect 3000 --origin-limit x/s", exitUsage, "--origin-limit: \"x/s\" is no rate"},
 		{"protect 3000 --deny 10.0.0.1/8", exitUsage, "--deny: "},
+		{"protect 3000 --deny @no/such/file", exitUsage, "--deny: open no/such/file"},
+		{"protect 3000 --deny @testdata/prefixes.txt", exitUsage, "--deny: testdata/prefixes.txt:4: "},
 		{"protect 3000 --certificate chain.pem", exitUsage, "--certificate: \"chain.pem\""},
 		{"protect 3000 --origin-concurrency 0", exitUsage, "--origin-concurrency: 0 is too small"},
 		{"protect 3000 --cache-size -1", exitUsage, "--cache-size"},

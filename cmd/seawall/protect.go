@@ -35,8 +35,8 @@ type protect struct {
 	Name        string   `help:"This node's name in Via and Cache-Status." default:"seawall"`
 	Certificate []string `help:"A certificate chain and its key, PEM files. Repeatable. Default: a local authority." placeholder:"CHAIN:KEY"`
 
-	Allow       []string `help:"Never refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
-	Deny        []string `help:"Always refuse this prefix. Repeatable." placeholder:"PREFIX" group:"Weeding"`
+	Allow       []string `help:"Never refuse this prefix; @FILE for a file of them. Repeatable." placeholder:"PREFIX" group:"Weeding"`
+	Deny        []string `help:"Always refuse this prefix; @FILE for a file of them. Repeatable." placeholder:"PREFIX" group:"Weeding"`
 	Limit       string   `help:"Requests of one source (an IPv4 address, an IPv6 /64): such as 50/s, or off." default:"50/s" placeholder:"RATE" group:"Weeding"`
 	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"200" placeholder:"N" group:"Weeding"`
 	OriginLimit string   `help:"The same for requests that reach the origin." default:"10/s" placeholder:"RATE" group:"Weeding"`
@@ -177,11 +177,11 @@ func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 		{"--trusted-proxy", p.Trusted, &s.TrustedProxies},
 	} {
 		for _, text := range list.text {
-			prefix, err := prefixes.Parse(text)
+			some, err := parsePrefixes(text)
 			if err != nil {
 				return fmt.Errorf("%s: %w", list.flag, err)
 			}
-			*list.into = append(*list.into, prefix)
+			*list.into = append(*list.into, some...)
 		}
 	}
 	for _, text := range p.Certificate {
@@ -192,6 +192,24 @@ func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 		s.Certificates = append(s.Certificates, spec.Certificate{Chain: chain, Key: key})
 	}
 	return nil
+}
+
+// mostPrefixes bounds a file of prefixes.
+const mostPrefixes = 1_000_000
+
+// parsePrefixes reads a prefix or address or, after an @, a file of them.
+func parsePrefixes(text string) ([]netip.Prefix, error) {
+	path, isFile := strings.CutPrefix(text, "@")
+	if !isFile {
+		prefix, err := prefixes.Parse(text)
+		return []netip.Prefix{prefix}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return prefixes.ParseList(path, f, mostPrefixes)
 }
 
 // listeners are the addresses given, or the usual port with another one for who may not have it.

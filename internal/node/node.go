@@ -121,17 +121,6 @@ func (n *Node) Admin() net.Addr {
 	return n.admin.listener.Addr()
 }
 
-// Load tells how much of a zone's origin budget is in use: requests at the origin, and requests waiting for it.
-func (n *Node) Load(zoneName string) (concurrent, queued int) {
-	n.snapshot.Each(func(z *zone.Zone) {
-		if z.Name() == zoneName {
-			load := z.Admission.Load()
-			concurrent, queued = load.Concurrent, load.Queued
-		}
-	})
-	return concurrent, queued
-}
-
 // Counts returns what was counted for a zone.
 func (n *Node) Counts(zoneName string) (counts record.Counts) {
 	n.snapshot.Each(func(z *zone.Zone) {

@@ -40,9 +40,6 @@ func TestServe(t *testing.T) {
 	if counts := n.Counts("site"); counts.Requests != 2 || counts.OriginAttempts != 1 {
 		t.Errorf("got %+v, want two requests, one of them at the origin", counts)
 	}
-	if concurrent, queued := n.Load("site"); concurrent != 0 || queued != 0 {
-		t.Errorf("got a load of %d and %d, want none", concurrent, queued)
-	}
 }
 
 // taken is an address that somebody listens on.
