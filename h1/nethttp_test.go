@@ -94,7 +94,8 @@ var onlyNetHTTP = map[string]func(p plainRequest) bool{
 	"too many fields":      func(p plainRequest) bool { return strings.Count(p.raw, "\n") > 102 },
 	"method too long":      func(p plainRequest) bool { return len(p.method) > 32 },
 
-	"bad character in target": func(p plainRequest) bool { return badTarget.MatchString(p.target) },
+	// An empty target is a second space; net/http takes it in CONNECT.
+	"bad character in target": func(p plainRequest) bool { return p.target == "" || badTarget.MatchString(p.target) },
 	"fragment in target":      func(p plainRequest) bool { return strings.Contains(p.target, "#") },
 	"bad target form": func(p plainRequest) bool {
 		if p.method == "CONNECT" {
@@ -190,6 +191,7 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 	f.Add([]byte("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n"))
 	f.Add([]byte(post("Transfer-Encoding: chunked", "Trailer: Content-Length, X")))
 	f.Add([]byte(get("Pragma: no-cache", "Trailer: X")))
+	f.Add([]byte("CONNECT  HTTP/1.1\r\nt:\r\n\r\n"))
 	f.Fuzz(checkAgainstNetHTTP)
 }
 

@@ -97,18 +97,19 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 304 No\r\nContent-Length: 3\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 200 OK\nConnection: close\n\nhello"))
+	f.Add([]byte("HTTP/1.3 100 \n\nHTTP/1.0 304\n\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		br := bufio.NewReader(bytes.NewReader(in))
 		r, body := response{keep: true}, bytes.Buffer{}
 		if r.readHead(br) != nil || r.readBody(br, &body) != nil {
 			return
 		}
-		if bytes.HasPrefix(in, []byte("HTTP/1.1 1")) || bytes.HasPrefix(in, []byte("HTTP/1.0")) {
-			return // interim responses and HTTP/1.0 chunks differ by design
+		if bytes.HasPrefix(in, []byte("HTTP/1.0")) {
+			return // chunks in HTTP/1.0 differ by design
 		}
 		ref, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in)), nil)
-		if err != nil {
-			return
+		if err != nil || ref.StatusCode/100 == 1 {
+			return // we read past interim responses
 		}
 		want, err := io.ReadAll(ref.Body)
 		if err == nil && (ref.StatusCode != r.status || !bytes.Equal(want, body.Bytes())) {
