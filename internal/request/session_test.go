@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,7 @@ func FuzzSession(f *testing.F) {
 	for i, s := range seeds {
 		f.Add([]byte(s), []byte{byte(i), 1, 30})
 	}
+	f.Add([]byte("PUUUUUUUUUUUUUU``````11111111`OST  HTTP/1.1\r\nHo: a\r\nTra[: a\r\n\rked\r\n\r\n"), []byte{78, 1})
 	f.Fuzz(func(t *testing.T, in, sizes []byte) {
 		if len(in) > 32<<10 || strings.Contains(string(in), "100-continue") && len(sizes) > 0 {
 			return // whether 100 is sent depends on the pieces
@@ -105,11 +107,17 @@ func FuzzSession(f *testing.F) {
 			n := min(int(n), len(rest))
 			pieces, rest = append(pieces, rest[:n]), rest[n:]
 		}
-		if split := open(echo(), nil, append(pieces, rest)...).run(t); split != whole {
+		split := open(echo(), nil, append(pieces, rest)...).run(t)
+		if oneRefusal(split) != oneRefusal(whole) {
 			t.Errorf("in one piece: %q, in %q and %q: %q", whole, pieces, rest, split)
 		}
 	})
 }
+
+// oneRefusal makes all refusals of a head alike: which of two faults is told may depend on the pieces it came in (h1.End).
+func oneRefusal(answers string) string { return refusedHead.ReplaceAllString(answers, "$1") }
+
+var refusedHead = regexp.MustCompile("HTTP/1.1 [45][0-9]{2} [^\r]*(\r\nContent-Length: 8\r\nConnection: close\r\n\r\nrefused\n)$")
 
 // finals counts the final responses in a client's input by reading them with net/http.
 func finals(t *testing.T, text string, seen []flow.Request) (n int) {
