@@ -55,6 +55,7 @@ var (
 	requestsCache   = desc("cache_requests_total", "Requests, by what the cache did.", "zone", "cache")
 	requestsRefused = desc("requests_refused_total", "Requests refused, by reason.", "zone", "reason")
 	requestsDry     = desc("requests_dry_total", "Requests that a rule in a dry run would have refused.", "zone")
+	ruleMatches     = desc("rule_matches_total", "Requests that a list or limit matched, in a dry run too.", "zone", "rule")
 	responsesBroken = desc("responses_broken_total", "Responses that did not end as they should.", "zone")
 	bodyBytes       = desc("response_body_bytes_total", "Bytes of response bodies sent to clients.", "zone")
 	requestSeconds  = desc("request_duration_seconds", "Time from a request's head to the end of its response.", "zone")
@@ -125,6 +126,9 @@ func (m sink) zone(z *zone.Zone) {
 		}
 	}
 	m.counter(requestsDry, counts.Dry, name)
+	for _, c := range z.Verdict.Counts() {
+		m.counter(ruleMatches, int64(c.Matches), name, c.Rule)
+	}
 	m.counter(responsesBroken, counts.Broken, name)
 	m.counter(bodyBytes, counts.Bytes, name)
 	m.counter(originRequests, counts.OriginAttempts, name)
