@@ -60,7 +60,7 @@ func shield(story drill.Story) drill.Shield {
 		s.Data = data
 		s.HTTP = []spec.Listener{{Address: "127.0.0.1:0"}}
 		s.Connections.DrainTimeout = time.Second
-		z.Name, z.Hosts, z.Origin.URL = "demo", []string{spec.AnyHost}, origin
+		z.Name, z.Hosts, z.Origin.Servers = "demo", []string{spec.AnyHost}, spec.OneServer(origin)
 		z.Budget.Concurrent = story.Site.Workers
 		n, err := node.Start(ctx, s, []spec.Zone{z}, slog.New(slog.DiscardHandler))
 		if err != nil {

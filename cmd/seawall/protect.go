@@ -62,18 +62,18 @@ type protect struct {
 
 // Run serves until it is told to stop.
 func (p *protect) Run(ctx context.Context, o output) error {
-	s, z, err := p.specs()
+	log := slog.New(slog.NewTextHandler(o.err, nil))
+	s, z, err := p.specs(log)
 	if err != nil {
 		return usageError{err}
 	}
-	log := slog.New(slog.NewTextHandler(o.err, nil))
 	n, err := node.Start(ctx, s, []spec.Zone{z}, log)
 	if err != nil {
 		return err
 	}
 	p.greet(o.out, n, s)
-	if err := reachable(ctx, z.Origin.URL); err != nil {
-		log.Warn("the origin does not answer yet; visitors see an error page until it does", "origin", z.Origin.URL, "error", err)
+	if err := reachable(ctx, z.Origin.Servers[0].URL); err != nil {
+		log.Warn("the origin does not answer yet; visitors see an error page until it does", "origin", z.Origin.Servers[0].URL, "error", err)
 	}
 	reopen := make(chan os.Signal, 1)
 	signal.Notify(reopen, syscall.SIGUSR1)
@@ -91,8 +91,8 @@ func (p *protect) Run(ctx context.Context, o output) error {
 	}
 }
 
-// specs turns the command line into what the node wants to know.
-func (p *protect) specs() (s spec.Node, z spec.Zone, err error) {
+// specs turns the command line into what the node wants to know. A certificate that can't be read is left out.
+func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) {
 	s, z = spec.DefaultNode(), spec.DefaultZone()
 	s.Name, s.Data = p.Name, p.Data
 	s.HTTP = listeners(p.HTTP, ":80", ":8080")
@@ -108,20 +108,20 @@ func (p *protect) specs() (s spec.Node, z spec.Zone, err error) {
 		s.Log.Path = p.Log
 	}
 	s.Log.WholeAddresses = p.Addresses
-	s.Cache.Size = p.Cache << 20
+	s.Cache.Size = spec.Size(p.Cache << 20)
 	z.Cache.Enabled = p.Cache > 0
 
 	z.Name, z.Hosts = "site", p.Host
 	if len(z.Hosts) == 0 {
 		z.Hosts = []string{spec.AnyHost}
 	}
-	z.Origin.URL, err = originURL(p.URL)
-	if err != nil {
+	if z.Origin, err = p.origin(z.Origin); err != nil {
 		return s, z, err
 	}
-	z.Origin.ClientHeader, z.Origin.CA, z.Origin.ServerName, z.Origin.Insecure = p.ClientHeader, p.OriginCA, p.OriginName, p.Insecure
-	z.Origin.ResponseTimeout = p.Timeout
-	z.Budget.Concurrent, z.Budget.Rate, z.Budget.Burst = p.Concurrency, p.Rate, max(p.Rate/10, 1)
+	z.Budget.Concurrent = p.Concurrency
+	if p.Rate > 0 {
+		z.Budget.Rate = spec.Rate{Requests: p.Rate, Per: time.Second, Burst: max(p.Rate/10, 1)}
+	}
 	z.Budget.Upgrades, z.Budget.Queue, z.Budget.QueueTimeout = p.Upgrades, p.Queue, p.QueueTimeout
 	if p.Name == "" {
 		return s, z, errors.New("--name: a node needs a name: it stands in Via and Cache-Status")
@@ -129,7 +129,30 @@ func (p *protect) specs() (s spec.Node, z spec.Zone, err error) {
 	if err := p.numbers(); err != nil {
 		return s, z, err
 	}
-	return s, z, p.weeding(&s, &z)
+	if err := p.weeding(&s, &z); err != nil {
+		return s, z, err
+	}
+	s.Certificates, err = p.certificates(log)
+	return s, z, err
+}
+
+// origin fills o with what was said about the origin.
+func (p *protect) origin(o spec.Origin) (spec.Origin, error) {
+	url, err := originURL(p.URL)
+	if err != nil {
+		return o, err
+	}
+	o.Servers = spec.OneServer(url)
+	o.ClientHeader, o.ResponseTimeout = p.ClientHeader, p.Timeout
+	o.TLS.ServerName, o.TLS.Insecure = p.OriginName, p.Insecure
+	if p.OriginCA != "" {
+		text, err := os.ReadFile(p.OriginCA)
+		if err != nil {
+			return o, fmt.Errorf("--origin-ca: %w", err)
+		}
+		o.TLS.CA = spec.PEM(text)
+	}
+	return o, nil
 }
 
 // numbers checks what has to be positive, or at least not negative.
@@ -155,7 +178,7 @@ func (p *protect) numbers() error {
 	return nil
 }
 
-// weeding fills lists, limits and certificates.
+// weeding fills lists and limits.
 func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 	z.Limits.Requests.Burst, z.Limits.OriginRequests.Burst = p.LimitBurst, p.OriginBurst
 	if err := z.Limits.Requests.Parse(p.Limit); err != nil {
@@ -184,14 +207,23 @@ func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 			*list.into = append(*list.into, some...)
 		}
 	}
+	return nil
+}
+
+func (p *protect) certificates(log *slog.Logger) (read []spec.Certificate, err error) {
 	for _, text := range p.Certificate {
 		chain, key, ok := strings.Cut(text, ":")
 		if !ok {
-			return fmt.Errorf("--certificate: %q: want the chain's file and the key's, with a colon between: /etc/site/chain.pem:/etc/site/key.pem", text)
+			return nil, fmt.Errorf("--certificate: %q: want the chain's file and the key's, with a colon between: /etc/site/chain.pem:/etc/site/key.pem", text)
 		}
-		s.Certificates = append(s.Certificates, spec.Certificate{Chain: chain, Key: key})
+		c, err := spec.LoadCertificate(chain, key)
+		if err != nil {
+			log.Warn("serving without a certificate", "error", err)
+			continue
+		}
+		read = append(read, c)
 	}
-	return nil
+	return read, nil
 }
 
 // mostPrefixes bounds a file of prefixes.

@@ -15,20 +15,18 @@ import (
 	"github.com/seawall/seawall/limit"
 )
 
-// Room keeps the budgets of all origins, one for each zone and origin.
+// Room keeps the budgets of all origins, one for each zone.
 type Room struct {
 	seed maphash.Seed
 
 	mu         sync.Mutex
 	generation uint64
-	budgets    map[key]weak.Pointer[budget]
+	budgets    map[string]weak.Pointer[budget]
 }
-
-type key struct{ zone, origin string }
 
 // New returns a room without budgets. Nothing of a node bounds it: each zone states its own budget.
 func New(*spec.Node) *Room {
-	return &Room{seed: maphash.MakeSeed(), budgets: make(map[key]weak.Pointer[budget])}
+	return &Room{seed: maphash.MakeSeed(), budgets: make(map[string]weak.Pointer[budget])}
 }
 
 // Policy is how one zone's requests share its origin's budget.
@@ -50,7 +48,7 @@ type terms struct {
 	full, late, capped string // details of refusals
 }
 
-// Compile returns the policy of a zone. If the room knows the zone with the same origin, the policy continues its budget, and
+// Compile returns the policy of a zone. If the room knows the zone, the policy continues its budget, and
 // changes the budget's numbers with the first request that it admits. It fails if a number of z.Budget is out of bounds.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	t, err := compileTerms(&z.Budget)
@@ -61,7 +59,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	defer r.mu.Unlock()
 	r.generation++
 	t.generation = r.generation
-	k := key{z.Name, z.Origin.URL}
+	k := z.Name
 	b := r.budgets[k].Value()
 	if b == nil {
 		b = newBudget(t)
@@ -72,7 +70,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 }
 
 // forget drops a budget that neither a policy nor a lease uses any more, unless the zone has come back since.
-func (r *Room) forget(k key) {
+func (r *Room) forget(k string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.budgets[k].Value() == nil {
@@ -85,7 +83,7 @@ func compileTerms(s *spec.Budget) (*terms, error) {
 		key   string
 		value int
 	}{
-		{"concurrent", s.Concurrent}, {"rate", s.Rate}, {"burst", s.Burst}, {"queue", s.Queue}, {"upgrades", s.Upgrades},
+		{"concurrent", s.Concurrent}, {"rate", s.Rate.Requests}, {"rate's burst", s.Rate.Burst}, {"queue", s.Queue}, {"upgrades", s.Upgrades},
 	} {
 		if bound.value < 0 {
 			return nil, fmt.Errorf("budget.%s is %d: it must not be negative", bound.key, bound.value)
@@ -97,7 +95,7 @@ func compileTerms(s *spec.Budget) (*terms, error) {
 	t := &terms{
 		concurrent: int64(s.Concurrent),
 		upgrades:   int64(s.Upgrades),
-		metered:    s.Rate > 0,
+		metered:    s.Rate.Requests > 0,
 		queue:      s.Queue,
 		timeout:    s.QueueTimeout,
 	}
@@ -106,7 +104,7 @@ func compileTerms(s *spec.Budget) (*terms, error) {
 	}
 	if t.metered {
 		var err error
-		if t.rate, err = limit.NewRate(s.Rate, time.Second, s.Burst+1); err != nil {
+		if t.rate, err = limit.NewRate(s.Rate.Requests, s.Rate.Per, s.Rate.Burst+1); err != nil {
 			return nil, fmt.Errorf("budget.rate: %w", err)
 		}
 	}
@@ -120,8 +118,8 @@ func (t *terms) describe(s *spec.Budget) {
 	if s.Concurrent > 0 {
 		budget += fmt.Sprintf(" of %d concurrent requests", s.Concurrent)
 	}
-	if s.Rate > 0 {
-		budget += fmt.Sprintf(" at %d a second with burst %d", s.Rate, s.Burst)
+	if s.Rate.Requests > 0 {
+		budget += " at " + s.Rate.String()
 	}
 	t.full = fmt.Sprintf("%s is used up and %d requests wait for it", budget, s.Queue)
 	t.late = fmt.Sprintf("waited %v for %s", s.QueueTimeout, budget)

@@ -17,9 +17,13 @@ import (
 )
 
 // compile returns the policy of a zone that has this budget, always the same zone.
+func perSecond(requests, burst int) spec.Rate {
+	return spec.Rate{Requests: requests, Per: time.Second, Burst: burst}
+}
+
 func compile(tb testing.TB, r *Room, b spec.Budget) *Policy {
 	tb.Helper()
-	p, err := r.Compile(&spec.Zone{Name: "test", Origin: spec.Origin{URL: "http://origin"}, Budget: b})
+	p, err := r.Compile(&spec.Zone{Name: "test", Origin: spec.Origin{Servers: spec.OneServer("http://origin")}, Budget: b})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -167,7 +171,7 @@ func TestNoQueue(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: 100, Queue: 8, QueueTimeout: 10 * time.Second})
+		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: perSecond(100, 0), Queue: 8, QueueTimeout: 10 * time.Second})
 		first := admit(t, p, source(0, 0))
 		second := begin(p, newFlow(source(0, 1)))
 		time.Sleep(4 * time.Second)
@@ -216,7 +220,7 @@ func TestClientGone(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := compile(t, New(nil), spec.Budget{Rate: 10, Burst: 2, Queue: 100, QueueTimeout: time.Minute})
+		p := compile(t, New(nil), spec.Budget{Rate: perSecond(10, 2), Queue: 100, QueueTimeout: time.Minute})
 		start := time.Now()
 		var got []time.Duration
 		times := make(chan time.Duration, 6)
@@ -246,7 +250,7 @@ func TestRate(t *testing.T) {
 
 func TestRetriesTakeFromTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := compile(t, New(nil), spec.Budget{Concurrent: 4, Rate: 1, Burst: 2, Queue: 8, QueueTimeout: time.Minute})
+		p := compile(t, New(nil), spec.Budget{Concurrent: 4, Rate: perSecond(1, 2), Queue: 8, QueueTimeout: time.Minute})
 		lease := admit(t, p, source(0, 0)).Admission.Lease
 		if !lease.Attempt() || !lease.Attempt() {
 			t.Error("got no attempt within the burst")
@@ -410,12 +414,12 @@ func TestCompileRefuses(t *testing.T) {
 		{"default", spec.DefaultZone().Budget, ""},
 		{"zero", spec.Budget{}, ""},
 		{"concurrent", spec.Budget{Concurrent: -1}, `zone "test": budget.concurrent is -1: it must not be negative`},
-		{"rate", spec.Budget{Rate: -1}, `zone "test": budget.rate is -1: it must not be negative`},
-		{"burst", spec.Budget{Burst: -1}, `zone "test": budget.burst is -1: it must not be negative`},
+		{"rate", spec.Budget{Rate: perSecond(-1, 0)}, `zone "test": budget.rate is -1: it must not be negative`},
+		{"burst", spec.Budget{Rate: perSecond(1, -1)}, `zone "test": budget.rate's burst is -1: it must not be negative`},
 		{"queue", spec.Budget{Queue: -1}, `zone "test": budget.queue is -1: it must not be negative`},
 		{"upgrades", spec.Budget{Upgrades: -1}, `zone "test": budget.upgrades is -1: it must not be negative`},
 		{"timeout", spec.Budget{Queue: 1}, `zone "test": budget.queue_timeout is 0s: with a queue it must be longer than 0, such as 10s`},
-		{"too fast", spec.Budget{Rate: math.MaxInt}, `zone "test": budget.rate: `},
+		{"too fast", spec.Budget{Rate: perSecond(math.MaxInt, 0)}, `zone "test": budget.rate: `},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -463,7 +467,7 @@ func TestRetryAfter(t *testing.T) {
 
 func TestRefusalsExplain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: 5, Burst: 4, Queue: 1, QueueTimeout: 7 * time.Second})
+		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Rate: perSecond(5, 4), Queue: 1, QueueTimeout: 7 * time.Second})
 		admit(t, p, source(0, 0))
 		late := begin(p, newFlow(source(0, 0)))
 		time.Sleep(3 * time.Second)
@@ -513,7 +517,7 @@ func TestBudgetsAreForgotten(t *testing.T) {
 }
 
 func TestFastPathAllocatesNothing(t *testing.T) {
-	p := compile(t, New(nil), spec.Budget{Concurrent: 4, Rate: 1_000_000, Burst: 1_000_000, Queue: 8, QueueTimeout: time.Second})
+	p := compile(t, New(nil), spec.Budget{Concurrent: 4, Rate: perSecond(1_000_000, 1_000_000), Queue: 8, QueueTimeout: time.Second})
 	f := newFlow(source(0, 0))
 	if got := testing.AllocsPerRun(100, func() {
 		p.Admit(f)
@@ -529,7 +533,7 @@ func BenchmarkAdmit(b *testing.B) {
 		budget spec.Budget
 	}{
 		{"concurrent", spec.Budget{Concurrent: 64}},
-		{"concurrent and rate", spec.Budget{Concurrent: 64, Rate: 1_000_000, Burst: 1_000_000_000, Queue: 64, QueueTimeout: time.Second}},
+		{"concurrent and rate", spec.Budget{Concurrent: 64, Rate: perSecond(1_000_000, 1_000_000_000), Queue: 64, QueueTimeout: time.Second}},
 	}
 	for _, tt := range tests {
 		p := compile(b, New(nil), tt.budget)

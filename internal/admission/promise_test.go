@@ -208,11 +208,11 @@ func TestNoWakeUpIsLost(t *testing.T) {
 // checkRate reports an error if any window of the times holds more than the rate and its burst allow.
 func checkRate(tb rapid.TB, times []time.Time, s *spec.Budget) {
 	tb.Helper()
-	interval := time.Second / time.Duration(s.Rate)
+	interval := time.Second / time.Duration(s.Rate.Requests)
 	slices.SortFunc(times, time.Time.Compare)
 	for i := range times {
 		for j := i; j < len(times); j++ {
-			got, most := j-i+1, s.Burst+1+int(times[j].Sub(times[i])/interval)
+			got, most := j-i+1, s.Rate.Burst+1+int(times[j].Sub(times[i])/interval)
 			if got > most {
 				tb.Fatalf("got %d requests within %v, want at most %d", got, times[j].Sub(times[i]), most)
 			}
@@ -223,7 +223,7 @@ func checkRate(tb rapid.TB, times []time.Time, s *spec.Budget) {
 // TestRateUnderStress (promise 1): first requests and retries of many threads stay within the rate, and use it up.
 func TestRateUnderStress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := spec.Budget{Concurrent: 5, Rate: 50, Burst: 5, Queue: 100, QueueTimeout: time.Hour}
+		budget := spec.Budget{Concurrent: 5, Rate: perSecond(50, 5), Queue: 100, QueueTimeout: time.Hour}
 		p := compile(t, New(nil), budget)
 		var mu sync.Mutex
 		var times []time.Time
@@ -251,7 +251,7 @@ func TestRateUnderStress(t *testing.T) {
 		}
 		wg.Wait()
 		checkRate(t, times, &budget)
-		if got, want := len(times), 10*budget.Rate; got < want {
+		if got, want := len(times), 10*budget.Rate.Requests; got < want {
 			t.Errorf("got %d requests in 10s, want at least %d", got, want)
 		}
 	})
@@ -278,8 +278,7 @@ type request struct {
 func (m *machine) recompile(t *rapid.T) {
 	m.budget = spec.Budget{
 		Concurrent:   rapid.IntRange(0, 4).Draw(t, "concurrent"),
-		Rate:         rapid.SampledFrom([]int{0, 1, 10}).Draw(t, "rate"),
-		Burst:        rapid.IntRange(0, 3).Draw(t, "burst"),
+		Rate:         perSecond(rapid.SampledFrom([]int{0, 1, 10}).Draw(t, "rate"), rapid.IntRange(0, 3).Draw(t, "burst")),
 		Queue:        rapid.IntRange(0, 6).Draw(t, "queue"),
 		QueueTimeout: rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second}).Draw(t, "timeout"),
 		Upgrades:     rapid.IntRange(0, 3).Draw(t, "upgrades"),

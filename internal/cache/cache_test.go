@@ -24,7 +24,7 @@ func newPolicy(t testing.TB) *Policy {
 	return newPolicyOf(t, testSize, testObject, 1000)
 }
 
-func newPolicyOf(t testing.TB, size, object int64, waiters int) *Policy {
+func newPolicyOf(t testing.TB, size, object spec.Size, waiters int) *Policy {
 	t.Helper()
 	room, err := New(&spec.Node{Cache: spec.Memory{Size: size, Object: object}})
 	if err != nil {

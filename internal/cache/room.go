@@ -43,7 +43,7 @@ type Room struct {
 
 // New makes a node's cache, empty.
 func New(node *spec.Node) (*Room, error) {
-	size, object := node.Cache.Size, node.Cache.Object
+	size, object := int64(node.Cache.Size), int64(node.Cache.Object)
 	switch {
 	case size <= 0:
 		return nil, fmt.Errorf("cache: size is %d bytes, want more than 0", size)

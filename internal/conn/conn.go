@@ -37,7 +37,7 @@ type Conn struct {
 func (c *Conn) drive() {
 	for c.next == flow.More || c.next == flow.Wait {
 		if c.next == flow.More {
-			if err := c.t.wait(c.turn); err != nil {
+			if err := c.t.wait(c.turn); err != nil || c.err == errExpired {
 				c.timeout()
 				return
 			}

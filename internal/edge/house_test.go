@@ -107,7 +107,7 @@ func testNode() spec.Node {
 func site(name string, hosts ...string) spec.Zone {
 	z := spec.DefaultZone()
 	z.Name, z.Hosts = name, hosts
-	z.Origin.URL = "http://" + firstOrigin
+	z.Origin.Servers = spec.OneServer("http://" + firstOrigin)
 	z.Limits.Requests, z.Limits.OriginRequests = spec.Rate{}, spec.Rate{}
 	return z
 }

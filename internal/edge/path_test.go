@@ -25,7 +25,7 @@ func TestOrder(t *testing.T) {
 	originLimited := func(z *spec.Zone) { z.Limits.OriginRequests = spec.Rate{Requests: 1, Per: time.Hour} }
 	full := func(z *spec.Zone) { z.Budget = spec.Budget{Concurrent: 1, Upgrades: 1} }
 	noUpgrades := func(z *spec.Zone) { z.Budget.Upgrades = 0 }
-	dead := func(z *spec.Zone) { z.Origin.URL = "http://198.51.100.99:80" }
+	dead := func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("http://198.51.100.99:80") }
 	tests := []struct {
 		name   string
 		zone   []func(*spec.Zone)

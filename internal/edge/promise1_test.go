@@ -63,7 +63,7 @@ func (w *worker) upgrade(rw http.ResponseWriter) {
 // TestPromise1OriginNeverGetsMoreThanItsBudget: whatever the crowd does, the origin has no more to do at one time, and gets no more
 // in a second, than its owner set. The crowd uses the budget up.
 func TestPromise1OriginNeverGetsMoreThanItsBudget(t *testing.T) {
-	budget := spec.Budget{Concurrent: 3, Rate: 40, Burst: 5, Queue: 20, QueueTimeout: time.Second, Upgrades: 4}
+	budget := spec.Budget{Concurrent: 3, Rate: spec.Rate{Requests: 40, Per: time.Second, Burst: 5}, Queue: 20, QueueTimeout: time.Second, Upgrades: 4}
 	const people, asks, work = 30, 6, 50 * time.Millisecond
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(work)
@@ -158,10 +158,10 @@ func wantRate(t *testing.T, times []time.Time, b *spec.Budget) {
 		t.Errorf("got %d requests at the origin: no crowd at all", len(times))
 	}
 	slices.SortFunc(times, time.Time.Compare)
-	interval := time.Second / time.Duration(b.Rate)
+	interval := time.Second / time.Duration(b.Rate.Requests)
 	for i := range times {
 		for j := i; j < len(times); j++ {
-			if got, most := j-i+1, b.Burst+1+int(times[j].Sub(times[i])/interval); got > most {
+			if got, most := j-i+1, b.Rate.Burst+1+int(times[j].Sub(times[i])/interval); got > most {
 				t.Fatalf("got %d requests within %v, want at most %d", got, times[j].Sub(times[i]), most)
 			}
 		}

@@ -103,7 +103,7 @@ func TestPromise3ZonesApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attacked, other := site("attacked", "attacked.test"), site("other", "other.test")
 		attacked.Budget = spec.Budget{Concurrent: 2, Queue: 50, QueueTimeout: 5 * time.Second}
-		other.Origin.URL = "http://" + otherOrigin
+		other.Origin.Servers = spec.OneServer("http://" + otherOrigin)
 		h := build(t, testNode(), attacked, other)
 		h.serve(firstOrigin, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
@@ -149,7 +149,7 @@ func TestPromise3ZonesApart(t *testing.T) {
 		}
 
 		broken := attacked
-		broken.Origin.URL = "ftp://nowhere"
+		broken.Origin.Servers = spec.OneServer("ftp://nowhere")
 		problems := h.snapshot.Apply([]spec.Zone{broken, other})
 		if len(problems) != 1 {
 			t.Errorf("got problems %v, want one with the broken zone", problems)

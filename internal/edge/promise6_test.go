@@ -32,7 +32,7 @@ func refusedZones() []spec.Zone {
 	add("slow", func(z *spec.Zone) {
 		z.Budget = spec.Budget{Concurrent: 1, Queue: 10, QueueTimeout: time.Second}
 	})
-	add("dead", func(z *spec.Zone) { z.Origin.URL = "http://198.51.100.99:80" })
+	add("dead", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("http://198.51.100.99:80") })
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
 }

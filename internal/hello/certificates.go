@@ -18,9 +18,9 @@ type certificates struct {
 func read(pairs []spec.Certificate) (c certificates, problems []error) {
 	c.byName = make(map[string][]*tls.Certificate)
 	for _, p := range pairs {
-		pair, err := tls.LoadX509KeyPair(p.Chain, p.Key)
+		pair, err := tls.X509KeyPair([]byte(p.Chain), []byte(p.Key))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("reading certificate %s with key %s: %w", p.Chain, p.Key, err))
+			problems = append(problems, fmt.Errorf("reading a certificate: %w", err))
 			continue
 		}
 		c.all = append(c.all, &pair)

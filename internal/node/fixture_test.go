@@ -75,7 +75,7 @@ func testZone(t *testing.T) (z spec.Zone, proceed chan struct{}) {
 	}))
 	t.Cleanup(origin.Close)
 	z = spec.DefaultZone()
-	z.Name, z.Hosts, z.Origin.URL = "site", []string{"site.test"}, origin.URL
+	z.Name, z.Hosts, z.Origin.Servers = "site", []string{"site.test"}, spec.OneServer(origin.URL)
 	return z, proceed
 }
 

@@ -102,7 +102,7 @@ func TestStartFails(t *testing.T) {
 		{"no address", func(t *testing.T, n *spec.Node, z *spec.Zone) {
 			n.HTTP = []spec.Listener{{Address: "nonsense"}}
 		}, []string{"nonsense"}},
-		{"no zone compiles", func(t *testing.T, n *spec.Node, z *spec.Zone) { z.Origin.URL = "ftp://a" }, []string{"zone site", "ftp"}},
+		{"no zone compiles", func(t *testing.T, n *spec.Node, z *spec.Zone) { z.Origin.Servers = spec.OneServer("ftp://a") }, []string{"zone site", "ftp"}},
 		{"data folder is a file", func(t *testing.T, n *spec.Node, z *spec.Zone) { n.Data = file(t, "", "x") },
 			[]string{"making the data folder", "--data"}},
 		{"data folder below a file", func(t *testing.T, n *spec.Node, z *spec.Zone) { n.Data = filepath.Join(file(t, "", "x"), "data") },
@@ -159,7 +159,7 @@ func file(t *testing.T, path, text string) string {
 func TestServesWhatItCan(t *testing.T) {
 	good, _ := testZone(t)
 	bad := good
-	bad.Name, bad.Hosts, bad.Origin.URL = "bad", []string{"bad.test"}, "ftp://a"
+	bad.Name, bad.Hosts, bad.Origin.Servers = "bad", []string{"bad.test"}, spec.OneServer("ftp://a")
 	s := testNode(t)
 	s.Log.Path = s.Data // a folder
 	n, log := start(t, s, bad, good)

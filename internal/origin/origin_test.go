@@ -114,7 +114,7 @@ func reset(c net.Conn) {
 func zoneOf(url string) *spec.Zone {
 	z := spec.DefaultZone()
 	z.Name = "example"
-	z.Origin.URL = url
+	z.Origin.Servers = spec.OneServer(url)
 	return &z
 }
 

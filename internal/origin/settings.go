@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -32,25 +31,22 @@ type settings struct {
 // read checks a zone's origin and reads its files.
 func read(z *spec.Zone) (settings, error) {
 	o := &z.Origin
-	s := settings{zone: z.Name, insecure: o.Insecure, idle: o.IdleTimeout, max: z.Budget.Concurrent}
+	if len(o.Servers) != 1 {
+		return settings{}, errors.New("origin.servers: want one")
+	}
+	server := o.Servers[0]
+	s := settings{zone: z.Name, insecure: o.TLS.Insecure, idle: o.IdleTimeout, max: z.Budget.Concurrent}
 	if s.max <= 0 {
 		s.max = maxIdle
 	}
-	if err := s.locate(o.URL); err != nil {
+	if err := s.locate(server.URL); err != nil {
 		return s, fmt.Errorf("origin.url: %w", err)
 	}
-	if o.ServerName != "" {
-		s.serverName = o.ServerName
+	if o.TLS.ServerName != "" {
+		s.serverName = o.TLS.ServerName
 	}
-	if o.CA != "" {
-		text, err := os.ReadFile(o.CA)
-		if err != nil {
-			return s, fmt.Errorf("origin.ca: %w", err)
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(text) {
-			return s, fmt.Errorf("origin.ca: %s has no certificate in PEM form", o.CA)
-		}
-		s.ca = string(text)
+	if s.ca = string(o.TLS.CA); s.ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.ca)) {
+		return s, errors.New("origin.tls.ca: holds no certificate in PEM form")
 	}
 	if o.ClientHeader != "" && (!h1.ValidToken(o.ClientHeader) || classify(o.ClientHeader) == hop) {
 		return s, fmt.Errorf("origin.client_header: %q cannot carry an address; use a field of its own, such as X-Real-IP", o.ClientHeader)

@@ -52,7 +52,7 @@ func newLogger(r *Room, s spec.Log, events *slog.Logger) (*logger, error) {
 		return nil, err
 	}
 	l := &logger{
-		room: r, path: s.Path, max: s.MaxSize, events: events, out: out, size: size,
+		room: r, path: s.Path, max: int64(s.MaxSize), events: events, out: out, size: size,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.run()

@@ -42,7 +42,7 @@ func New(node *spec.Node, events *slog.Logger) (*Room, error) {
 	n := 2 << bits.Len(uint(runtime.GOMAXPROCS(0)-1))
 	r.shards = make([]shard, n)
 	for i := range r.shards {
-		r.shards[i].ring = newRing(max(node.Log.Ring/n, minRing))
+		r.shards[i].ring = newRing(max(int(node.Log.Ring)/n, minRing))
 	}
 	if node.Log.Path != "" {
 		log, err := newLogger(r, node.Log, events)

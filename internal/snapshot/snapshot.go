@@ -35,7 +35,7 @@ type form struct {
 func New(rooms *zone.Rooms) (*Snapshot, error) {
 	unserved := spec.DefaultZone()
 	unserved.Name = Unserved
-	unserved.Origin.URL = "http://localhost"
+	unserved.Origin.Servers = spec.OneServer("http://localhost")
 	z, err := rooms.Compile(&unserved)
 	if err != nil {
 		return nil, fmt.Errorf("compiling for requests without a zone: %w", err)

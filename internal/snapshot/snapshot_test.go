@@ -47,14 +47,14 @@ func newSnapshot(t testing.TB) *Snapshot {
 // site is a zone's spec; its hosts are separated by spaces.
 func site(name, hosts string) spec.Zone {
 	z := spec.DefaultZone()
-	z.Name, z.Hosts, z.Origin.URL = name, strings.Fields(hosts), "http://localhost"
+	z.Name, z.Hosts, z.Origin.Servers = name, strings.Fields(hosts), spec.OneServer("http://localhost")
 	return z
 }
 
 // broken is a zone's spec that does not compile.
 func broken(name, hosts string) spec.Zone {
 	z := site(name, hosts)
-	z.Origin.URL = "nonsense"
+	z.Origin.Servers = spec.OneServer("nonsense")
 	return z
 }
 

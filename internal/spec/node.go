@@ -1,29 +1,40 @@
 package spec
 
 import (
+	"crypto/tls"
+	"fmt"
+	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // Node is one machine's part: where it listens, what it may use, what it keeps.
 type Node struct {
 	// Name tells this node from others in logs, in Via and in Cache-Status.
-	Name string
+	Name string `yaml:"name"`
 	// HTTP and HTTPS are where to listen.
-	HTTP, HTTPS []Listener
+	HTTP  []Listener `yaml:"http"`
+	HTTPS []Listener `yaml:"https"`
 	// Admin is the address of the admin listener (metrics, explain); empty for none.
-	Admin string
+	Admin string `yaml:"admin"`
 	// Data is the folder that holds keys, certificates and the admin token.
-	Data string
-	// Certificates are the key pairs on disk that hello chooses from by server name.
-	Certificates []Certificate
+	Data string `yaml:"data"`
+	// Certificates are chosen by server name, beside those of the zones. The first is the default.
+	Certificates []Certificate `yaml:"certificates"`
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
-	TrustedProxies []netip.Prefix
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	// ProxyProtocol are the peers whose connections begin with a PROXY protocol header (version 1 or 2), which names the client. Nobody
+	// else's is read.
+	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
+	ACME          ACME           `yaml:"acme"`
 
-	Connections Connections
-	Heads       Heads
-	Cache       Memory
-	Log         Log
+	Connections Connections `yaml:"connections"`
+	Heads       Heads       `yaml:"heads"`
+	Cache       Memory      `yaml:"cache"`
+	Log         Log         `yaml:"log"`
 }
 
 // Listener is an address to listen on, "host:port" as net.Listen takes it. If the system does not permit it (a port below 1024, without
@@ -32,49 +43,119 @@ type Listener struct {
 	Address, Otherwise string
 }
 
-// Certificate is a certificate chain and its private key, both PEM files.
-type Certificate struct {
-	Chain, Key string
+// UnmarshalText implements [encoding.TextUnmarshaler]: a port alone is one of every address.
+func (l *Listener) UnmarshalText(text []byte) error {
+	*l = Listener{Address: string(text)}
+	if !strings.Contains(l.Address, ":") {
+		l.Address = ":" + l.Address
+	}
+	_, port, err := net.SplitHostPort(l.Address)
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+		return fmt.Errorf("%q is no address to listen on: want a port, or an address and a port, such as 443, 192.0.2.1:443 or [2001:db8::1]:443", text)
+	}
+	return nil
 }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (l Listener) MarshalText() ([]byte, error) { return []byte(l.Address), nil }
+
+// Certificate is a certificate chain and its private key.
+type Certificate struct {
+	Chain PEM `yaml:"chain"`
+	Key   PEM `yaml:"key"`
+}
+
+// LoadCertificate reads a chain and its key from files, and makes sure that they belong together.
+func LoadCertificate(chain, key string) (Certificate, error) {
+	var c Certificate
+	for _, f := range []struct {
+		path string
+		into *PEM
+	}{{chain, &c.Chain}, {key, &c.Key}} {
+		text, err := os.ReadFile(f.path)
+		if err != nil {
+			return c, fmt.Errorf("reading certificate %s with key %s: %w", chain, key, err)
+		}
+		*f.into = PEM(text)
+	}
+	if _, err := tls.X509KeyPair([]byte(c.Chain), []byte(c.Key)); err != nil {
+		return c, fmt.Errorf("reading certificate %s with key %s: %w", chain, key, err)
+	}
+	return c, nil
+}
+
+// ACME is the account under which certificates are obtained (RFC 8555). Who gives Email agrees to the authorities' terms of service;
+// without it, none is obtained.
+type ACME struct {
+	// Email is where the authorities write to.
+	Email string `yaml:"email"`
+	// Authorities are asked in this order, until one issues.
+	Authorities []Authority `yaml:"authorities"`
+}
+
+// Authority is a certificate authority that speaks ACME.
+type Authority struct {
+	// Directory is the URL at which the protocol begins.
+	Directory string `yaml:"directory"`
+	// CA is authorities to trust for that URL instead of the system's.
+	CA PEM `yaml:"ca"`
+	// KeyID and HMAC bind the account to one that the authority knows already (RFC 8555 §7.3.4); HMAC in base64url.
+	KeyID string `yaml:"key_id"`
+	HMAC  string `yaml:"hmac"`
+}
+
+// LetsEncrypt is the directory of Let's Encrypt.
+const LetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
 // Connections bounds what clients' connections may use.
 type Connections struct {
-	// Max bounds all connections together, PerSource those of one source (an IPv4 address or an IPv6 /64).
-	Max, PerSource int
+	// Max bounds all connections together.
+	Max int `yaml:"max"`
+	// PerSource bounds those of one source (an IPv4 address or an IPv6 /64).
+	PerSource int `yaml:"per_source"`
 	// HeadTimeout bounds the time from a request head's first byte (on a new connection: from accept) to its last, and a TLS handshake.
-	HeadTimeout time.Duration
+	HeadTimeout time.Duration `yaml:"head_timeout"`
 	// IdleTimeout is how long a connection may wait between two requests.
-	IdleTimeout time.Duration
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// StallTimeout is how long a body or a response may stand still in the middle.
-	StallTimeout time.Duration
+	StallTimeout time.Duration `yaml:"stall_timeout"`
 	// MinRate is how many bytes a second a body or a response has to make on average once StallTimeout has passed; 0 for no such rule.
-	MinRate int
+	MinRate int `yaml:"min_rate"`
 	// TunnelTimeout is how long an upgraded connection (a WebSocket) may be silent both ways.
-	TunnelTimeout time.Duration
+	TunnelTimeout time.Duration `yaml:"tunnel_timeout"`
 	// DrainTimeout is how long a stopping node lets requests finish.
-	DrainTimeout time.Duration
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
-// Heads bounds request and response heads: bytes of the first line, bytes of the whole head, number of fields.
+// Heads bounds request and response heads.
 type Heads struct {
-	Line, Size, Fields int
+	// Line bounds the first line in bytes, Size the whole head, Fields their number.
+	Line   int `yaml:"line"`
+	Size   int `yaml:"size"`
+	Fields int `yaml:"fields"`
 }
 
-// Memory bounds the cache in memory, in bytes: all objects together, and one object's body.
+// Memory bounds the cache in memory.
 type Memory struct {
-	Size, Object int64
+	// Size bounds all objects together, Object one object's body.
+	Size   Size `yaml:"size"`
+	Object Size `yaml:"object"`
 }
 
 // Log says what is kept of each request.
 type Log struct {
 	// Path is the access log's file; "-" is standard output, "" keeps no log.
-	Path string
-	// MaxSize bounds the file in bytes: past it, the file is renamed to Path.1, over the one before, and begun anew. 0 is no bound.
-	MaxSize int64
+	Path string `yaml:"path"`
+	// MaxSize bounds the file: past it, the file is renamed to Path.1, over the one before, and begun anew. 0 is no bound.
+	MaxSize Size `yaml:"max_size"`
+	// Sample writes one in Sample of the requests that were served as they should be; all others are always written. 1 writes all.
+	Sample int `yaml:"sample"`
+	// Fields are the members of a line; empty for all.
+	Fields []string `yaml:"fields"`
 	// WholeAddresses writes client addresses whole instead of a truncated prefix and a keyed hash.
-	WholeAddresses bool
+	WholeAddresses bool `yaml:"whole_addresses"`
 	// Ring is how many bytes of recent records are kept in memory for explain.
-	Ring int
+	Ring Size `yaml:"ring"`
 }
 
 // DefaultNode is a node that is safe on day one; listeners and the data folder are left to the caller.
@@ -93,6 +174,7 @@ func DefaultNode() Node {
 		},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
 		Cache: Memory{Size: 256 << 20, Object: 16 << 20},
-		Log:   Log{MaxSize: 256 << 20, Ring: 16 << 20},
+		Log:   Log{MaxSize: 256 << 20, Sample: 1, Ring: 16 << 20},
+		ACME:  ACME{Authorities: []Authority{{Directory: LetsEncrypt}}},
 	}
 }

@@ -34,3 +34,41 @@ func (r *Rate) Parse(text string) error {
 	r.Requests, r.Per = requests, period
 	return nil
 }
+
+// UnmarshalText implements [encoding.TextUnmarshaler] for "50/s", "50/s burst 200" and "off". Without a burst, the one before stays.
+func (r *Rate) UnmarshalText(text []byte) error {
+	rate, burst, given := strings.Cut(string(text), " burst ")
+	into := *r
+	if err := into.Parse(rate); err != nil {
+		return err
+	}
+	if given {
+		n, err := strconv.Atoi(burst)
+		if err != nil || n < 0 || rate == "off" {
+			return fmt.Errorf("%q is no rate: want a number of requests after burst, such as 50/s burst 200", text)
+		}
+		into.Burst = n
+	}
+	*r = into
+	return nil
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// String is the rate as text.
+func (r Rate) String() string {
+	if r.Requests == 0 {
+		return "off"
+	}
+	per := r.Per.String()
+	switch r.Per {
+	case time.Second:
+		per = "s"
+	case time.Minute:
+		per = "m"
+	case time.Hour:
+		per = "h"
+	}
+	return fmt.Sprintf("%d/%s burst %d", r.Requests, per, r.Burst)
+}

@@ -11,41 +11,43 @@ const AnyHost = "*"
 // Zone is one site: its hosts, its origin and how both are protected.
 type Zone struct {
 	// Name identifies the zone in logs, metrics and explanations.
-	Name string
+	Name string `yaml:"name"`
 	// Hosts are exact names ("www.example.org"), wildcards for one or more labels ("*.example.org"), or [AnyHost].
-	Hosts []string
+	Hosts []string `yaml:"hosts"`
 
-	Origin Origin
-	Lists  Lists
-	Limits Limits
+	Origin Origin `yaml:"origin"`
+	HTTPS  HTTPS  `yaml:"https"`
+	Lists  Lists  `yaml:"lists"`
+	Limits Limits `yaml:"limits"`
 	// Action is what a matching deny list or limit does.
-	Action Action
-	Budget Budget
-	Cache  Cache
+	Action Action `yaml:"action"`
+	Budget Budget `yaml:"budget"`
+	Cache  Cache  `yaml:"cache"`
 }
 
-// Origin is the server that a zone protects.
-type Origin struct {
-	// URL has scheme http or https, a host with an optional port, and nothing else.
-	URL string
-	// ClientHeader, if set, is a further field that carries the client's address to the origin (for example "X-Real-IP").
-	ClientHeader string
-	// CA is a PEM file of authorities to trust for an https origin instead of the system's; Insecure verifies nothing.
-	CA       string
-	Insecure bool
-	// ServerName overrides the name asked for and verified in an https origin's certificate.
-	ServerName string
+// HTTPS is how visitors reach a zone in private.
+type HTTPS struct {
+	// Redirect sends who comes over HTTP to HTTPS (308), ACME challenges aside.
+	Redirect bool `yaml:"redirect"`
+	HSTS     HSTS `yaml:"hsts"`
+	// ACME obtains certificates for the zone's exact hosts, if the node has an ACME account.
+	ACME bool `yaml:"acme"`
+	// Certificates are the zone's own, which come before those obtained.
+	Certificates []Certificate `yaml:"certificates"`
+}
 
-	// ConnectTimeout bounds dialling and the TLS handshake, ResponseTimeout the wait for the response's head, StallTimeout
-	// each wait inside a body, IdleTimeout the keep-alive of an unused connection.
-	ConnectTimeout, ResponseTimeout, StallTimeout, IdleTimeout time.Duration
-	// Retries is how often an idempotent request is sent again when its connection died before a response began.
-	Retries int
+// HSTS is Strict-Transport-Security (RFC 6797): browsers come over HTTPS only, for MaxAge from their last visit. A MaxAge of 0 sends
+// nothing.
+type HSTS struct {
+	MaxAge            time.Duration `yaml:"max_age"`
+	IncludeSubdomains bool          `yaml:"include_subdomains"`
+	Preload           bool          `yaml:"preload"`
 }
 
 // Lists are the sources that a zone always or never serves. The more specific prefix wins; at equal length, allow.
 type Lists struct {
-	Allow, Deny []netip.Prefix
+	Allow []netip.Prefix `yaml:"allow"`
+	Deny  []netip.Prefix `yaml:"deny"`
 }
 
 // Action is what a matching rule does.
@@ -57,7 +59,7 @@ const (
 	ActionLog   Action = "log"
 )
 
-// Rate is Requests per Per, with Burst more at once.
+// Rate is Requests per Per, with Burst more at once. The zero Rate is no limit. As text it is "50/s", "50/s burst 200" or "off".
 type Rate struct {
 	Requests int
 	Per      time.Duration
@@ -67,39 +69,55 @@ type Rate struct {
 // Limits are per source: an IPv4 address or an IPv6 /64. Requests counts everything, OriginRequests only what would reach the
 // origin, so that many people behind one address who browse cached pages are not refused. A zero Rate is no limit.
 type Limits struct {
-	Requests, OriginRequests Rate
+	Requests       Rate `yaml:"requests"`
+	OriginRequests Rate `yaml:"origin_requests"`
 }
 
 // Budget is what an origin may be given, whatever arrives outside.
 type Budget struct {
-	// Concurrent bounds requests at the origin at one time, Rate requests a second, with Burst more at once. 0 is no bound.
-	Concurrent  int
-	Rate, Burst int
-	// Queue bounds the requests that wait for the budget, QueueTimeout how long each may wait. With a Queue of 0 none waits.
-	Queue        int
-	QueueTimeout time.Duration
+	// Concurrent bounds requests at the origin at one time, all servers together. 0 is no bound.
+	Concurrent int `yaml:"concurrent"`
+	// Rate bounds requests to the origin. The zero Rate is no bound.
+	Rate Rate `yaml:"rate"`
+	// Queue bounds the requests that wait for the budget. With a Queue of 0 none waits.
+	Queue int `yaml:"queue"`
+	// QueueTimeout is how long a request may wait for the budget.
+	QueueTimeout time.Duration `yaml:"queue_timeout"`
 	// Upgrades bounds WebSockets and other upgraded connections, which do not count as concurrent requests once the origin has
 	// agreed to them. 0 allows none.
-	Upgrades int
+	Upgrades int `yaml:"upgrades"`
 }
 
 // Cache says whether responses are kept.
 type Cache struct {
-	Enabled bool
+	Enabled bool `yaml:"enabled"`
 	// Waiters bounds the requests that may wait for one fetch of the same object.
-	Waiters int
+	Waiters int `yaml:"waiters"`
 }
 
 // DefaultZone protects a typical site on one server; name, hosts and origin are left to the caller.
 func DefaultZone() Zone {
 	return Zone{
 		Origin: Origin{
+			Balance:         BalanceRoundRobin,
+			AllDown:         AllDownRefuse,
 			ConnectTimeout:  5 * time.Second,
 			ResponseTimeout: 60 * time.Second,
 			StallTimeout:    60 * time.Second,
 			IdleTimeout:     60 * time.Second,
 			Retries:         1,
+			Health: Health{
+				Interval:    5 * time.Second,
+				Timeout:     2 * time.Second,
+				Status:      "200-399",
+				Rise:        2,
+				Fall:        3,
+				MaxFails:    3,
+				FailTimeout: 10 * time.Second,
+				SlowStart:   10 * time.Second,
+			},
 		},
+		HTTPS: HTTPS{ACME: true},
 		Limits: Limits{
 			Requests:       Rate{Requests: 50, Per: time.Second, Burst: 200},
 			OriginRequests: Rate{Requests: 10, Per: time.Second, Burst: 50},

@@ -14,7 +14,7 @@ func TestCompile(t *testing.T) {
 		err    string // "" for none
 	}{
 		{"default", func(*spec.Zone) {}, ""},
-		{"origin", func(z *spec.Zone) { z.Origin.URL = "ftp://a" }, "ftp"},
+		{"origin", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("ftp://a") }, "ftp"},
 		{"limits", func(z *spec.Zone) { z.Action = "perhaps" }, "action is"},
 		{"budget", func(z *spec.Zone) { z.Budget.Concurrent = -1 }, "budget.concurrent"},
 		{"cache", func(z *spec.Zone) { z.Cache.Waiters = -1 }, "waiters"},
@@ -23,7 +23,7 @@ func TestCompile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := spec.DefaultZone()
-			s.Name, s.Origin.URL = "site", "http://localhost"
+			s.Name, s.Origin.Servers = "site", spec.OneServer("http://localhost")
 			tt.change(&s)
 			z, err := rooms.Compile(&s)
 			if tt.err == "" {
