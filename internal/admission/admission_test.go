@@ -480,9 +480,9 @@ func TestRefusalsExplain(t *testing.T) {
 		got := []*flow.Refusal{full.Admission.Refusal, late.Admission.Refusal, upgrade.Admission.Refusal}
 		want := []*flow.Refusal{
 			{Reason: flow.QueueFull, Status: 503, Rule: "budget.queue", RetryAfter: p.retryAfter(3*time.Second, source(0, 0)),
-				Detail: "the origin's budget of 1 concurrent requests at 5 a second with burst 4 is used up and 1 requests wait for it"},
+				Detail: "the origin's budget of 1 concurrent requests at 5/s burst 4 is used up and 1 requests wait for it"},
 			{Reason: flow.QueueTimeout, Status: 503, Rule: "budget.queue_timeout", RetryAfter: p.retryAfter(7*time.Second, source(0, 0)),
-				Detail: "waited 7s for the origin's budget of 1 concurrent requests at 5 a second with burst 4"},
+				Detail: "waited 7s for the origin's budget of 1 concurrent requests at 5/s burst 4"},
 			{Reason: flow.UpgradeCap, Status: 503, Rule: "budget.upgrades", RetryAfter: p.retryAfter(7*time.Second, source(0, 0)),
 				Detail: "the cap of 0 upgraded connections is reached"},
 		}

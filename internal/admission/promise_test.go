@@ -415,7 +415,7 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("got a request waiting since %v, its client gone %v, the cap reached %v", time.Since(r.arrived), r.fired, r.capped)
 		}
 	}
-	if m.budget.Rate > 0 {
+	if m.budget.Rate.Requests > 0 {
 		checkRate(t, slices.Clone(m.times), &m.budget)
 	}
 	if room := m.budget.Concurrent == 0 || running < m.budget.Concurrent; room && len(m.waiting) > 0 {

@@ -74,7 +74,7 @@ func disconnected(f *flow.Flow) bool {
 			continue
 		}
 		switch r.Reason {
-		case flow.QueueFull, flow.QueueTimeout, flow.OriginUnreachable, flow.OriginTimeout, flow.OriginBroken:
+		case flow.QueueFull, flow.QueueTimeout, flow.OriginUnreachable, flow.OriginTimeout, flow.OriginBroken, flow.OriginDown:
 			return true
 		}
 	}

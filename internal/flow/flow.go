@@ -87,6 +87,8 @@ type Verdict struct {
 	Dry  []string
 	// Charged tells that the source paid for a request to the origin.
 	Charged bool
+	// Answer is the verdict's own response, neither the cache's nor the origin's nor a refusal: a redirect.
+	Answer  *Message
 	Refusal *Refusal
 }
 
@@ -210,6 +212,9 @@ func (f *Flow) Refusal() *Refusal {
 
 // Message returns the response that the rooms found for the client, or nil.
 func (f *Flow) Message() *Message {
+	if f.Verdict.Answer != nil {
+		return f.Verdict.Answer
+	}
 	if f.Cache.Message != nil {
 		return f.Cache.Message
 	}

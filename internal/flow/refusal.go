@@ -36,6 +36,7 @@ const (
 	BodyBroken        Reason = 16 // the request's body broke off or broke HTTP's rules
 	ClientGone        Reason = 17 // the client left before its answer came
 	HeadTimeout       Reason = 18 // the request's head did not come in time
+	OriginDown        Reason = 19 // no server of the origin is up
 )
 
 var reasons = [...]string{
@@ -43,7 +44,7 @@ var reasons = [...]string{
 	UnknownHost: "unknown-host", Denied: "denied", RequestLimit: "request-limit", OriginLimit: "origin-limit",
 	OnlyIfCached: "only-if-cached", QueueFull: "queue-full", QueueTimeout: "queue-timeout", UpgradeCap: "upgrade-cap",
 	OriginUnreachable: "origin-unreachable", OriginTimeout: "origin-timeout", OriginBroken: "origin-broken",
-	BodyBroken: "body-broken", ClientGone: "client-gone", HeadTimeout: "head-timeout",
+	BodyBroken: "body-broken", ClientGone: "client-gone", HeadTimeout: "head-timeout", OriginDown: "origin-down",
 }
 
 // Reasons is how many reasons there are, for arrays indexed by them.

@@ -246,6 +246,7 @@ var remedies = map[string]string{
 	"queue-full":         "the origin's budget was used up; raise --origin-concurrency if the origin can take more",
 	"queue-timeout":      "the origin's budget was used up; raise --origin-concurrency if the origin can take more",
 	"upgrade-cap":        "too many WebSockets were open; raise --origin-upgrades if the origin can take more",
+	"origin-down":        "see which servers are down, and why, on the status page or in the log; if they are well, see origin.health",
 	"origin-unreachable": "see whether the origin is up, and that this node may connect to it",
 	"origin-timeout":     "the origin was slower than its time-out; see its own logs",
 	"origin-broken":      "the origin broke off or answered something that is not HTTP; see its own logs",

@@ -103,6 +103,7 @@ var wordings = [flow.Reasons]wording{
 		"connection_limit_reached"},
 	flow.UpgradeCap:        {"This site is very busy", "The site has as many live connections as it can hold. Please try again later.", "connection_limit_reached"},
 	flow.OriginUnreachable: {"The site can't be reached", "The server behind this site does not answer. Please try again in a few minutes.", "destination_unavailable"},
+	flow.OriginDown:        {"The site is down", "None of the servers behind this site is well. Please try again in a few minutes.", "destination_unavailable"},
 	flow.OriginTimeout:     {"The site takes too long", "The server behind this site did not answer in time. Please try again.", "http_response_timeout"},
 	flow.OriginBroken:      {"The site's answer was broken", "The server behind this site sent something that could not be passed on.", "http_protocol_error"},
 	flow.ClientGone:        {"Client gone", "The client left before its answer came.", "http_request_error"},
