@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 )
 
 // respond answers every request on every connection with text, with as little effort as possible.
@@ -92,10 +93,11 @@ func BenchmarkPool(b *testing.B) {
 	p := compile(b, newRoom(b), zoneOf("http://192.0.2.1"))
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
+		until := time.Now().Add(time.Minute)
 		c := &conn{nc: hidden{}}
 		for pb.Next() {
-			p.endpoint.keep(c)
-			if c = p.endpoint.get(); c == nil {
+			p.servers[0].put(c, until, p.maxIdle)
+			if c = p.servers[0].get(); c == nil {
 				c = &conn{nc: hidden{}}
 			}
 		}

@@ -20,6 +20,7 @@ func (a *answer) Next() ([]byte, error) {
 	}
 	for len(x.piece) == 0 && !x.ended {
 		if err := x.more(); err != nil {
+			x.blame(err)
 			a.err = err
 			a.release()
 			return nil, err
@@ -121,6 +122,7 @@ func (x *exchange) decodeChunks() error {
 // finish marks the end of the body. The connection can be used again if the next response will begin where this one ended, and if
 // the request was sent whole, which is decided at the latest when the buffers are released.
 func (x *exchange) finish(delimited bool) {
+	x.server.succeeded()
 	x.ended = true
 	x.clean = delimited && x.r == x.w && !x.response.Close
 	if x.uploaded() {

@@ -19,7 +19,7 @@ type conn struct {
 	address string
 
 	reused    bool
-	idleSince time.Time
+	idleUntil time.Time
 	until     time.Time // the deadline in force for reading, and for writing unless that has its own
 	sendUntil time.Time
 

@@ -24,6 +24,8 @@ type exchange struct {
 	flow   *flow.Flow  // while Fetch runs; the body may outlive it
 	abort  *flow.Abort // the one that the flow had for its fetch, or nil
 	conn   *conn       // nil once the exchange with the origin is over
+	server *server     // where the exchange is; nil before and after
+	tried  tried       // the servers that it has been to
 	lease  flow.Lease  // nil once it is given back
 	now    time.Time   // recent enough for deadlines
 
@@ -60,6 +62,7 @@ func (x *exchange) recycle() {
 		x.out = make([]byte, 0, 2<<10)
 	}
 	x.policy, x.flow, x.abort, x.conn, x.lease = nil, nil, nil, nil, nil
+	x.tried = tried{}
 	x.out, x.taken, x.sent, x.rest, x.upload = x.out[:0], false, false, 0, nil
 	x.in, x.r, x.w, x.arrived = x.first[:], 0, 0, false
 	x.response, x.decoder = h1.Response{}, h1.Decoder{}
@@ -117,11 +120,17 @@ func (x *exchange) send() error {
 	}
 	n, err := c.exchange(x.out, x.in, c.reused)
 	if err != errStale {
-		x.flow.Origin.Attempts++
-		x.sent = true
+		x.count()
 	}
 	x.w, x.arrived = n, n > 0
 	return err
+}
+
+// count notes that the server has the request, or may have it.
+func (x *exchange) count() {
+	x.flow.Origin.Attempts++
+	x.server.health.requests.Add(1)
+	x.sent = true
 }
 
 func (x *exchange) sendFirst() error {
@@ -129,8 +138,7 @@ func (x *exchange) sendFirst() error {
 	if c.reused && c.stale() {
 		return errStale
 	}
-	x.flow.Origin.Attempts++
-	x.sent = true
+	x.count()
 	if err := c.write(x.out); err != nil {
 		if isTimeout(err) {
 			return err
@@ -177,12 +185,13 @@ func (x *exchange) uploaded() bool {
 func (x *exchange) over(reusable bool) {
 	if c := x.conn; c != nil {
 		x.conn = nil
-		if reusable && c.usable() {
-			x.policy.endpoint.put(c, x.now)
+		if p := x.policy; reusable && p.origin.ProxyProtocol == "" && c.usable() {
+			x.server.put(c, x.now.Add(p.origin.IdleTimeout), p.maxIdle)
 		} else {
 			c.close()
 		}
 	}
+	x.leave()
 	if l := x.lease; l != nil {
 		x.lease = nil
 		l.Release()

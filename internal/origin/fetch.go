@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"syscall"
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -20,6 +18,7 @@ var (
 	// errUpgradeCap tells that the zone has as many upgraded connections as its budget allows.
 	errUpgradeCap = errors.New("too many upgraded connections")
 	errCoded      = errors.New("the origin used a transfer coding that was not asked for")
+	errHungUp     = errors.New("the origin closed the connection without an answer")
 )
 
 // bodyError is a failure of the client's side: its request's content broke off, or broke HTTP's rules.
@@ -32,9 +31,14 @@ type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
 
-// Fetch asks the origin and returns when the response's head is there, or a refusal is certain. Whoever is given a message with
-// a Stream must close it, also after its end: until then the response's buffer and the request's body are in use. ReadBody of
-// the flow's exchange may be called from another goroutine until the stream is closed, while the response is being written.
+// downError tells that no server is up.
+type downError struct{ refusal flow.Refusal }
+
+func (e *downError) Error() string { return e.refusal.Detail }
+
+// Fetch asks one of the origin's servers and returns when the response's head is there, or a refusal is certain. Whoever is given a
+// message with a Stream must close it, also after its end: until then the response's buffer and the request's body are in use.
+// ReadBody of the flow's exchange may be called from another goroutine until the stream is closed, while the response is being written.
 //
 // The share of the budget goes back when the exchange with the origin is over; that may be while the client still reads.
 // A flow without a client (a revalidation in the background) may lack an Exchange, if it has no body, and an Abort.
@@ -43,7 +47,9 @@ func (p *Policy) Fetch(f *flow.Flow) {
 	x.policy, x.flow, x.abort, x.lease = p, f, f.Abort, f.Admission.Lease
 	err := x.run()
 	if err == nil {
-		err = x.begin()
+		if err = x.begin(); err != nil {
+			x.blame(err)
+		}
 	}
 	if err != nil {
 		x.fail(err)
@@ -52,9 +58,7 @@ func (p *Policy) Fetch(f *flow.Flow) {
 
 // fail answers the flow with a refusal. An upload ends with the piece that is being read from the client.
 func (x *exchange) fail(err error) {
-	if x.upload != nil && x.uploaded() && x.upload.broken != nil {
-		err = x.upload.broken
-	}
+	err = x.cause(err)
 	if x.atWork(err) {
 		x.linger()
 	}
@@ -64,42 +68,6 @@ func (x *exchange) fail(err error) {
 	}
 	x.flow.Origin.Refusal = x.refusal(err)
 	x.recycle()
-}
-
-// run sends the request and waits for the head of its final response; it sends again what may be sent again.
-func (x *exchange) run() error {
-	if err := x.prepare(); err != nil {
-		return err
-	}
-	for retry := 0; ; {
-		err := x.attempt(retry > 0 && retry == x.policy.origin.Retries)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, errStale): // nothing was sent
-		case retry == x.policy.origin.Retries, !x.repeatable(err), x.lease != nil && !x.lease.Attempt():
-			return err
-		default:
-			retry++
-		}
-		x.conn.close()
-		x.conn = nil
-	}
-}
-
-// repeatable tells whether the request may be sent once more after err.
-func (x *exchange) repeatable(err error) bool {
-	return x.conn != nil && x.conn.reused && x.conn.usable() && !x.arrived && !x.taken && idempotent(x.flow.Request.Method) &&
-		(errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
-}
-
-// idempotent tells whether a request means the same when it is made twice (RFC 9110 §9.2.2).
-func idempotent(method string) bool {
-	switch method {
-	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return true
-	}
-	return false
 }
 
 // attempt sends the request once and waits for the head of its final response.
@@ -129,14 +97,14 @@ func (x *exchange) attempt(fresh bool) error {
 // connect gets a connection: one from the pool unless a fresh one is wanted, or the request must not fail and the connection is
 // of a sort that cannot be checked.
 func (x *exchange) connect(fresh bool) error {
-	e := x.policy.endpoint
+	e := x.server.endpoint
 	if !fresh {
 		if c := e.get(); c != nil {
 			if c.socket != nil || idempotent(x.flow.Request.Method) {
 				x.use(c, true)
 				return nil
 			}
-			e.put(c, c.idleSince)
+			e.put(c, c.idleUntil, x.policy.maxIdle)
 		}
 	}
 	x.flow.Origin.Address = e.settings.address
@@ -145,7 +113,7 @@ func (x *exchange) connect(fresh bool) error {
 	if !x.watch(canceller(cancel)) {
 		return errGone
 	}
-	c, err := e.dial(ctx)
+	c, err := e.dial(ctx, appendProxy(nil, e.settings.proxy, x.flow))
 	x.unwatch()
 	if err != nil {
 		return dialError{fmt.Errorf("connecting to %s: %w", e.settings.address, err)}
@@ -179,7 +147,10 @@ func (x *exchange) gone() bool { return x.abort != nil && x.abort.Gone() }
 
 // refusal says why there is no response.
 func (x *exchange) refusal(err error) *flow.Refusal {
-	r := &flow.Refusal{Reason: flow.OriginBroken, Status: 502, Rule: "origin", Detail: err.Error()}
+	if down, ok := errors.AsType[*downError](err); ok {
+		return &down.refusal
+	}
+	r := &flow.Refusal{Reason: flow.OriginBroken, Status: 502, Rule: "origin", Detail: explained(err).Error()}
 	var body bodyError
 	var dial dialError
 	switch {
@@ -195,8 +166,6 @@ func (x *exchange) refusal(err error) *flow.Refusal {
 		r.Reason, r.Status = flow.OriginTimeout, 504
 	case errors.As(err, &dial):
 		r.Reason = flow.OriginUnreachable
-	case errors.Is(err, io.EOF):
-		r.Detail = "the origin closed the connection without an answer"
 	}
 	return r
 }

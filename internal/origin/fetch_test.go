@@ -126,7 +126,7 @@ func TestOutcomes(t *testing.T) {
 				if tt.want.Err == errAny {
 					got.Body = "" // how much comes before depends on the pieces in which it arrives
 				}
-				got.Idle = p.endpoint.idleCount()
+				got.Idle = p.servers[0].idleCount()
 				if tt.want.Reason == anyReason && got.Reason == flow.OriginBroken { // a reset may overtake the head
 					tt.want = outcome{Reason: flow.OriginBroken, Status: 502, Attempts: 1}
 				} else if tt.want.Reason == anyReason {
@@ -138,8 +138,8 @@ func TestOutcomes(t *testing.T) {
 				if diff := cmp.Diff(tt.want, got, same); diff != "" {
 					t.Errorf("outcome (-want +got):\n%.2000s\nrefusal: %+v, error: %v", diff, f.Origin.Refusal, got.Err)
 				}
-				if n := f.Admission.Lease.(*lease).count(); n != 1 {
-					t.Errorf("lease released %d times, want 1", n)
+				if n, at := f.Admission.Lease.(*lease).count(), p.Servers()[0].InFlight; n != 1 || at != 0 {
+					t.Errorf("lease released %d times, %d requests in flight, want 1 and 0", n, at)
 				}
 			})
 		}
@@ -183,7 +183,7 @@ func TestClose(t *testing.T) {
 			if piece, err := s.Next(); piece != nil || !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Next() after Close = %q, %v, want net.ErrClosed", piece, err)
 			}
-			if n, idle := f.Admission.Lease.(*lease).count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+			if n, idle := f.Admission.Lease.(*lease).count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 				t.Errorf("lease released %d times, %d idle connections, want 1 and 0", n, idle)
 			}
 		})
@@ -289,7 +289,7 @@ func TestClientLeaves(t *testing.T) {
 					t.Error("the origin got more instead of the end of the connection")
 				}
 				f.Admission.Lease.(*lease).wait()
-				if n, idle := f.Admission.Lease.(*lease).count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+				if n, idle := f.Admission.Lease.(*lease).count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 					t.Errorf("lease released %d times, %d idle connections, want 1 and 0", n, idle)
 				}
 			})

@@ -4,11 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 
 	"github.com/seawall/seawall/internal/flow"
 )
@@ -103,3 +108,54 @@ func FuzzClassify(f *testing.F) {
 }
 
 var _ flow.Body = (*answer)(nil)
+
+// FuzzParseStatuses compares the set to what the list says, element by element.
+func FuzzParseStatuses(f *testing.F) {
+	for _, text := range []string{"200-399", "200,204", "200-399,404", "399-200", "100-599", "2xx", ""} {
+		f.Add(text, 200)
+	}
+	f.Fuzz(func(t *testing.T, text string, status int) {
+		s, err := parseStatuses(text)
+		if err != nil {
+			return
+		}
+		status = 100 + (status&0xffff)%500
+		want := false
+		for part := range strings.SplitSeq(text, ",") {
+			var from, to int
+			if n, _ := fmt.Sscanf(strings.TrimSpace(part), "%d-%d", &from, &to); n == 1 {
+				to = from
+			}
+			want = want || from <= status && status <= to
+		}
+		if got := s.has(status); got != want {
+			t.Errorf("%q has %d: got %v, want %v", text, status, got, want)
+		}
+	})
+}
+
+// FuzzProxyHeader has what we write of any two addresses read by another's code.
+func FuzzProxyHeader(f *testing.F) {
+	f.Add([]byte{198, 51, 100, 7}, uint16(4242), []byte{192, 0, 2, 9}, uint16(443))
+	f.Add(make([]byte, 16), uint16(0), []byte{192, 0, 2, 9}, uint16(443))
+	f.Fuzz(func(t *testing.T, client []byte, port uint16, local []byte, to uint16) {
+		from, ok := netip.AddrFromSlice(client)
+		at, ok2 := netip.AddrFromSlice(local)
+		if !ok || !ok2 {
+			return
+		}
+		q := &flow.Flow{Conn: &flow.Conn{Remote: netip.AddrPortFrom(from, port), Local: netip.AddrPortFrom(at, to)}}
+		q.Request.Client = from
+		for _, version := range []string{"v1", "v2"} {
+			b := appendProxy(nil, version, q)
+			h, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(b)))
+			if err != nil {
+				t.Fatalf("%s: %q: %v", version, b, err)
+			}
+			src, dst := h.SourceAddr.(*net.TCPAddr).AddrPort(), h.DestinationAddr.(*net.TCPAddr).AddrPort()
+			if src.Addr().Unmap() != from.Unmap() || src.Port() != port || dst.Addr().Unmap() != at.Unmap() || dst.Port() != to {
+				t.Fatalf("%s: %q was read as %v to %v, want %v:%d to %v:%d", version, b, src, dst, from, port, at, to)
+			}
+		}
+	})
+}

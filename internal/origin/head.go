@@ -78,7 +78,7 @@ func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
 			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
 		}
 	}
-	b = appendFraming(b, r, s.trailers)
+	b = appendFraming(b, r, s.trailers, p.origin.ProxyProtocol != "")
 	b = p.appendForwarding(b, f, &s)
 	b = append(b, p.cdnLoop...)
 	b = append(b, "Via: "...)
@@ -157,8 +157,9 @@ func listed(value, lower string) bool {
 	return false
 }
 
-// appendFraming appends what says where the request's content ends, and what concerns our connection.
-func appendFraming(b []byte, r *flow.Request, trailers bool) []byte {
+// appendFraming appends what says where the request's content ends, and what concerns our connection. The last request on it says so
+// (RFC 9112 §9.6), unless it asks for another protocol there.
+func appendFraming(b []byte, r *flow.Request, trailers, last bool) []byte {
 	switch {
 	case r.Length < 0:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -173,6 +174,10 @@ func appendFraming(b []byte, r *flow.Request, trailers bool) []byte {
 		b = append(b, "Connection: Upgrade, TE\r\n"...)
 	case protocol != "":
 		b = append(b, "Connection: Upgrade\r\n"...)
+	case last && trailers:
+		b = append(b, "Connection: close, TE\r\n"...)
+	case last:
+		b = append(b, "Connection: close\r\n"...)
 	case trailers:
 		b = append(b, "Connection: TE\r\n"...)
 	}

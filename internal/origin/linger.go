@@ -3,8 +3,6 @@ package origin
 import (
 	"io"
 	"time"
-
-	"github.com/seawall/seawall/internal/flow"
 )
 
 // linger ends an exchange whose request nobody waits for any more, but which the origin has been sent and may be working on: most
@@ -12,15 +10,20 @@ import (
 // the origin ends its side or another ResponseTimeout is over. Otherwise, clients that leave at once could have any number of
 // requests at work there. Leases bound the goroutines.
 func (x *exchange) linger() {
-	c, lease := x.conn, x.lease
-	x.conn, x.lease = nil, nil
-	go c.drain(time.Now().Add(x.policy.origin.ResponseTimeout), lease)
+	c, server, lease := x.conn, x.server, x.lease
+	x.conn, x.server, x.lease = nil, nil, nil
+	until := time.Now().Add(x.policy.origin.ResponseTimeout)
+	go func() {
+		c.drain(until)
+		server.health.inFlight.Add(-1)
+		if lease != nil {
+			lease.Release()
+		}
+	}()
 }
 
-func (c *conn) drain(until time.Time, lease flow.Lease) {
-	if lease != nil {
-		defer lease.Release()
-	}
+// drain tells a server that nothing more will come and waits for its end.
+func (c *conn) drain(until time.Time) {
 	defer c.close()
 	c.nc.SetDeadline(until)
 	c.closeWrite()

@@ -52,7 +52,7 @@ func TestLinger(t *testing.T) {
 				if held := time.Since(left); held != tt.held {
 					t.Errorf("the share was held for %v, want %v", held, tt.held)
 				}
-				if n := p.endpoint.idleCount(); n != 0 {
+				if n := p.servers[0].idleCount(); n != 0 {
 					t.Errorf("%d idle connections, want none", n)
 				}
 			})

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,9 +22,9 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// server is an origin on loopback that does as it is told: the n-th connection is handled by the n-th script, later ones by
+// fakeOrigin is one on loopback that does as it is told: the n-th connection is handled by the n-th script, later ones by
 // the last.
-type server struct {
+type fakeOrigin struct {
 	url      string
 	listener net.Listener
 	wait     sync.WaitGroup
@@ -33,9 +32,12 @@ type server struct {
 
 type script func(c net.Conn, r *bufio.Reader)
 
-func serve(t testing.TB, l net.Listener, scheme string, scripts ...script) *server {
+func serve(t testing.TB, l net.Listener, scheme string, scripts ...script) *fakeOrigin {
 	t.Helper()
-	s := &server{url: scheme + "://" + l.Addr().String(), listener: l}
+	s := &fakeOrigin{url: scheme + "://" + l.Addr().String(), listener: l}
+	if scheme == "unix" {
+		s.url = "unix:" + l.Addr().String()
+	}
 	s.wait.Go(func() {
 		for n := 0; ; n++ {
 			c, err := l.Accept()
@@ -60,6 +62,16 @@ func serve(t testing.TB, l net.Listener, scheme string, scripts ...script) *serv
 func loopback(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// socket listens on a Unix socket.
+func socket(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,6 +295,9 @@ var ways = []struct {
 	{"socket", func(t *testing.T, scripts ...script) (*Room, *spec.Zone) {
 		return newRoom(t), zoneOf(serve(t, loopback(t), "http", scripts...).url)
 	}},
+	{"unix", func(t *testing.T, scripts ...script) (*Room, *spec.Zone) {
+		return newRoom(t), zoneOf(serve(t, socket(t), "unix", scripts...).url)
+	}},
 	{"conn", func(t *testing.T, scripts ...script) (*Room, *spec.Zone) {
 		r := newRoom(t)
 		r.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -294,23 +309,19 @@ var ways = []struct {
 	{"tls", func(t *testing.T, scripts ...script) (*Room, *spec.Zone) {
 		s, ca := secure(t, scripts...)
 		z := zoneOf(s.url)
-		z.Origin.CA = ca
+		z.Origin.TLS.CA = ca
 		return newRoom(t), z
 	}},
 }
 
-// secure serves with TLS, by a certificate for 127.0.0.1 and example.com that the file ca holds.
-func secure(t *testing.T, scripts ...script) (s *server, ca string) {
+// secure serves with TLS, by a certificate for 127.0.0.1 and example.com, which is its own authority.
+func secure(t *testing.T, scripts ...script) (s *fakeOrigin, ca spec.PEM) {
 	t.Helper()
 	h := httptest.NewUnstartedServer(nil)
 	h.Config.ErrorLog = nil
 	h.StartTLS()
 	t.Cleanup(h.Close)
-	ca = filepath.Join(t.TempDir(), "ca.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw})
-	if err := os.WriteFile(ca, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	ca = spec.PEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
 	config := h.TLS.Clone()
 	config.NextProtos = nil
 	return serve(t, tls.NewListener(loopback(t), config), "https", scripts...), ca

@@ -11,17 +11,19 @@ import (
 // sweepEvery is the least time between two looks for connections that have been idle too long.
 const sweepEvery = time.Second
 
-// endpoint is one origin as one zone reaches it, and the connections to it that wait for work.
+// endpoint is one server as one zone reaches it: the connections to it that wait for work, and what is known of its health.
 type endpoint struct {
 	room     *Room
+	group    *group
 	settings settings
 	tls      *tls.Config
+	health   health
 
-	mu     sync.Mutex
-	idle   []*conn // the longest idle first; taken from the end, so that a lull lets the others time out
-	timer  *time.Timer
-	armed  bool
-	closed bool
+	mu      sync.Mutex
+	idle    []*conn // the longest idle first; taken from the end, so that a lull lets the others time out
+	timer   *time.Timer
+	sweepAt time.Time // when timer fires; zero if it does not
+	closed  bool
 }
 
 // get takes the connection that was used last, or returns nil.
@@ -38,35 +40,35 @@ func (e *endpoint) get() *conn {
 	return c
 }
 
-// put keeps a connection for later.
-func (e *endpoint) put(c *conn, now time.Time) {
-	c.idleSince = now
-	if !e.keep(c) {
+// put keeps a connection for later, until the time given, if no more than most wait already.
+func (e *endpoint) put(c *conn, until time.Time, most int) {
+	c.idleUntil = until
+	if !e.keep(c, most) {
 		c.close()
 	}
 }
 
-func (e *endpoint) keep(c *conn) bool {
+func (e *endpoint) keep(c *conn, most int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || len(e.idle) >= e.settings.max {
+	if e.closed || len(e.idle) >= most {
 		return false
 	}
 	e.idle = append(e.idle, c)
-	if !e.armed {
-		e.arm(e.settings.idle)
+	if e.sweepAt.IsZero() || c.idleUntil.Before(e.sweepAt) {
+		e.arm(c.idleUntil)
 	}
 	return true
 }
 
 // arm asks for a sweep; the timer keeps e alive as long as connections wait in it.
-func (e *endpoint) arm(after time.Duration) {
-	e.armed = true
-	if after = max(after, sweepEvery); e.timer == nil {
+func (e *endpoint) arm(at time.Time) {
+	e.sweepAt = at
+	if after := max(time.Until(at), sweepEvery); e.timer == nil {
 		e.timer = time.AfterFunc(after, e.sweep)
-		return
+	} else {
+		e.timer.Reset(after)
 	}
-	e.timer.Reset(after)
 }
 
 // sweep closes what has been idle too long.
@@ -76,19 +78,24 @@ func (e *endpoint) sweep() {
 	}
 }
 
-func (e *endpoint) expired(now time.Time) []*conn {
+// expired takes out the connections whose time is over. Policies differ in how long they keep one, so all are looked at.
+func (e *endpoint) expired(now time.Time) (old []*conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := 0
-	for n < len(e.idle) && now.Sub(e.idle[n].idleSince) >= e.settings.idle {
-		n++
+	rest, next := e.idle[:0], time.Time{}
+	for _, c := range e.idle {
+		if !c.idleUntil.After(now) {
+			old = append(old, c)
+			continue
+		}
+		if rest = append(rest, c); next.IsZero() || c.idleUntil.Before(next) {
+			next = c.idleUntil
+		}
 	}
-	old := append([]*conn(nil), e.idle[:n]...)
-	rest := copy(e.idle, e.idle[n:])
-	clear(e.idle[rest:])
-	e.idle = e.idle[:rest]
-	if e.armed = false; rest > 0 {
-		e.arm(e.settings.idle - now.Sub(e.idle[0].idleSince))
+	clear(e.idle[len(rest):])
+	e.idle = rest
+	if e.sweepAt = next; len(rest) > 0 {
+		e.arm(next)
 	}
 	return old
 }
@@ -107,15 +114,21 @@ func (e *endpoint) close() {
 	}
 }
 
-// dial makes a new connection, with TLS if the origin has it.
-func (e *endpoint) dial(ctx context.Context) (*conn, error) {
+// dial makes a new connection, sends first on it, and then makes it a TLS connection if the server has it.
+func (e *endpoint) dial(ctx context.Context, first []byte) (*conn, error) {
 	dial := e.room.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	nc, err := dial(ctx, "tcp", e.settings.address)
+	nc, err := dial(ctx, e.settings.network, e.settings.address)
 	if err != nil {
 		return nil, err
+	}
+	if len(first) > 0 {
+		if _, err := nc.Write(first); err != nil { // a new socket's buffer takes it at once
+			nc.Close()
+			return nil, err
+		}
 	}
 	if e.tls == nil {
 		return newConn(nc), nil

@@ -32,13 +32,14 @@ const (
 	reading
 )
 
-// newRawConn returns nil if nc is not a plain TCP connection.
+// newRawConn returns nil if nc is not a plain TCP or Unix connection.
 func newRawConn(nc net.Conn) *rawConn {
-	t, ok := nc.(*net.TCPConn)
-	if !ok {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
 		return nil
 	}
-	socket, err := t.SyscallConn()
+	socket, err := nc.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil
 	}

@@ -120,6 +120,7 @@ func (x *exchange) begin() error {
 	a.x, a.upload = x, x.upload
 	switch {
 	case r.Status == 101:
+		x.server.succeeded()
 		a.message.Stream = a
 		return nil
 	case r.Framing == h1.NoBody:

@@ -7,10 +7,13 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/sim"
 )
 
 // TestRetries has a connection in the pool that dies on its second request without an answer.
@@ -87,6 +90,103 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestAnotherServer has a first server that fails in some way, and a second that is well.
+func TestAnotherServer(t *testing.T) {
+	dies := func(c net.Conn, r *bufio.Reader) {
+		ask(r)
+		io.WriteString(c, ok)
+		ask(r)
+	}
+	type result struct {
+		Status, Attempts, Asked, Server int
+	}
+	get := func(f *flow.Flow) {}
+	post := func(f *flow.Flow) { posting(f, "hello", true) }
+	tests := []struct {
+		name    string
+		request func(f *flow.Flow)
+		retries int
+		refuse  bool // no budget for more
+		link    sim.Link
+		script  script
+		first   bool // there has been a request on a connection to the first server
+		want    result
+	}{
+		{"no connection", get, 1, false, sim.Link{Refuse: true}, always(ok), false, result{200, 1, 1, 2}},
+		{"no connection for content", post, 1, false, sim.Link{Refuse: true}, always(ok), false, result{200, 1, 1, 2}},
+		{"no connection for much content", func(f *flow.Flow) { posting(f, strings.Repeat("x", 100_000), false) }, 1, false,
+			sim.Link{Refuse: true}, always(ok), false, result{200, 1, 1, 2}},
+		{"no connection for expected content", func(f *flow.Flow) { posting(f, "hello", true).Request.Expect = true }, 1, false,
+			sim.Link{Refuse: true}, always(ok), false, result{200, 1, 1, 2}},
+		{"no connection in time", get, 1, false, sim.Link{Blackhole: true}, always(ok), false, result{200, 1, 1, 2}},
+		{"client gone meanwhile", func(f *flow.Flow) { time.AfterFunc(time.Second, f.Abort.Fire) }, 1, false,
+			sim.Link{Blackhole: true}, always(ok), false, result{499, 0, 0, 1}},
+		{"no retries", get, 0, false, sim.Link{Refuse: true}, always(ok), false, result{502, 0, 0, 1}},
+		{"no budget", get, 1, true, sim.Link{Refuse: true}, always(ok), false, result{502, 0, 1, 1}},
+		{"died at rest", get, 1, false, sim.Link{}, dies, true, result{200, 2, 1, 2}},
+		{"died at rest, content", post, 1, false, sim.Link{}, dies, false, result{200, 1, 0, 1}},
+		{"hangs up", get, 1, false, sim.Link{}, func(_ net.Conn, r *bufio.Reader) { ask(r) }, false, result{502, 1, 0, 1}},
+		{"says nothing", get, 1, false, sim.Link{}, silent(""), false, result{504, 1, 0, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, tt.script, always(ok))
+				c.zone.Origin.Retries = tt.retries
+				p := compile(t, c.room, c.zone)
+				if tt.first {
+					c.want("before", c.ask(p, 2), 1, 1, 0)
+				}
+				c.link(0, tt.link)
+				f := ordinary()
+				tt.request(f)
+				l := f.Admission.Lease.(*lease)
+				l.refuse = tt.refuse
+				p.Fetch(f)
+				if body, err := drain(f); f.Origin.Refusal == nil && (body != "ok" || err != nil) {
+					t.Errorf("body %q, %v, want ok", body, err)
+				}
+				got := result{f.Origin.Status, f.Origin.Attempts, l.attempts, 0}
+				if r := f.Origin.Refusal; r != nil {
+					got.Status = r.Status
+				}
+				for i := range p.servers {
+					if f.Origin.Address == c.address(i) {
+						got.Server = i + 1
+					}
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("result (-want +got):\n%s\nrefusal: %+v", diff, f.Origin.Refusal)
+				}
+				l.wait()
+				if s := p.Servers(); l.count() != 1 || s[0].InFlight+s[1].InFlight != 0 {
+					t.Errorf("lease released %d times, servers %+v, want once and none in flight", l.count(), s)
+				}
+			})
+		})
+	}
+}
+
+// TestEveryServerOnce: as many retries as there are servers find the only one that answers, and none is asked twice in vain.
+func TestEveryServerOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, always(ok), always(ok), always(ok), always(ok), always(ok))
+		c.zone.Origin.Retries, c.zone.Origin.Health.MaxFails = 10, 0
+		p := compile(t, c.room, c.zone)
+		for i := range p.servers {
+			c.link(i, sim.Link{Refuse: true})
+		}
+		c.want("none well", c.ask(p, 1), 0, 0, 0, 0, 0, 1)
+		for i, s := range p.Servers() {
+			if s.Failures != 1 {
+				t.Errorf("server %d failed %d times, want once", i, s.Failures)
+			}
+		}
+		c.link(3, sim.Link{})
+		c.want("one well", c.ask(p, 10), 0, 0, 0, 10, 0, 0)
+	})
+}
+
 // TestStaleConnections keeps connections that end, or say something, while they are idle: no request of any method may suffer.
 func TestStaleConnections(t *testing.T) {
 	tests := []struct {
@@ -119,7 +219,7 @@ func TestStaleConnections(t *testing.T) {
 					first := ordinary()
 					p.Fetch(first)
 					drain(first)
-					kept := p.endpoint.idle[0]
+					kept := p.servers[0].idle[0]
 					said <- true
 					<-said
 					eventually(t, "stale", kept.stale)
@@ -143,7 +243,7 @@ func TestStaleConnections(t *testing.T) {
 
 // TestUncheckedConnection has connections without a socket: only what may be repeated is sent on a used one.
 func TestUncheckedConnection(t *testing.T) {
-	room, zone := ways[1].open(t, always(ok))
+	room, zone := ways[2].open(t, always(ok))
 	p := compile(t, room, zone)
 	for _, tt := range []struct {
 		method string
@@ -157,7 +257,7 @@ func TestUncheckedConnection(t *testing.T) {
 			t.Errorf("%s: status %d, reused %v, want 200, %v", tt.method, f.Origin.Status, f.Origin.Reused, tt.reused)
 		}
 	}
-	if n := p.endpoint.idleCount(); n != 2 {
+	if n := p.servers[0].idleCount(); n != 2 {
 		t.Errorf("%d idle connections, want 2", n)
 	}
 }
@@ -181,9 +281,9 @@ func TestSecureOrigin(t *testing.T) {
 			s, ca := secure(t, always(ok))
 			z := zoneOf(s.url)
 			if tt.ca {
-				z.Origin.CA = ca
+				z.Origin.TLS.CA = ca
 			}
-			z.Origin.Insecure, z.Origin.ServerName = tt.insecure, tt.serverName
+			z.Origin.TLS.Insecure, z.Origin.TLS.ServerName = tt.insecure, tt.serverName
 			f := ordinary()
 			compile(t, newRoom(t), z).Fetch(f)
 			drain(f)
@@ -219,42 +319,19 @@ func TestRecompile(t *testing.T) {
 		t.Errorf("%d dials after the same origin was compiled again, want 1", dials)
 	}
 	z.Origin.IdleTimeout++
+	if fetch(compile(t, r, z)); dials != 1 {
+		t.Errorf("%d dials after the idle timeout changed, want 1", dials)
+	}
+	z.Origin.Servers[0].URL += "/"
 	other := compile(t, r, z)
 	if fetch(other); dials != 2 {
 		t.Errorf("%d dials after the origin's settings changed, want 2", dials)
 	}
 	r.Close()
-	if a, b := first.endpoint.idleCount(), other.endpoint.idleCount(); a+b != 0 {
+	if a, b := first.servers[0].idleCount(), other.servers[0].idleCount(); a+b != 0 {
 		t.Errorf("%d idle connections after Close, want 0", a+b)
 	}
-	if fetch(other); other.endpoint.idleCount() != 0 {
+	if fetch(other); other.servers[0].idleCount() != 0 {
 		t.Error("a connection was kept after Close")
-	}
-}
-
-func TestCompileErrors(t *testing.T) {
-	tests := []struct {
-		name                  string
-		url, ca, header, want string
-	}{
-		{"no scheme", "example.org", "", "", `origin.url: "example.org" needs a scheme, http or https`},
-		{"other scheme", "ftp://example.org", "", "", `origin.url: "ftp://example.org" needs a scheme, http or https`},
-		{"no host", "http://:80", "", "", `origin.url: "http://:80" has no host`},
-		{"path", "http://example.org/x", "", "", `origin.url: "http://example.org/x" may have nothing behind the host and port`},
-		{"user", "http://a:b@example.org", "", "", "origin.url: a user or password has no place here"},
-		{"no such file", "https://example.org", "/nonexistent.pem", "", "origin.ca: open /nonexistent.pem: no such file or directory"},
-		{"no certificate", "https://example.org", "retry_test.go", "", "origin.ca: retry_test.go has no certificate in PEM form"},
-		{"no name", "https://example.org", "", "a b", `origin.client_header: "a b" cannot carry an address; use a field of its own, such as X-Real-IP`},
-		{"taken name", "https://example.org", "", "Host", `origin.client_header: "Host" cannot carry an address; use a field of its own, such as X-Real-IP`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			z := zoneOf(tt.url)
-			z.Origin.CA, z.Origin.ClientHeader = tt.ca, tt.header
-			_, err := newRoom(t).Compile(z)
-			if err == nil || err.Error() != tt.want {
-				t.Errorf("error %v, want %s", err, tt.want)
-			}
-		})
 	}
 }

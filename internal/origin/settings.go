@@ -7,68 +7,111 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"strings"
-	"time"
 
-	"github.com/seawall/seawall/h1"
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// maxIdle bounds a pool whose zone has no bound of concurrent requests.
-const maxIdle = 256
+const (
+	maxServers = 256
+	maxWeight  = 256
+	maxPath    = 107 // bytes of a Unix socket's path on Linux, unix(7)
+)
 
-// settings are what makes connections interchangeable. Zones never share them: a confused connection of one zone must not
-// answer another.
+// settings are what makes connections to a server interchangeable, and what is known of the server still true. Zones never share them:
+// a confused connection of one zone must not answer another.
 type settings struct {
-	zone, authority, address string
-	secure                   bool
-	serverName, ca           string // ca is the PEM text, so that a renewed file counts as a change
-	insecure                 bool
-	idle                     time.Duration
-	max                      int
+	zone, url        string
+	network, address string // as for net.Dial
+	secure           bool
+	serverName       string
+	tls              spec.TLS // whole, so that a renewed file counts as a change; nothing if not secure
+	proxy            string   // the version of the PROXY protocol
 }
 
-// read checks a zone's origin and reads its files.
-func read(z *spec.Zone) (settings, error) {
+// member is a server as it was read.
+type member struct {
+	settings  settings
+	authority string
+	tls       *tls.Config // nil for cleartext
+}
+
+// readServers checks a zone's servers.
+func readServers(z *spec.Zone) ([]member, error) {
 	o := &z.Origin
-	if len(o.Servers) != 1 {
-		return settings{}, errors.New("origin.servers: want one")
+	switch n := len(o.Servers); {
+	case n == 0:
+		return nil, errors.New("origin.servers: want at least one")
+	case n > maxServers:
+		return nil, fmt.Errorf("origin.servers: %d are too many: want %d at most", n, maxServers)
 	}
-	server := o.Servers[0]
-	s := settings{zone: z.Name, insecure: o.TLS.Insecure, idle: o.IdleTimeout, max: z.Budget.Concurrent}
-	if s.max <= 0 {
-		s.max = maxIdle
+	if _, err := tlsConfig("origin.tls", &o.TLS); err != nil {
+		return nil, err
 	}
-	if err := s.locate(server.URL); err != nil {
-		return s, fmt.Errorf("origin.url: %w", err)
-	}
-	if o.TLS.ServerName != "" {
-		s.serverName = o.TLS.ServerName
-	}
-	if s.ca = string(o.TLS.CA); s.ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.ca)) {
-		return s, errors.New("origin.tls.ca: holds no certificate in PEM form")
-	}
-	if o.ClientHeader != "" && (!h1.ValidToken(o.ClientHeader) || classify(o.ClientHeader) == hop) {
-		return s, fmt.Errorf("origin.client_header: %q cannot carry an address; use a field of its own, such as X-Real-IP", o.ClientHeader)
-	}
-	for _, t := range []struct {
-		key   string
-		value time.Duration
-	}{
-		{"connect_timeout", o.ConnectTimeout},
-		{"response_timeout", o.ResponseTimeout},
-		{"stall_timeout", o.StallTimeout},
-		{"idle_timeout", o.IdleTimeout},
-	} {
-		if t.value <= 0 {
-			return s, fmt.Errorf("origin.%s: %v is not a positive duration", t.key, t.value)
+	members := make([]member, 0, len(o.Servers))
+	known := make(map[settings]int)
+	working := 0
+	for i := range o.Servers {
+		m, err := readServer(z, i)
+		if err != nil {
+			return nil, err
 		}
+		same := m.settings
+		same.url = "" // which may name one address in several ways
+		if twin, ok := known[same]; ok {
+			return nil, fmt.Errorf("origin.servers[%d].url: %q is servers[%d] already: give that a higher weight", i, o.Servers[i].URL, twin)
+		}
+		known[same] = i
+		members = append(members, m)
+		working += o.Servers[i].Weight
 	}
-	return s, nil
+	if working == 0 {
+		return nil, errors.New("origin.servers: all have weight 0, which is no work: want at least one with a weight from 1 to 256")
+	}
+	return members, nil
 }
 
-// locate takes the origin's URL apart.
-func (s *settings) locate(text string) error {
+// readServer checks the i-th of a zone's servers.
+func readServer(z *spec.Zone, i int) (m member, err error) {
+	server := &z.Origin.Servers[i]
+	key := fmt.Sprintf("origin.servers[%d]", i)
+	if server.Weight < 0 || server.Weight > maxWeight {
+		return m, fmt.Errorf("%s.weight: %d is out of bounds: want 1 to %d, or 0 for no work", key, server.Weight, maxWeight)
+	}
+	m.settings = settings{zone: z.Name, url: server.URL, proxy: z.Origin.ProxyProtocol}
+	if err := m.locate(server.URL); err != nil {
+		return m, fmt.Errorf("%s.url: %w", key, err)
+	}
+	if !m.settings.secure {
+		if server.TLS != nil {
+			return m, fmt.Errorf("%s.tls: %q is not asked over TLS: want an https URL, or no tls here", key, server.URL)
+		}
+		return m, nil
+	}
+	m.settings.tls, key = z.Origin.TLS, "origin.tls"
+	if server.TLS != nil {
+		m.settings.tls, key = *server.TLS, fmt.Sprintf("origin.servers[%d].tls", i)
+	}
+	if m.tls, err = tlsConfig(key, &m.settings.tls); err != nil {
+		return m, err
+	}
+	if m.tls.ServerName == "" {
+		m.tls.ServerName = m.settings.serverName
+	}
+	return m, nil
+}
+
+// locate takes a server's URL apart.
+func (m *member) locate(text string) error {
+	s := &m.settings
+	if name, ok := strings.CutPrefix(text, "unix:"); ok {
+		if !path.IsAbs(name) || len(name) > maxPath || strings.ContainsRune(name, 0) {
+			return fmt.Errorf("%q does not name a socket: want an absolute path of at most %d bytes, such as unix:/run/app.sock", text, maxPath)
+		}
+		s.network, s.address, m.authority = "unix", path.Clean(name), "localhost"
+		return nil
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return err
@@ -80,7 +123,7 @@ func (s *settings) locate(text string) error {
 	case u.Scheme == "https" && port == "":
 		port = "443"
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%q needs a scheme, http or https", text)
+		return fmt.Errorf("%q has no scheme that is spoken here: want http://host, https://host or unix:/path", text)
 	}
 	switch {
 	case u.Hostname() == "":
@@ -91,27 +134,39 @@ func (s *settings) locate(text string) error {
 		return fmt.Errorf("%q may have nothing behind the host and port", text)
 	}
 	s.secure = u.Scheme == "https"
-	s.authority = u.Host
-	s.address = net.JoinHostPort(u.Hostname(), port)
+	s.network, s.address = "tcp", net.JoinHostPort(u.Hostname(), port)
 	s.serverName = strings.TrimSuffix(u.Hostname(), ".")
+	m.authority = u.Host
 	return nil
 }
 
-// config is how the origin's certificate is verified; nil for a cleartext origin.
-func (s *settings) config() *tls.Config {
-	if !s.secure {
-		return nil
-	}
+// tlsConfig is how a server's certificate is verified and what the server is shown. key is where t stands.
+func tlsConfig(key string, t *spec.TLS) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		NextProtos:         []string{"http/1.1"},
-		ServerName:         s.serverName,
-		InsecureSkipVerify: s.insecure,
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.Insecure,
 		ClientSessionCache: tls.NewLRUClientSessionCache(16),
 	}
-	if s.ca != "" {
+	if t.CA != "" {
 		c.RootCAs = x509.NewCertPool()
-		c.RootCAs.AppendCertsFromPEM([]byte(s.ca))
+		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
+			return nil, fmt.Errorf("%s.ca: holds no certificate in PEM form", key)
+		}
 	}
-	return c
+	switch {
+	case t.Certificate == "" && t.Key == "":
+		return c, nil
+	case t.Key == "":
+		return nil, fmt.Errorf("%s.key: missing: want the private key of %s.certificate, in PEM form", key, key)
+	case t.Certificate == "":
+		return nil, fmt.Errorf("%s.certificate: missing: want the certificate of %s.key, in PEM form", key, key)
+	}
+	pair, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key))
+	if err != nil {
+		return nil, fmt.Errorf("%s.certificate: want a certificate and its private key, in PEM form: %w", key, err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
 }

@@ -158,10 +158,32 @@ func TestIdleTimeout(t *testing.T) {
 			fetch(true)
 		}
 		time.Sleep(42 * time.Second)
-		if n := p.endpoint.idleCount(); n != 0 {
+		if n := p.servers[0].idleCount(); n != 0 {
 			t.Errorf("%d idle connections after the idle timeout, want 0", n)
 		}
 		fetch(false)
+	})
+}
+
+// TestIdleTimeoutsDiffer where a policy takes the place of another.
+func TestIdleTimeoutsDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, zone := simulate(t, sim.Link{}, always(ok))
+		p := compile(t, room, zone)
+		for _, idle := range []time.Duration{40 * time.Second, 10 * time.Second, 20 * time.Second} {
+			c, err := p.servers[0].dial(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.servers[0].put(c, time.Now().Add(idle), p.maxIdle)
+		}
+		for _, want := range []int{3, 2, 1, 1, 0} {
+			if n := p.servers[0].idleCount(); n != want {
+				t.Errorf("%d idle connections, want %d", n, want)
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+		}
 	})
 }
 
@@ -173,16 +195,16 @@ func TestPoolBound(t *testing.T) {
 		p := compile(t, room, zone)
 		var conns []*conn
 		for range 4 {
-			c, err := p.endpoint.dial(t.Context())
+			c, err := p.servers[0].dial(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			conns = append(conns, c)
 		}
 		for _, c := range conns {
-			p.endpoint.put(c, time.Now())
+			p.servers[0].put(c, time.Now().Add(time.Minute), p.maxIdle)
 		}
-		if n := p.endpoint.idleCount(); n != 2 {
+		if n := p.servers[0].idleCount(); n != 2 {
 			t.Errorf("%d idle connections, want 2", n)
 		}
 	})
@@ -221,11 +243,12 @@ func TestInterruptedConnection(t *testing.T) {
 		if body, err := drain(g); body != "ok" || err != nil || !g.Origin.Reused {
 			t.Errorf("body %q, %v, reused %v, want ok on the same connection", body, err, g.Origin.Reused)
 		}
-		c := p.endpoint.get()
+		c := p.servers[0].get()
 		c.Interrupt()
 		x := newExchange()
 		x.policy, x.flow, x.conn = p, ordinary(), c
-		if x.over(true); p.endpoint.idleCount() != 0 {
+		x.goTo(&p.servers[0])
+		if x.over(true); p.servers[0].idleCount() != 0 {
 			t.Error("an interrupted connection was kept")
 		}
 	})

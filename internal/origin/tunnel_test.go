@@ -103,7 +103,7 @@ func TestTunnel(t *testing.T) {
 					t.Errorf("%q, %+v, want hello world bye with 5 bytes sent and 15 received", got, c)
 				}
 			}
-			if n, idle := l.count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+			if n, idle := l.count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 				t.Errorf("the tunnel's lease released %d times, %d idle connections, want 1 and 0", n, idle)
 			}
 			if p.Tunnel(f); f.Origin.Tunnel.Err == nil {
@@ -162,7 +162,7 @@ func TestTunnelNotTaken(t *testing.T) {
 	_, l := upgrading(t, f)
 	p.Fetch(f)
 	f.Origin.Message.Stream.Close()
-	if n, idle := l.count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+	if n, idle := l.count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 		t.Errorf("the tunnel's lease released %d times, %d idle connections, want 1 and 0", n, idle)
 	}
 }

@@ -131,7 +131,7 @@ func TestEarlyResponse(t *testing.T) {
 				if f.Origin.Status != 413 || body != "big" || err != nil {
 					t.Errorf("status %d, body %q, %v, want 413 and big", f.Origin.Status, body, err)
 				}
-				if n, idle := f.Admission.Lease.(*lease).count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+				if n, idle := f.Admission.Lease.(*lease).count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 					t.Errorf("lease released %d times, %d idle connections, want 1 and 0", n, idle)
 				}
 			})
@@ -193,7 +193,7 @@ func TestUploadBreaksOff(t *testing.T) {
 				t.Errorf("Next() after the client broke off: %v, want bodyError", err)
 			}
 			s.Close()
-			if n, idle := f.Admission.Lease.(*lease).count(), p.endpoint.idleCount(); n != 1 || idle != 0 {
+			if n, idle := f.Admission.Lease.(*lease).count(), p.servers[0].idleCount(); n != 1 || idle != 0 {
 				t.Errorf("lease released %d times, %d idle connections, want 1 and 0", n, idle)
 			}
 		})
