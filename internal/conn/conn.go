@@ -2,6 +2,7 @@ package conn
 
 import (
 	"io"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ type Conn struct {
 	t       transport // what the session speaks through: wire, or what is inside it
 	session flow.Session
 	abort   flow.Abort
+	counted bool // among its source's
 
 	state   atomic.Uint64 // phase, and since when its patience runs
 	in, out pace
@@ -228,8 +230,46 @@ func (c *Conn) close(faulty bool) {
 	if !faulty {
 		c.give()
 	}
-	c.room.sources.leave(c.info.Remote.Addr())
+	if c.counted {
+		c.room.sources.leave(c.info.Remote.Addr())
+	}
 	c.room.table.remove(c)
+}
+
+// identify reads the PROXY protocol header with which a proxy begins. The client that it names takes the proxy's place; a connection
+// of the proxy's own stays what it is, and is under no cap but the node's.
+func (c *Conn) identify() bool {
+	var h proxyHeader
+	var source, destination netip.AddrPort
+	err := h.readFrom(c.wire)
+	if err == nil {
+		source, destination, err = h.addresses()
+	}
+	switch {
+	case err != nil:
+		// Who leaves without a word has only seen whether we listen, and the sweeper counts for itself.
+		if h.size > 0 && c.phase() != expired {
+			if n := c.refuse(ProxyHeader); n&(n-1) == 0 { // ever more seldom
+				c.room.Log.Warn("refused a connection for its PROXY protocol header", "proxy", c.info.Remote.Addr(), "error", err, "count", n)
+			}
+		}
+		return false
+	case !source.IsValid():
+		return true
+	case c.room.denied.Load().Contains(source.Addr()):
+		c.refuse(Denied)
+	case !c.room.sources.enter(source.Addr(), c.room.limits.PerSource):
+		c.refuse(SourceFull)
+		return false
+	}
+	c.info.Remote, c.info.Local, c.counted = source, destination, true
+	return true
+}
+
+// refuse lets the connection end in a reset, and returns how many had this cause.
+func (c *Conn) refuse(cause Cause) int64 {
+	c.next = flow.Reset
+	return c.room.refused[cause].Add(1)
 }
 
 // secure shakes hands, and gives the first head its own time.

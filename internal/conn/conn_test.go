@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -158,6 +159,29 @@ func TestSourceCap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDeny wants connections from the list to be turned away, as long as it is on the list.
+func TestDeny(t *testing.T) {
+	simulated(t, options{}, func(w *world) {
+		greeted := func(from string) {
+			t.Helper()
+			c, err := w.dial(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.send(c, "get 1\n")
+			w.wantText(c, "1:0")
+		}
+		w.room.Deny([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8::/32")})
+		w.wantTurnedAway(w.dial("198.51.100.7"))
+		w.wantTurnedAway(w.dial("::ffff:198.51.100.7"))
+		w.wantTurnedAway(w.dial("2001:db8::1"))
+		greeted("198.51.101.7")
+		w.room.Deny(nil)
+		greeted("198.51.100.7")
+		w.wantRefused(Denied, 3)
+	})
 }
 
 // TestTurnedAwayByReset wants a cap to cost us no closing handshake.
@@ -332,6 +356,9 @@ func TestShutdown(t *testing.T) {
 	}
 	everyWay(t, options{play: late}, func(w *world) {
 		silent, rest, busy := w.connect(), w.connect(), w.connect()
+		if s := w.room.Stats(); s.Draining || w.room.Draining() {
+			w.Errorf("draining before shutdown: got %t and %t", s.Draining, w.room.Draining())
+		}
 		w.send(rest, "get 1\n")
 		w.wantText(rest, "1:0")
 		w.send(busy, "ask\n")
@@ -340,6 +367,9 @@ func TestShutdown(t *testing.T) {
 		go func() { down <- w.room.Shutdown(context.Background()) }()
 		w.wantEnd(rest, "")
 		w.wantEnd(silent, "")
+		if s := w.room.Stats(); !s.Draining || !w.room.Draining() {
+			w.Errorf("draining: got %t and %t, want true", s.Draining, w.room.Draining())
+		}
 		select {
 		case err := <-down:
 			w.Fatalf("shutdown did not wait for a request: %v", err)

@@ -70,6 +70,24 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestCutAsBytesArrive lets bytes of a head arrive after the sweeper has decided to cut its connection, and before that has taken
+// effect: the client is told all the same.
+func TestCutAsBytesArrive(t *testing.T) {
+	everyWay(t, options{}, func(w *world) {
+		c := w.connect()
+		w.send(c, "get")
+		w.settle(func() (cut bool) {
+			w.room.table.each(func(c *Conn) {
+				p, since := c.since()
+				cut = p == head && c.expire(p, since)
+			})
+			return cut
+		})
+		w.send(c, " ")
+		w.wantEnd(c, "timeout")
+	})
+}
+
 // trickle sends text again and again until the connection ends.
 func (w *world) trickle(c net.Conn, text string, every time.Duration) {
 	var sending sync.WaitGroup

@@ -30,9 +30,10 @@ import (
 // patience bounds every wait of a test over the kernel's network.
 const patience = 10 * time.Second
 
-// lines is a protocol of lines: "get N" is answered at once with N bytes, anything else by fulfil, which may read more if the line
-// begins with "body", "tunnel" or "upload".
+// lines is a protocol of lines: "get N" is answered at once with N bytes, "who" with the connection's addresses, anything else by
+// fulfil, which may read more if the line begins with "body", "tunnel" or "upload".
 type lines struct {
+	info   *flow.Conn
 	stream flow.Stream
 	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
 	line   string
@@ -51,6 +52,9 @@ func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 		switch {
 		case l.line == "panic":
 			panic(l.line)
+		case l.line == "who":
+			out.Head = fmt.Appendf(out.Head, "%v to %v.", l.info.Remote, l.info.Local)
+			continue
 		case !ok:
 			return used, flow.Wait
 		}
@@ -110,6 +114,7 @@ type world struct {
 
 type options struct {
 	limits func(*spec.Connections)
+	proxy  string // a prefix whose connections begin with a PROXY protocol header
 	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
 	play   func(w *world, s flow.Stream, out *flow.Output) flow.Next // fulfil, for tests that follow it
 	wrap   func(net.Listener) net.Listener
@@ -140,6 +145,9 @@ func newWorld(t *testing.T, o options) *world {
 	if o.limits != nil {
 		o.limits(&node.Connections)
 	}
+	if o.proxy != "" {
+		node.ProxyProtocol = []netip.Prefix{netip.MustParsePrefix(o.proxy)}
+	}
 	w := &world{T: t, log: new(bytes.Buffer), began: make(chan bool), proceed: make(chan bool)}
 	switch {
 	case o.play != nil:
@@ -148,8 +156,8 @@ func newWorld(t *testing.T, o options) *world {
 		o.fulfil = say
 	}
 	w.room = New(&node, Options{
-		Open: func(_ *flow.Conn, s flow.Stream) flow.Session {
-			return &lines{stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
+		Open: func(info *flow.Conn, s flow.Stream) flow.Session {
+			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
 		},
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})

@@ -48,7 +48,7 @@ func converse(t *testing.T, in, pieces []byte) string {
 		in = in[n:]
 	}
 	send(in)
-	w.room.table.each(func(c *Conn) { c.wire.interrupt() })
+	w.room.table.each(func(c *Conn) { c.wire.interruptRead() })
 	synctest.Wait()
 	near.Close()
 	if open := w.room.Stats().Open; open != 0 {

@@ -61,21 +61,28 @@ const (
 	acceptPauseMost = time.Second
 )
 
-// accept holds the caps: a connection beyond them is reset before anything is built for it.
+// accept holds the deny list and the caps: a connection on the list or beyond a cap is reset before anything is built for it. A proxy's connections are counted by
+// their client, once that is known.
 func (r *Room) accept(nc net.Conn, secure Handshake) {
 	remote := addrPort(nc.RemoteAddr())
+	if r.denied.Load().Contains(remote.Addr()) {
+		r.refuse(nc, Denied)
+		return
+	}
 	if int(r.table.open.Load()) >= r.limits.Max {
 		r.refuse(nc, NodeFull)
 		return
 	}
-	if !r.sources.enter(remote.Addr(), r.limits.PerSource) {
+	proxied := r.proxies.Contains(remote.Addr())
+	if !proxied && !r.sources.enter(remote.Addr(), r.limits.PerSource) {
 		r.refuse(nc, SourceFull)
 		return
 	}
 	c := &Conn{
-		room: r,
-		info: flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
-		from: r.clock(time.Now()),
+		room:    r,
+		info:    flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
+		from:    r.clock(time.Now()),
+		counted: !proxied,
 	}
 	c.wire = newTransport(nc, c)
 	c.t = c.wire
@@ -85,7 +92,7 @@ func (r *Room) accept(nc net.Conn, secure Handshake) {
 		c.expire(fresh, c.from)
 		c.wire.interrupt()
 	}
-	go c.serve(secure)
+	go c.serve(proxied, secure)
 }
 
 func (r *Room) refuse(nc net.Conn, cause Cause) {
@@ -95,10 +102,15 @@ func (r *Room) refuse(nc net.Conn, cause Cause) {
 
 // reset closes nc so that the peer is told at once and no state lingers here.
 func reset(nc net.Conn) {
+	forget(nc)
+	nc.Close()
+}
+
+// forget makes nc's close a reset.
+func forget(nc net.Conn) {
 	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
 		_ = l.SetLinger(0)
 	}
-	nc.Close()
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -113,8 +125,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// serve drives one connection from its handshake to its end. A fault in our own code costs that connection, never the node.
-func (c *Conn) serve(secure Handshake) {
+// serve drives one connection from its first byte to its end. A fault in our own code costs that connection, never the node.
+func (c *Conn) serve(proxied bool, secure Handshake) {
 	defer func() {
 		fault := recover()
 		if fault != nil {
@@ -122,7 +134,7 @@ func (c *Conn) serve(secure Handshake) {
 		}
 		c.close(fault != nil)
 	}()
-	if secure != nil && !c.secure(secure) {
+	if proxied && !c.identify() || secure != nil && !c.secure(secure) {
 		return
 	}
 	c.session = c.room.Open(&c.info, c)

@@ -1,10 +1,10 @@
 // Package conn owns the clients' connections: it listens, accepts, bounds and times them, and drives a protocol's
 // [flow.Session] over each.
 //
-// It learns who connects, and writes [flow.Conn] (with hello, which it lets shake hands first). Everything is bounded: the
-// connections of the node and of each source, the time for a handshake and a head, the rate of a body and of its reader, the
-// buffers, which are given back while a connection waits. It fails by closing: a connection over a cap is reset before anything is
-// built for it; one that breaks a deadline is cut.
+// It learns who connects, if need be from a listed proxy's PROXY protocol header, and writes [flow.Conn] (with hello, which it lets
+// shake hands first). Everything is bounded: the connections of the node and of each source, the time for a header, a handshake and a
+// head, the rate of a body and of its reader, the buffers, which are given back while a connection waits. It fails by closing: a
+// connection from who is denied or over a cap is reset before anything is built for it; one that breaks a deadline is cut.
 //
 // A goroutine drives each connection. On TCP it stays inside one [syscall.RawConn] Read call for the whole keep-alive loop, so
 // that readiness is armed once and a parked connection holds no buffer.
@@ -16,6 +16,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
 )
 
 // Handshake secures a connection and writes what it learned to info.
@@ -41,7 +43,9 @@ type Options struct {
 
 // Room is all of a node's client connections.
 type Room struct {
-	limits spec.Connections
+	limits  spec.Connections
+	denied  atomic.Pointer[prefixes.Set]
+	proxies *prefixes.Set // whose connections begin with a PROXY protocol header; nil for nobody's
 	Options
 	epoch time.Time     // of the room's clock
 	every time.Duration // sweepEvery
@@ -77,17 +81,40 @@ func New(node *spec.Node, o Options) *Room {
 		listeners: make(map[net.Listener]struct{}),
 		stop:      make(chan struct{}),
 	}
+	r.Deny(node.Deny)
+	if len(node.ProxyProtocol) > 0 {
+		r.proxies = prefixes.Compile(node.ProxyProtocol)
+	}
 	r.shards.Store(uint32(binary.NativeEndian.Uint64(seed[:])))
 	return r
 }
+
+// Deny resets new connections from these prefixes as soon as they are accepted, and no others any more. Those that are open stay.
+func (r *Room) Deny(sources []netip.Prefix) {
+	var denied *prefixes.Set
+	if len(sources) > 0 {
+		denied = prefixes.Compile(sources)
+	}
+	r.denied.Store(denied)
+}
+
+// DeniedBy is the prefix that keeps an address from connecting, if there is one.
+func (r *Room) DeniedBy(address netip.Addr) (netip.Prefix, bool) {
+	return r.denied.Load().Match(address)
+}
+
+// SourceOpen is how many connections an address's source has.
+func (r *Room) SourceOpen(address netip.Addr) int { return r.sources.open(address) }
 
 // Cause is why a connection was refused or cut.
 type Cause uint8
 
 // The causes, as metrics name them.
 const (
-	NodeFull Cause = iota
+	Denied Cause = iota
+	NodeFull
 	SourceFull
+	ProxyHeader
 	HandshakeFailed
 	HeadSlow
 	BodySlow
@@ -97,24 +124,33 @@ const (
 
 // String is the cause's name in metrics.
 func (c Cause) String() string {
-	return [...]string{"node-full", "source-full", "handshake-failed", "head-slow", "body-slow", "reader-slow"}[c]
+	return [...]string{"denied", "node-full", "source-full", "proxy-header", "handshake-failed", "head-slow", "body-slow", "reader-slow"}[c]
 }
 
 // Stats is a picture of the room. Faults are panics that cost one connection each.
 type Stats struct {
-	Open    int
-	Faults  int64
-	Refused map[Cause]int64
+	Open     int
+	Draining bool
+	Faults   int64
+	Refused  map[Cause]int64
 }
 
 // Stats counts the connections that are open, and those that were refused or cut since the start.
 func (r *Room) Stats() Stats {
-	s := Stats{Open: int(r.table.open.Load()), Faults: r.faults.Load(), Refused: make(map[Cause]int64, causes)}
+	s := Stats{
+		Open:     int(r.table.open.Load()),
+		Draining: r.Draining(),
+		Faults:   r.faults.Load(),
+		Refused:  make(map[Cause]int64, causes),
+	}
 	for c := range r.refused {
 		s.Refused[Cause(c)] = r.refused[c].Load()
 	}
 	return s
 }
+
+// Draining tells whether Shutdown has begun.
+func (r *Room) Draining() bool { return r.draining.Load() }
 
 // Shutdown stops listening, lets requests in progress finish for as long as ctx allows, closes what is idle at once and the rest
 // at the end. It returns ctx's error if connections had to be cut.

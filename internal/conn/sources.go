@@ -57,3 +57,12 @@ func (s *sources) leave(addr netip.Addr) {
 		delete(shard.count, source)
 	}
 }
+
+// open is how many connections addr's source has.
+func (s *sources) open(addr netip.Addr) int {
+	source := prefixes.Source(addr)
+	shard := s.shard(source)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	return shard.count[source]
+}

@@ -83,16 +83,21 @@ func (t *plain) tryRead(p []byte) (int, error) {
 	return n, nil
 }
 
+// Read implements [net.Conn], for a handshake.
+func (t *plain) Read(p []byte) (int, error) {
+	if len(t.ahead) > 0 {
+		return t.tryRead(p)
+	}
+	return t.Conn.Read(p)
+}
+
 func (t *plain) read(p []byte) (int, error) {
 	if t.inside {
 		return 0, errInside
 	}
-	if len(t.ahead) > 0 {
-		return t.tryRead(p)
-	}
 	in := &t.c.in
 	in.begin(t.c.now(), in.moved.Load())
-	n, err := t.Conn.Read(p)
+	n, err := t.Read(p)
 	in.moved.Add(int64(n))
 	in.end(t.c.now())
 	return n, err
@@ -123,13 +128,8 @@ func (t *plain) unacked() int64        { return 0 }
 func (t *plain) interrupt()            { t.SetDeadline(past()) }
 func (t *plain) interruptRead()        { t.SetReadDeadline(past()) }
 func (t *plain) allow(d time.Duration) { t.SetDeadline(time.Now().Add(d)) }
+func (t *plain) forget()               { forget(t.Conn) }
 func (t *plain) close()                { t.Close() }
-
-func (t *plain) forget() {
-	if l, ok := t.Conn.(interface{ SetLinger(int) error }); ok {
-		_ = l.SetLinger(0)
-	}
-}
 
 func (t *plain) gone() bool {
 	g, ok := t.Conn.(interface{ PeerGone() bool })
@@ -137,7 +137,7 @@ func (t *plain) gone() bool {
 }
 
 func (t *plain) secure(handshake Handshake) (transport, error) {
-	inside, err := handshake(t.Conn, &t.c.info)
+	inside, err := handshake(t, &t.c.info)
 	if err != nil {
 		return nil, err
 	}
