@@ -57,6 +57,8 @@ type Entry struct {
 	Referer string `json:"referer,omitempty"`
 	Agent   string `json:"agent,omitempty"`
 	Error   string `json:"error,omitempty"`
+
+	Sample int `json:"sample,omitempty"` // where the log has one in so many requests like this, how many; 0 where it has all
 }
 
 // Parse reads a line.

@@ -40,6 +40,9 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, c *clock) []byte {
 	if f.Response.Err != nil {
 		b = appendText(b, `,"error":"`, f.Response.Err.Error(), maxText)
 	}
+	if r.sample > 1 && ordinary(f) {
+		b = r.appendSample(b, &q.ID)
+	}
 	return append(b, '}', '\n')
 }
 

@@ -29,6 +29,7 @@ var newline = []byte{'\n'}
 type logger struct {
 	room   *Room
 	path   string
+	cut    cut
 	max    int64 // bytes of the file, 0 for no bound
 	events *slog.Logger
 	lost   atomic.Int64 // lines
@@ -52,16 +53,22 @@ func newLogger(r *Room, s spec.Log, events *slog.Logger) (*logger, error) {
 		return nil, err
 	}
 	l := &logger{
-		room: r, path: s.Path, max: int64(s.MaxSize), events: events, out: out, size: size,
+		room: r, path: s.Path, cut: newCut(&s), max: int64(s.MaxSize), events: events, out: out, size: size,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if s.Path == standardOutput {
+		l.max = 0
 	}
 	go l.run()
 	return l, nil
 }
 
+// standardOutput as a path is no file.
+const standardOutput = "-"
+
 // openLog opens the log to append to it, and returns its present size; 0 if it is no regular file, which is never begun anew.
 func openLog(path string) (out io.WriteCloser, size int64, err error) {
-	if path == "-" {
+	if path == standardOutput {
 		return keepOpen{os.Stdout}, 0, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
@@ -120,7 +127,7 @@ func (l *logger) drain() {
 			if lost > 0 {
 				l.lose(lost, "is written too slowly", nil)
 			}
-			l.write(l.buffer)
+			l.write(l.cut.lines(l.buffer))
 		}
 	}
 }
@@ -176,7 +183,12 @@ func (l *logger) lose(lines int, why string, err error) {
 func (l *logger) reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.replace()
+	select {
+	case <-l.stop: // close would not come again
+		return nil
+	default:
+		return l.replace()
+	}
 }
 
 // replace opens the file anew. It is called with mu held.

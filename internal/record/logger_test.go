@@ -19,8 +19,13 @@ import (
 // logging makes a room that logs to path, and a policy of it. What it reports goes to events.
 func logging(t *testing.T, path string, events *bytes.Buffer) (*Room, *Policy) {
 	t.Helper()
+	return loggingAs(t, spec.Log{Path: path, Sample: 1}, events)
+}
+
+func loggingAs(t *testing.T, log spec.Log, events *bytes.Buffer) (*Room, *Policy) {
+	t.Helper()
 	node := spec.DefaultNode()
-	node.Log = spec.Log{Path: path}
+	node.Log = log
 	r, err := New(&node, slog.New(slog.NewTextHandler(events, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +128,59 @@ func TestLogHurries(t *testing.T) {
 	})
 }
 
+// TestLogClosed opens its file no more.
+func TestLogClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	r, _ := logging(t, path, new(bytes.Buffer))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reopen(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file after Reopen: got %v, want none", err)
+	}
+}
+
+// TestLogToStandardOutput neither closes it, nor takes it for a file of that name.
+func TestLogToStandardOutput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("-", []byte("a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, p := loggingAs(t, spec.Log{Path: "-", Sample: 1, MaxSize: 1}, new(bytes.Buffer))
+	if err := r.Reopen(); err != nil {
+		t.Error(err)
+	}
+	r.log.mu.Lock()
+	if want := (keepOpen{os.Stdout}); r.log.out != want {
+		t.Errorf("writes to %v, want %v", r.log.out, want)
+	}
+	var out bytes.Buffer
+	r.log.out = keepOpen{&out}
+	r.log.mu.Unlock()
+	for i := range 3 {
+		add(p, 10*i, 10)
+		r.log.drain()
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(out.String(), "\n"); got != 30 || !strings.HasSuffix(out.String(), "}\n") {
+		t.Errorf("got %d lines, want 30", got)
+	}
+	if _, err := os.Stdout.Stat(); err != nil {
+		t.Errorf("standard output was closed: %v", err)
+	}
+	if text, err := os.ReadFile("-"); err != nil || string(text) != "a file\n" {
+		t.Errorf("the file: got %q, %v", text, err)
+	}
+}
+
 func TestLogReopens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "access.log")
@@ -155,7 +213,7 @@ func TestLogReopens(t *testing.T) {
 // TestLogRotates keeps two files of bounded size, between which no line is lost.
 func TestLogRotates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.log")
-	node := spec.Node{Log: spec.Log{Path: path, MaxSize: 1}}
+	node := spec.Node{Log: spec.Log{Path: path, Sample: 1, MaxSize: 1}}
 	r, err := New(&node, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +357,7 @@ func TestTornLine(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Run("a log that can't be opened", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "none", "access.log")
-		node := spec.Node{Log: spec.Log{Path: path}}
+		node := spec.Node{Log: spec.Log{Path: path, Sample: 1}}
 		_, err := New(&node, slog.New(slog.DiscardHandler))
 		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got error %v, want one that names %s", err, path)
@@ -311,13 +369,15 @@ func TestNew(t *testing.T) {
 			t.Errorf("got %v and %d lost", err, r.Lost())
 		}
 	})
-	t.Run("standard output", func(t *testing.T) {
-		r, _ := logging(t, "-", &bytes.Buffer{})
-		if err := errors.Join(r.Reopen(), r.Close()); err != nil {
-			t.Error(err)
+	t.Run("a log that is not valid", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "access.log")
+		node := spec.Node{Log: spec.Log{Path: path, Sample: 1, Fields: []string{"colour"}}}
+		_, err := New(&node, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), "log.fields") {
+			t.Errorf("got error %v, want one that names log.fields", err)
 		}
-		if _, err := os.Stdout.Stat(); err != nil {
-			t.Errorf("standard output was closed: %v", err)
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file: got %v, want none", err)
 		}
 	})
 	t.Run("memory is what was asked for", func(t *testing.T) {

@@ -2,8 +2,9 @@
 // and what metrics count.
 //
 // It learns the whole flow and writes nothing of it. Lines lie in rings of fixed size, one for each shard; the log's writer follows
-// behind. Memory is bounded by the rings, and a line by limits on each text in it. It fails by forgetting: a log that can't be
-// written as fast as requests come, or at all, loses lines, which are counted, and never makes a request wait.
+// behind, and writes those lines, and those members of a line, that the operator wants. Memory is bounded by the rings, and a line by
+// limits on each text in it. It fails by forgetting: a log that can't be written as fast as requests come, or at all, loses lines,
+// which are counted, and never makes a request wait.
 //
 // Addresses are private by default: a line holds the network and a keyed hash of the address, under a key that lives in memory for
 // a day.
@@ -23,6 +24,7 @@ import (
 type Room struct {
 	shards  []shard
 	whole   bool
+	sample  uint64 // one in so many ordinary requests is for the log; at most 1 for all
 	privacy privacy
 	log     *logger
 }
@@ -36,8 +38,11 @@ type shard struct {
 	_    [64]byte
 }
 
-// New makes a room that logs as the node wants. It fails if the log's file can't be opened.
+// New makes a room that logs as the node wants. It fails if that is not valid (see [CheckLog]) or the log's file can't be opened.
 func New(node *spec.Node, events *slog.Logger) (*Room, error) {
+	if err := CheckLog(&node.Log); err != nil {
+		return nil, err
+	}
 	r := &Room{whole: node.Log.WholeAddresses}
 	n := 2 << bits.Len(uint(runtime.GOMAXPROCS(0)-1))
 	r.shards = make([]shard, n)
@@ -45,6 +50,7 @@ func New(node *spec.Node, events *slog.Logger) (*Room, error) {
 		r.shards[i].ring = newRing(max(int(node.Log.Ring)/n, minRing))
 	}
 	if node.Log.Path != "" {
+		r.sample = uint64(node.Log.Sample)
 		log, err := newLogger(r, node.Log, events)
 		if err != nil {
 			return nil, err
@@ -97,7 +103,7 @@ func (p *Policy) Counts() Counts {
 	return sum
 }
 
-// Lost counts lines that were overwritten before the log's writer reached them, or that it could not write.
+// Lost counts lines that were overwritten before the log's writer reached them, wanted or not, or that it could not write.
 func (r *Room) Lost() int64 {
 	if r.log == nil {
 		return 0
@@ -105,7 +111,7 @@ func (r *Room) Lost() int64 {
 	return r.log.lost.Load()
 }
 
-// Reopen opens the log's file anew, after it was rotated.
+// Reopen opens the log's file anew, after it was rotated. Without a file, or after Close, it does nothing.
 func (r *Room) Reopen() error {
 	if r.log == nil {
 		return nil
