@@ -4,23 +4,24 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// certificates are those from files, by the names in them, which may begin with "*.". The first is the default.
+// certificates are the configured ones, by the names in them, which may begin with "*.". The first is the default.
 type certificates struct {
 	all    []*tls.Certificate
 	byName map[string][]*tls.Certificate
 }
 
-// read reads key pairs. One that can't be read is among the problems, and left out.
-func read(pairs []spec.Certificate) (c certificates, problems []error) {
-	c.byName = make(map[string][]*tls.Certificate)
-	for _, p := range pairs {
+// parse reads key pairs. One that can't be read is among the problems, and left out.
+func parse(pairs []spec.Certificate) (c *certificates, problems []error) {
+	c = &certificates{byName: make(map[string][]*tls.Certificate)}
+	for i, p := range pairs {
 		pair, err := tls.X509KeyPair([]byte(p.Chain), []byte(p.Key))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("reading a certificate: %w", err))
+			problems = append(problems, fmt.Errorf("reading certificate %d of %d: %w", i+1, len(pairs), err))
 			continue
 		}
 		c.all = append(c.all, &pair)
@@ -32,26 +33,41 @@ func read(pairs []spec.Certificate) (c certificates, problems []error) {
 	return c, problems
 }
 
-// choose finds the certificate for a server name, or for a client that gives none; nil if there is none that the client can use.
-func (c *certificates) choose(name string, hello *tls.ClientHelloInfo) *tls.Certificate {
+// choose finds the certificate for a server name, or for a client that gives none; nil if there is none that the client can use. One
+// that is not valid now is the last resort.
+func (c *certificates) choose(name string, hello *tls.ClientHelloInfo, now time.Time) *tls.Certificate {
 	if name == "" {
-		return usable(c.all, hello)
+		return usable(c.all, hello, now)
 	}
-	if found := usable(c.byName[name], hello); found != nil {
-		return found
+	exact := usable(c.byName[name], hello, now)
+	if exact != nil && valid(exact, now) || len(c.byName) == 0 {
+		return exact
 	}
-	if _, parent, ok := strings.Cut(name, "."); ok && len(c.byName) > 0 {
-		return usable(c.byName["*."+parent], hello)
-	}
-	return nil
-}
-
-// usable is the first certificate with a key that the client can verify.
-func usable(certificates []*tls.Certificate, hello *tls.ClientHelloInfo) *tls.Certificate {
-	for _, c := range certificates {
-		if hello.SupportsCertificate(c) == nil {
-			return c
+	if _, parent, ok := strings.Cut(name, "."); ok {
+		if wild := usable(c.byName["*."+parent], hello, now); wild != nil && (exact == nil || valid(wild, now)) {
+			return wild
 		}
 	}
-	return nil
+	return exact
+}
+
+// usable is the first certificate with a key that the client can verify, and of these the first that is valid now, if there is one.
+func usable(certificates []*tls.Certificate, hello *tls.ClientHelloInfo, now time.Time) (found *tls.Certificate) {
+	for _, c := range certificates {
+		if hello.SupportsCertificate(c) != nil {
+			continue
+		}
+		if valid(c, now) {
+			return c
+		}
+		if found == nil {
+			found = c
+		}
+	}
+	return found
+}
+
+// valid tells whether a certificate's time has begun and not ended (RFC 5280 §4.1.2.5).
+func valid(c *tls.Certificate, now time.Time) bool {
+	return !now.Before(c.Leaf.NotBefore) && !now.After(c.Leaf.NotAfter)
 }

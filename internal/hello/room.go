@@ -1,13 +1,14 @@
 // Package hello is the TLS handshake: it chooses a certificate and names the client.
 //
-// It learns the server name that the client asks for and writes [flow.Conn.TLS]. Certificates come from the files that the operator
-// names; for other names they are minted by a local authority in the data folder, at a bounded rate into a bounded
-// least-recently-used cache, beyond which the default certificate serves. It fails by ending the handshake; a certificate that can't be
-// read is reported at the start and the others serve.
+// It learns the server name that the client asks for and writes [flow.Conn.TLS]. Certificates are those that the operator configured,
+// which can be replaced while it serves; then those that an authority issued; for other names that a zone serves they are minted by a
+// local authority in the data folder, at a bounded rate into a bounded least-recently-used cache, beyond which the default certificate
+// serves. It fails by ending the handshake; a certificate that can't be read is reported when it is given, and the others serve.
 package hello
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -29,40 +30,63 @@ const (
 	renewBefore = 7 * 24 * time.Hour
 )
 
-// Room answers handshakes.
-type Room struct {
-	config  *tls.Config
-	files   certificates
-	ca      *localca.CA // nil if it could not be opened
-	minted  *lru
-	minting *limit.Meter
-	own     atomic.Pointer[tls.Certificate] // minted for this machine's own names: the default where there are no files
+// Options are what a room asks of others. Each is called in handshakes, on many goroutines at once, and must not wait.
+type Options struct {
+	// Issued, unless nil, returns the certificate that an authority issued for hello's server name, or nil. It is asked when no
+	// configured certificate that is valid has the name. For a hello that offers nothing but the protocol [ALPNChallenge], it returns
+	// the certificate that answers the authority's challenge, or nil.
+	Issued func(hello *tls.ClientHelloInfo) *tls.Certificate
+	// Serves, unless nil, tells whether a zone serves a host, in lower case. Others' certificates are not minted.
+	Serves func(host string) bool
 }
 
-// New reads the node's certificates and opens its local authority. Certificates that can't be read are among the problems; err tells
-// that no handshake can be answered at all.
-func New(node *spec.Node, now time.Time) (r *Room, problems []error, err error) {
+// ALPNChallenge is the protocol of an authority that validates a name over TLS (RFC 8737 §4).
+const ALPNChallenge = "acme-tls/1"
+
+var (
+	errChallenge     = errors.New("an authority's challenge, which ends with its handshake")
+	errNoCertificate = errors.New("no certificate at all")
+)
+
+// Room answers handshakes.
+type Room struct {
+	Options
+	config     *tls.Config
+	configured atomic.Pointer[certificates]
+	ca         *localca.CA // nil if it could not be opened
+	minted     *lru
+	minting    *limit.Meter
+	own        atomic.Pointer[tls.Certificate] // minted for this machine's own names: the default where none is configured
+}
+
+// New reads the node's certificates and opens its local authority. What can't be read is among the problems, and done without.
+func New(node *spec.Node, o Options, now time.Time) (r *Room, problems []error) {
 	rate, err := limit.NewRate(mintRate, time.Second, mintBurst)
 	if err != nil {
-		return nil, nil, err
+		panic(err) // the constants are right
 	}
-	r = &Room{minted: newLRU(mintedKept), minting: limit.NewMeter(rate)}
-	r.files, problems = read(node.Certificates)
-	r.ca, err = localca.Open(node.Data, now)
-	if err != nil {
-		if len(r.files.all) == 0 {
-			return nil, problems, err
-		}
+	r = &Room{Options: o, minted: newLRU(mintedKept), minting: limit.NewMeter(rate)}
+	problems = r.Use(node.Certificates)
+	if r.ca, err = localca.Open(node.Data, now); err != nil {
 		problems = append(problems, err)
 	}
 	r.config = &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"http/1.1"},
-		GetCertificate: r.choose,
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         []string{"http/1.1"},
+		GetConfigForClient: r.challenged,
+		GetCertificate:     r.choose,
 		// Full records from the first: responses are mostly larger than one packet, and each record costs.
 		DynamicRecordSizingDisabled: true,
 	}
-	return r, problems, nil
+	return r, problems
+}
+
+// Use replaces the configured certificates, of which the first is the default. Those that can't be read are among the problems, and left
+// out. Handshakes see the old ones or the new; sessions can be resumed as before.
+func (r *Room) Use(certificates []spec.Certificate) (problems []error) {
+	set, problems := parse(certificates)
+	r.configured.Store(set)
+	return problems
 }
 
 // ownNames are what a client without a server name may know this machine by.
@@ -74,13 +98,17 @@ func ownNames() []string {
 	return names
 }
 
-// Handshake shakes hands on raw and tells info what it learned. Deadlines are raw's.
+// Handshake shakes hands on raw and tells info what it learned. Deadlines are raw's. An authority's challenge ends with an error, too:
+// its connection carries nothing (RFC 8737 §3).
 func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 	c := tls.Server(raw, r.config)
 	if err := c.Handshake(); err != nil {
 		return nil, err
 	}
 	s := c.ConnectionState()
+	if s.NegotiatedProtocol == ALPNChallenge {
+		return nil, errors.Join(errChallenge, c.CloseWrite())
+	}
 	info.TLS = &flow.TLS{
 		Version:    s.Version,
 		Cipher:     s.CipherSuite,
@@ -91,14 +119,42 @@ func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 	return c, nil
 }
 
-// choose finds a certificate: from a file that names the host, else a minted one, else the default.
+// challenged is the configuration for an authority that validates a name, if there is a challenge of that name to answer. Nobody else
+// is offered its protocol.
+func (r *Room) challenged(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if r.Issued == nil || len(hello.SupportedProtos) != 1 || hello.SupportedProtos[0] != ALPNChallenge {
+		return nil, nil
+	}
+	c := r.Issued(hello)
+	if c == nil {
+		return nil, nil
+	}
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS12,
+		NextProtos:             []string{ALPNChallenge},
+		Certificates:           []tls.Certificate{*c},
+		SessionTicketsDisabled: true,
+	}, nil
+}
+
+// choose finds a certificate: a configured one that names the host, else one that was issued, else a minted one, else the default. One
+// whose time is over gives way to one that was issued, but not to one that is minted: its visitors should see what is wrong.
 func (r *Room) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := strings.ToLower(hello.ServerName) // crypto/tls takes no final dot
-	if c := r.files.choose(name, hello); c != nil {
-		return c, nil
-	}
 	now := time.Now()
-	if r.ca != nil && validName(name) {
+	configured := r.configured.Load().choose(name, hello, now)
+	if configured != nil && valid(configured, now) {
+		return configured, nil
+	}
+	if r.Issued != nil && name != "" {
+		if c := r.Issued(hello); c != nil && valid(c, now) && hello.SupportsCertificate(c) == nil {
+			return c, nil
+		}
+	}
+	if configured != nil {
+		return configured, nil
+	}
+	if r.ca != nil && validName(name) && (r.Serves == nil || r.Serves(name)) {
 		if c, err := r.mint(name, now); c != nil || err != nil {
 			return c, err
 		}
@@ -121,10 +177,13 @@ func (r *Room) mint(name string, now time.Time) (*tls.Certificate, error) {
 	return c, err
 }
 
-// standard is the default certificate: the first file's, else one minted for this machine.
+// standard is the default certificate: the first that is configured, else one minted for this machine.
 func (r *Room) standard(now time.Time) (*tls.Certificate, error) {
-	if len(r.files.all) > 0 {
-		return r.files.all[0], nil
+	if all := r.configured.Load().all; len(all) > 0 {
+		return all[0], nil
+	}
+	if r.ca == nil {
+		return nil, errNoCertificate
 	}
 	if c := r.own.Load(); c != nil && lasting(c, now) {
 		return c, nil
