@@ -15,8 +15,9 @@ import (
 type Node struct {
 	// Name tells this node from others in logs, in Via and in Cache-Status.
 	Name string `yaml:"name"`
-	// HTTP and HTTPS are where to listen.
-	HTTP  []Listener `yaml:"http"`
+	// HTTP is where to listen for HTTP: ports, or addresses with ports.
+	HTTP []Listener `yaml:"http"`
+	// HTTPS is the same for HTTPS.
 	HTTPS []Listener `yaml:"https"`
 	// Admin is the address of the admin listener (metrics, explain); empty for none.
 	Admin string `yaml:"admin"`
@@ -26,6 +27,9 @@ type Node struct {
 	Certificates []Certificate `yaml:"certificates"`
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	// Deny are sources whose connections are reset as soon as they are accepted, for all zones: who floods with connections gets no
+	// answer. [Lists] refuse with a page that explains itself.
+	Deny []netip.Prefix `yaml:"deny"`
 	// ProxyProtocol are the peers whose connections begin with a PROXY protocol header (version 1 or 2), which names the client. Nobody
 	// else's is read.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
@@ -61,8 +65,10 @@ func (l Listener) MarshalText() ([]byte, error) { return []byte(l.Address), nil 
 
 // Certificate is a certificate chain and its private key.
 type Certificate struct {
+	// Chain is the certificate, and those that lead from it to an authority.
 	Chain PEM `yaml:"chain"`
-	Key   PEM `yaml:"key"`
+	// Key is its private key.
+	Key PEM `yaml:"key"`
 }
 
 // LoadCertificate reads a chain and its key from files, and makes sure that they belong together.
@@ -99,9 +105,10 @@ type Authority struct {
 	Directory string `yaml:"directory"`
 	// CA is authorities to trust for that URL instead of the system's.
 	CA PEM `yaml:"ca"`
-	// KeyID and HMAC bind the account to one that the authority knows already (RFC 8555 §7.3.4); HMAC in base64url.
+	// KeyID names an account that the authority knows already, to which this one is bound (RFC 8555 §7.3.4).
 	KeyID string `yaml:"key_id"`
-	HMAC  string `yaml:"hmac"`
+	// HMAC is the key that proves the right to it, in base64url.
+	HMAC string `yaml:"hmac"`
 }
 
 // LetsEncrypt is the directory of Let's Encrypt.
@@ -129,16 +136,19 @@ type Connections struct {
 
 // Heads bounds request and response heads.
 type Heads struct {
-	// Line bounds the first line in bytes, Size the whole head, Fields their number.
-	Line   int `yaml:"line"`
-	Size   int `yaml:"size"`
+	// Line bounds the first line, in bytes.
+	Line int `yaml:"line"`
+	// Size bounds the whole head, in bytes.
+	Size int `yaml:"size"`
+	// Fields bounds the number of fields.
 	Fields int `yaml:"fields"`
 }
 
 // Memory bounds the cache in memory.
 type Memory struct {
-	// Size bounds all objects together, Object one object's body.
-	Size   Size `yaml:"size"`
+	// Size bounds all objects together.
+	Size Size `yaml:"size"`
+	// Object bounds one object's body: at most a quarter of Size, and 2GiB.
 	Object Size `yaml:"object"`
 }
 
@@ -156,6 +166,15 @@ type Log struct {
 	WholeAddresses bool `yaml:"whole_addresses"`
 	// Ring is how many bytes of recent records are kept in memory for explain.
 	Ring Size `yaml:"ring"`
+}
+
+// LogFields are the members that a line of the access log may have.
+var LogFields = []string{
+	"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "tls", "status", "bytes", "ms",
+	"verdict", "rule", "dry", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
+	"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
+	"tunnel_ms", "tunnel_sent", "tunnel_received",
+	"refusal", "refusal_rule", "refusal_detail", "retry_after_ms", "referer", "agent", "error",
 }
 
 // DefaultNode is a node that is safe on day one; listeners and the data folder are left to the caller.

@@ -55,9 +55,10 @@ type TLS struct {
 	ServerName string `yaml:"server_name"`
 	// Insecure verifies nothing.
 	Insecure bool `yaml:"insecure"`
-	// Certificate and Key are shown to a server that asks who is calling (authenticated origin pulls).
+	// Certificate is shown to a server that asks who is calling (authenticated origin pulls).
 	Certificate PEM `yaml:"certificate"`
-	Key         PEM `yaml:"key"`
+	// Key is its private key.
+	Key PEM `yaml:"key"`
 }
 
 // PEM is text in PEM form (RFC 7468): certificates or a private key. In a file of configuration it may be a file's path instead, from
@@ -90,17 +91,21 @@ type Health struct {
 	// Path is asked with GET every Interval, and has to be answered with one of Status within Timeout; "" for no such checks.
 	Path string `yaml:"path"`
 	// Host is the Host of a check; "" is the zone's first host.
-	Host     string        `yaml:"host"`
+	Host string `yaml:"host"`
+	// Interval is the time from one check to the next.
 	Interval time.Duration `yaml:"interval"`
-	Timeout  time.Duration `yaml:"timeout"`
+	// Timeout is how long a check may take.
+	Timeout time.Duration `yaml:"timeout"`
 	// Status are the statuses of a server that is well, such as "200-399" or "200,204".
 	Status string `yaml:"status"`
-	// Rise and Fall are how many checks in a row take a server up or down.
+	// Rise is how many checks in a row have to succeed to take a server up.
 	Rise int `yaml:"rise"`
+	// Fall is how many checks in a row have to fail to take a server down.
 	Fall int `yaml:"fall"`
 	// MaxFails failures of requests in a row (no connection, no answer, a broken one) take a server of several down for FailTimeout; 0
 	// for no such rule.
-	MaxFails    int           `yaml:"max_fails"`
+	MaxFails int `yaml:"max_fails"`
+	// FailTimeout is how long that takes it down.
 	FailTimeout time.Duration `yaml:"fail_timeout"`
 	// SlowStart is how long the share of a server that has come up grows until it is whole.
 	SlowStart time.Duration `yaml:"slow_start"`

@@ -39,15 +39,20 @@ type HTTPS struct {
 // HSTS is Strict-Transport-Security (RFC 6797): browsers come over HTTPS only, for MaxAge from their last visit. A MaxAge of 0 sends
 // nothing.
 type HSTS struct {
-	MaxAge            time.Duration `yaml:"max_age"`
-	IncludeSubdomains bool          `yaml:"include_subdomains"`
-	Preload           bool          `yaml:"preload"`
+	// MaxAge is how long browsers remember it from their last visit; 0 sends nothing.
+	MaxAge time.Duration `yaml:"max_age"`
+	// IncludeSubdomains is for all hosts below, too.
+	IncludeSubdomains bool `yaml:"include_subdomains"`
+	// Preload asks for a place in the lists that browsers come with.
+	Preload bool `yaml:"preload"`
 }
 
 // Lists are the sources that a zone always or never serves. The more specific prefix wins; at equal length, allow.
 type Lists struct {
+	// Allow is never refused by lists and limits. A zone's entries come to those of the defaults.
 	Allow []netip.Prefix `yaml:"allow"`
-	Deny  []netip.Prefix `yaml:"deny"`
+	// Deny is always refused, as Action says. A zone's entries come to those of the defaults.
+	Deny []netip.Prefix `yaml:"deny"`
 }
 
 // Action is what a matching rule does.
@@ -69,7 +74,9 @@ type Rate struct {
 // Limits are per source: an IPv4 address or an IPv6 /64. Requests counts everything, OriginRequests only what would reach the
 // origin, so that many people behind one address who browse cached pages are not refused. A zero Rate is no limit.
 type Limits struct {
-	Requests       Rate `yaml:"requests"`
+	// Requests bounds all requests of a source.
+	Requests Rate `yaml:"requests"`
+	// OriginRequests bounds those that would reach the origin.
 	OriginRequests Rate `yaml:"origin_requests"`
 }
 
@@ -90,6 +97,7 @@ type Budget struct {
 
 // Cache says whether responses are kept.
 type Cache struct {
+	// Enabled keeps what responses allow to be kept.
 	Enabled bool `yaml:"enabled"`
 	// Waiters bounds the requests that may wait for one fetch of the same object.
 	Waiters int `yaml:"waiters"`

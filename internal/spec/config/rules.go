@@ -1,0 +1,161 @@
+package config
+
+import (
+	"math"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/seawall/seawall/internal/spec"
+)
+
+// rule is what a value may be beside its type. Where it stands at a list of texts, it is for each of them.
+type rule struct {
+	least, most int64          // of numbers, sizes (bytes) and durations (nanoseconds); a most of 0 is no bound
+	oneOf       []string       // for text
+	pattern     *regexp.Regexp // for text that is not empty
+	want        string         // what would be right in place of what does not match the pattern
+	required    bool
+	off         bool // "off" is the empty text
+	secret      bool // never shown
+	path        bool // from the folder of the file, if it is relative
+	appended    bool // to the list of the defaults instead of taking its place
+}
+
+// Numbers, sizes and durations that must not be zero.
+var positive = rule{least: 1}
+
+var host = rule{
+	pattern: regexp.MustCompile(`^(\*|(\*\.)?[A-Za-z0-9_-][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])$`),
+	want:    `a name without scheme and port, such as www.example.org, "*.example.org" for all below it, or "*" for all`,
+}
+
+// rules by type and key. What is not here may be anything its type can hold, but nothing is below zero.
+var rules = map[string]rule{
+	"Node.name": {required: true},
+	"Node.admin": {
+		pattern: regexp.MustCompile(`:[0-9]{1,5}$`), off: true, want: "an address and a port, such as 127.0.0.1:9901, or off",
+	},
+	"Node.data": {required: true, path: true},
+
+	"Certificate.chain": {required: true},
+	"Certificate.key":   {required: true, secret: true},
+
+	"ACME.email": {pattern: regexp.MustCompile(`^[^@\s]+@[^@\s]+$`), want: "an address, such as ops@example.org"},
+	"Authority.directory": {
+		required: true, pattern: regexp.MustCompile(`^https://[^/]+`), want: "the https URL of a directory, such as " + spec.LetsEncrypt,
+	},
+	"Authority.hmac": {secret: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-]+={0,2}$`), want: "a key in base64url"},
+
+	"Connections.max":            positive,
+	"Connections.per_source":     positive,
+	"Connections.head_timeout":   positive,
+	"Connections.idle_timeout":   positive,
+	"Connections.stall_timeout":  positive,
+	"Connections.tunnel_timeout": positive,
+	"Heads.line":                 positive,
+	"Heads.size":                 positive,
+	"Heads.fields":               positive,
+	"Memory.size":                positive,
+	"Memory.object":              positive,
+	"Log.path":                   {path: true, off: true},
+	"Log.sample":                 positive,
+	"Log.fields":                 {oneOf: spec.LogFields},
+
+	"Zone.name": {
+		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`),
+		want: "at most 128 letters, digits, dots, - and _, and no dot first",
+	},
+	"Zone.hosts":  host,
+	"Zone.action": {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
+	"Lists.allow": {appended: true},
+	"Lists.deny":  {appended: true},
+
+	"Origin.balance": {oneOf: []string{
+		string(spec.BalanceRoundRobin), string(spec.BalanceLeastRequests), string(spec.BalanceSource),
+	}},
+	"Origin.all_down":         {oneOf: []string{string(spec.AllDownRefuse), string(spec.AllDownTry)}},
+	"Origin.proxy_protocol":   {oneOf: []string{"", "v1", "v2"}},
+	"Origin.connect_timeout":  positive,
+	"Origin.response_timeout": positive,
+	"Origin.stall_timeout":    positive,
+	"Origin.idle_timeout":     positive,
+	"Server.url": {
+		required: true, pattern: regexp.MustCompile(`^(https?://[^/?#@\s]+/?|unix:/\S+)$`),
+		want: "a server's address, such as http://10.0.0.5:3000, https://app.internal or unix:/run/app.sock",
+	},
+	"Server.weight": {most: 256},
+	"TLS.key":       {secret: true},
+
+	"Health.path":     {pattern: regexp.MustCompile(`^/\S*$`), want: "a path, such as /healthz"},
+	"Health.host":     host,
+	"Health.interval": positive,
+	"Health.timeout":  positive,
+	"Health.status": {
+		pattern: regexp.MustCompile(`^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$`),
+		want:    "statuses, such as 200-399 or 200,204", required: true,
+	},
+	"Health.rise": positive,
+	"Health.fall": positive,
+}
+
+// bounds are the least and the most that a number may be.
+func (r *rule) bounds() (least, most int64) {
+	if r.most == 0 {
+		return r.least, math.MaxInt64
+	}
+	return r.least, r.most
+}
+
+// A section is a struct of spec as keys with values.
+type section struct {
+	name   string
+	fields []field
+	byKey  map[string]*field
+}
+
+// field is one key of a section.
+type field struct {
+	key   string
+	index int // of the struct's field; shorthand for none
+	typ   reflect.Type
+	rule  rule
+}
+
+// shorthand is the index of origin.url, which stands for the list of one server.
+const shorthand = -1
+
+// sections are all that a file can hold, by their types.
+var sections = sync.OnceValue(func() map[reflect.Type]*section {
+	all := make(map[reflect.Type]*section)
+	describe(all, reflect.TypeFor[spec.Node]())
+	describe(all, reflect.TypeFor[spec.Zone]())
+	return all
+})
+
+func sectionOf(t reflect.Type) *section { return sections()[t] }
+
+// describe adds a type, and those in it.
+func describe(all map[reflect.Type]*section, t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || isText(t) || all[t] != nil {
+		return
+	}
+	s := &section{name: t.Name(), byKey: make(map[string]*field)}
+	all[t] = s
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		s.fields = append(s.fields, field{key: key, index: i, typ: f.Type, rule: rules[s.name+"."+key]})
+		describe(all, f.Type)
+	}
+	if t == reflect.TypeFor[spec.Origin]() {
+		s.fields = append(s.fields, field{key: "url", index: shorthand, typ: reflect.TypeFor[string](), rule: rules["Server.url"]})
+	}
+	for i := range s.fields {
+		s.byKey[s.fields[i].key] = &s.fields[i]
+	}
+}
