@@ -53,7 +53,7 @@ type terms struct {
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	t, err := compileTerms(&z.Budget)
 	if err != nil {
-		return nil, fmt.Errorf("zone %q: %w", z.Name, err)
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,14 +83,14 @@ func compileTerms(s *spec.Budget) (*terms, error) {
 		key   string
 		value int
 	}{
-		{"concurrent", s.Concurrent}, {"rate", s.Rate.Requests}, {"rate's burst", s.Rate.Burst}, {"queue", s.Queue}, {"upgrades", s.Upgrades},
+		{"concurrent", s.Concurrent}, {"rate", s.Rate.Requests}, {"rate", s.Rate.Burst}, {"queue", s.Queue}, {"upgrades", s.Upgrades},
 	} {
 		if bound.value < 0 {
-			return nil, fmt.Errorf("budget.%s is %d: it must not be negative", bound.key, bound.value)
+			return nil, fmt.Errorf("budget.%s: %d is negative: want 0 or more", bound.key, bound.value)
 		}
 	}
 	if s.Queue > 0 && s.QueueTimeout <= 0 {
-		return nil, fmt.Errorf("budget.queue_timeout is %v: with a queue it must be longer than 0, such as 10s", s.QueueTimeout)
+		return nil, fmt.Errorf("budget.queue_timeout: %v is too short: with a queue it must be longer than 0, such as 10s", s.QueueTimeout)
 	}
 	t := &terms{
 		concurrent: int64(s.Concurrent),
@@ -138,6 +138,15 @@ func (p *Policy) Admit(f *flow.Flow) {
 	if b.try(t) || p.wait(f, t) {
 		f.Admission.Lease = (*requestLease)(b)
 	}
+}
+
+// Take takes a share without waiting, for a request that is nobody's (a health check); nil if there is none.
+func (p *Policy) Take() flow.Lease {
+	b, t := p.budget, p.budget.terms(p.terms)
+	if !b.try(t) {
+		return nil
+	}
+	return (*requestLease)(b)
 }
 
 // wait stands in the queue and reports whether that got a share; otherwise it writes the refusal.

@@ -413,13 +413,13 @@ func TestCompileRefuses(t *testing.T) {
 	}{
 		{"default", spec.DefaultZone().Budget, ""},
 		{"zero", spec.Budget{}, ""},
-		{"concurrent", spec.Budget{Concurrent: -1}, `zone "test": budget.concurrent is -1: it must not be negative`},
-		{"rate", spec.Budget{Rate: perSecond(-1, 0)}, `zone "test": budget.rate is -1: it must not be negative`},
-		{"burst", spec.Budget{Rate: perSecond(1, -1)}, `zone "test": budget.rate's burst is -1: it must not be negative`},
-		{"queue", spec.Budget{Queue: -1}, `zone "test": budget.queue is -1: it must not be negative`},
-		{"upgrades", spec.Budget{Upgrades: -1}, `zone "test": budget.upgrades is -1: it must not be negative`},
-		{"timeout", spec.Budget{Queue: 1}, `zone "test": budget.queue_timeout is 0s: with a queue it must be longer than 0, such as 10s`},
-		{"too fast", spec.Budget{Rate: perSecond(math.MaxInt, 0)}, `zone "test": budget.rate: `},
+		{"concurrent", spec.Budget{Concurrent: -1}, `budget.concurrent: -1 is negative: want 0 or more`},
+		{"rate", spec.Budget{Rate: perSecond(-1, 0)}, `budget.rate: -1 is negative: want 0 or more`},
+		{"burst", spec.Budget{Rate: perSecond(1, -1)}, `budget.rate: -1 is negative: want 0 or more`},
+		{"queue", spec.Budget{Queue: -1}, `budget.queue: -1 is negative: want 0 or more`},
+		{"upgrades", spec.Budget{Upgrades: -1}, `budget.upgrades: -1 is negative: want 0 or more`},
+		{"timeout", spec.Budget{Queue: 1}, `budget.queue_timeout: 0s is too short: with a queue it must be longer than 0, such as 10s`},
+		{"too fast", spec.Budget{Rate: perSecond(math.MaxInt, 0)}, `budget.rate: `},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

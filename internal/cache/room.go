@@ -68,7 +68,7 @@ func New(node *spec.Node) (*Room, error) {
 // Compile makes a zone's policy. Objects of a zone of the same name are found again.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if z.Cache.Waiters < 0 {
-		return nil, fmt.Errorf("zone %q: cache: waiters is %d, want 0 or more", z.Name, z.Cache.Waiters)
+		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
 	return &Policy{
 		room: r, zone: z.Name, basis: maphash.String(r.seed, z.Name),

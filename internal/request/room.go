@@ -101,6 +101,16 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	case r.looped(q.Fields):
 		q.Refusal = &looped
 	}
+	if r.trusted.Contains(q.Client) {
+		r.believe(q)
+	}
+}
+
+// believe takes from a trusted proxy who asks, and that it was asked in private.
+func (r *Room) believe(q *flow.Request) {
+	if flow.Get(q.Fields, "x-forwarded-proto") == "https" {
+		q.Scheme = "https"
+	}
 	if client := r.client(q.Client, q.Fields); client != q.Client {
 		q.Client, q.Source = client, prefixes.Source(client)
 	}
@@ -117,12 +127,9 @@ func upgrade(asked string) string {
 	return asked
 }
 
-// client is who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is not one. Something else
+// client is who asks behind a trusted proxy: the last address in X-Forwarded-For that is not one. Something else
 // than an address ends the search, for whoever stands before it is not known: then it is the last proxy.
 func (r *Room) client(peer netip.Addr, fields []flow.Field) netip.Addr {
-	if !r.trusted.Contains(peer) {
-		return peer
-	}
 	client := peer
 	for _, field := range slices.Backward(fields) {
 		if !flow.Named(field.Name, "x-forwarded-for") {

@@ -23,7 +23,6 @@ func TestClient(t *testing.T) {
 		forwarded  []string
 		want       string
 	}{
-		{"no proxy", "203.0.113.9", []string{"192.0.2.1"}, "203.0.113.9"},
 		{"proxy says nothing", proxy, nil, proxy},
 		{"proxy names one", proxy, []string{"192.0.2.1"}, "192.0.2.1"},
 		{"spoofed before", proxy, []string{"8.8.8.8, 192.0.2.1"}, "192.0.2.1"},
@@ -55,6 +54,29 @@ func TestClient(t *testing.T) {
 			}
 			if got := room.client(netip.MustParseAddr(tt.peer), fields); got.String() != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestBelieve wants X-Forwarded-For and X-Forwarded-Proto to be believed of trusted proxies alone.
+func TestBelieve(t *testing.T) {
+	const head = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: "
+	tests := []struct{ name, trusted, proto, client, scheme string }{
+		{"trusted, in private", "198.51.100.7/32", "https", "192.0.2.1", "https"},
+		{"trusted, in the clear", "198.51.100.7/32", "http", "192.0.2.1", "http"},
+		{"not trusted", "198.51.100.8/32", "https", "198.51.100.7", "http"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := new(corridor)
+			trust := func(n *spec.Node) { n.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(tt.trusted)} }
+			open(path, trust, head+tt.proto+"\r\n\r\n").run(t)
+			if len(path.seen) != 1 {
+				t.Fatalf("got %d requests, want 1", len(path.seen))
+			}
+			if q := path.seen[0]; q.Client.String() != tt.client || q.Source.Addr() != q.Client || q.Scheme != tt.scheme {
+				t.Errorf("got client %v of %v over %s, want %s over %s", q.Client, q.Source, q.Scheme, tt.client, tt.scheme)
 			}
 		})
 	}

@@ -25,7 +25,7 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 		name := m.Fields[i].Name
 		switch k := kind(name); {
 		case k == upgrade && d.status == http.StatusSwitchingProtocols: // although it is nominated
-		case !d.keeps(k) || nominated != nil && contains(nominated, name):
+		case !d.keeps(k) || k == transport && p.hsts != "" || nominated != nil && contains(nominated, name):
 			out = append(out, m.Fields[from:i]...)
 			from = i + 1
 		case k == date:
@@ -39,7 +39,7 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 	if !hasDate {
 		out = append(out, flow.Field{Name: "Date", Value: p.room.dateAt(f.Request.Received)})
 	}
-	return p.appendOwn(out, f, d)
+	return p.appendOwn(p.strict(out, f), f, d)
 }
 
 func (p *Policy) appendOwn(out []flow.Field, f *flow.Flow, d *delivery) []flow.Field {
@@ -55,10 +55,11 @@ func (p *Policy) appendOwn(out []flow.Field, f *flow.Flow, d *delivery) []flow.F
 	if d.cached && (f.Cache.Status != flow.Miss || f.Cache.Age >= time.Second) {
 		out = append(out, flow.Field{Name: "Age", Value: values[:ageEnd]})
 	}
-	return append(out,
-		flow.Field{Name: "Via", Value: p.room.via},
-		flow.Field{Name: "Cache-Status", Value: values[ageEnd:statusEnd]},
-		flow.Field{Name: requestID, Value: values[statusEnd:]})
+	out = append(out, flow.Field{Name: "Via", Value: p.room.via})
+	if f.Verdict.Answer == nil { // which neither a cache nor an origin was asked for
+		out = append(out, flow.Field{Name: "Cache-Status", Value: values[ageEnd:statusEnd]})
+	}
+	return append(out, flow.Field{Name: requestID, Value: values[statusEnd:]})
 }
 
 // requestID is the field that carries the request's id.
@@ -98,13 +99,14 @@ const (
 	age                 // of another cache; a stored response has a newer one
 	content             // describes a body that is not sent with 304 (RFC 9110 §15.4.5) and 416
 	ranged              // Content-Range: we have our own with 206 and 416
+	transport           // Strict-Transport-Security: dropped where the zone has its own
 	freshness           // not with 416: what may be stored is the response, not that a range is beyond it
 )
 
 // keeps tells whether a field of a kind is sent, unless it is nominated.
 func (d *delivery) keeps(k fieldKind) bool {
 	switch k {
-	case kept, date:
+	case kept, date, transport:
 		return true
 	case trailer:
 		return d.stream != nil && d.length < 0 && !d.cached
@@ -143,6 +145,8 @@ func kind(name string) fieldKind {
 		return max(content.when(name, "content-encoding", "content-language"), dropped.when(name, "proxy-connection"))
 	case 17:
 		return max(dropped.when(name, "transfer-encoding"), freshness.when(name, "cdn-cache-control", "surrogate-control"))
+	case 25:
+		return transport.when(name, "strict-transport-security")
 	case 18:
 		return dropped.when(name, "proxy-authenticate")
 	}

@@ -38,7 +38,7 @@ func (p *Policy) refuse(f *flow.Flow, r *flow.Refusal) {
 	if r.RetryAfter > 0 {
 		fields = append(fields, flow.Field{Name: "Retry-After", Value: strconv.FormatInt(seconds(r.RetryAfter), 10)})
 	}
-	f.Response.Fields = fields
+	f.Response.Fields = p.strict(fields, f)
 
 	body := make([]byte, 0, len(page.before)+len(id)+len(page.after))
 	body = append(append(append(body, page.before...), id...), page.after...)

@@ -7,6 +7,8 @@
 package response
 
 import (
+	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -37,11 +39,45 @@ func New(node *spec.Node, sealer *reqid.Sealer) *Room {
 type Policy struct {
 	room *Room
 	zone uint32
+	hsts string // Strict-Transport-Security, "" for none
 }
 
 // Compile makes the policy of a zone.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
-	return &Policy{room: r, zone: Hash(z.Name)}, nil
+	hsts, err := hsts(&z.HTTPS.HSTS)
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{room: r, zone: Hash(z.Name), hsts: hsts}, nil
+}
+
+// hsts is the value of Strict-Transport-Security (RFC 6797 §6.1).
+func hsts(s *spec.HSTS) (string, error) {
+	const year = 365 * 24 * time.Hour // what the browsers' list asks for
+	switch {
+	case s.MaxAge < 0:
+		return "", fmt.Errorf("https.hsts.max_age: %v is negative", s.MaxAge)
+	case s.Preload && (s.MaxAge < year || !s.IncludeSubdomains):
+		return "", fmt.Errorf("https.hsts.preload: browsers take a name into their list only with a max_age of at least %v and include_subdomains", year)
+	case s.MaxAge == 0:
+		return "", nil
+	}
+	value := "max-age=" + strconv.FormatInt(int64(s.MaxAge/time.Second), 10)
+	if s.IncludeSubdomains {
+		value += "; includeSubDomains"
+	}
+	if s.Preload {
+		value += "; preload"
+	}
+	return value, nil
+}
+
+// strict adds Strict-Transport-Security to what is sent in private: elsewhere browsers take no notice (RFC 6797 §7.2).
+func (p *Policy) strict(fields []flow.Field, f *flow.Flow) []flow.Field {
+	if p.hsts == "" || f.Request.Scheme != "https" {
+		return fields
+	}
+	return append(fields, flow.Field{Name: "Strict-Transport-Security", Value: p.hsts})
 }
 
 // Hash is how a zone's or a rule's name is sealed into an id: FNV-1a.

@@ -12,16 +12,19 @@ import (
 type Policy struct {
 	lists                    *lists.Lists
 	requests, originRequests *limits.Limit
+	redirect                 *redirect
 	dry                      bool // lists and limits only say what they would have refused
 	counts                   *counts
 }
 
 // Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
-// check, a denied one is refused at no further cost.
+// check, a denied one is refused at no further cost. Who passes is
+// sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
 	switch listing, prefix := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
+		p.send(f)
 		return
 	case lists.Denied:
 		if p.deny(f, prefix); f.Verdict.Refusal != nil {
@@ -29,7 +32,18 @@ func (p *Policy) Judge(f *flow.Flow) {
 		}
 	}
 	if ok, wait := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
-		p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait)
+		if p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait); f.Verdict.Refusal != nil {
+			return
+		}
+	}
+	p.send(f)
+}
+
+// send answers who is to come again over HTTPS.
+func (p *Policy) send(f *flow.Flow) {
+	if p.redirect.needed(&f.Request) {
+		p.counts.add(httpsRedirect, f.Conn.Shard)
+		f.Verdict.Rule, f.Verdict.Answer = httpsRedirect.String(), p.redirect.message(&f.Request)
 	}
 }
 

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 	"sync"
 	"weak"
@@ -13,6 +14,9 @@ import (
 
 // Room keeps what outlives a zone's policy: what its sources have taken, and the counts of its matches.
 type Room struct {
+	// HTTPSPort is where visitors are redirected to; 0 if the node does not listen for HTTPS. It is set before the first Compile.
+	HTTPSPort int
+
 	taken *limits.Table
 
 	mu     sync.Mutex
@@ -27,17 +31,22 @@ func New(*spec.Node) *Room {
 // Compile returns the policy of a zone. It fails if a limit cannot be counted or the action is unknown.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if a := z.Action; a != spec.ActionBlock && a != spec.ActionLog {
-		return nil, fmt.Errorf("zone %q: action is %q: it must be %q or %q", z.Name, a, spec.ActionBlock, spec.ActionLog)
+		return nil, fmt.Errorf("action: %q is none: want %q or %q", a, spec.ActionBlock, spec.ActionLog)
 	}
 	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests)
 	if err != nil {
-		return nil, fmt.Errorf("zone %q: limits.requests: %w", z.Name, err)
+		return nil, fmt.Errorf("limits.requests: %w", err)
 	}
 	originRequests, err := r.taken.Compile(z.Name, uint8(limitsOriginRequests), z.Limits.OriginRequests)
 	if err != nil {
-		return nil, fmt.Errorf("zone %q: limits.origin_requests: %w", z.Name, err)
+		return nil, fmt.Errorf("limits.origin_requests: %w", err)
+	}
+	redirect, err := r.newRedirect(&z.HTTPS)
+	if err != nil {
+		return nil, err
 	}
 	return &Policy{
+		redirect:       redirect,
 		lists:          lists.Compile(&z.Lists),
 		requests:       requests,
 		originRequests: originRequests,
@@ -66,4 +75,15 @@ func (r *Room) forget(zone string) {
 	if r.counts[zone].Value() == nil {
 		delete(r.counts, zone)
 	}
+}
+
+// Listed tells which list an address is on, if any, by the list's key and the entry that matches.
+func (p *Policy) Listed(address netip.Addr) (rule string, by netip.Prefix, ok bool) {
+	switch listing, by := p.lists.Find(address); listing {
+	case lists.Allowed:
+		return listsAllow.String(), by, true
+	case lists.Denied:
+		return listsDeny.String(), by, true
+	}
+	return "", netip.Prefix{}, false
 }

@@ -172,7 +172,7 @@ func TestRecompile(t *testing.T) {
 		if got, want := f.Verdict.Action, flow.Pass; got != want {
 			t.Errorf("other zone: got %v, want %v", got, want)
 		}
-		want := []Count{{"lists.allow", 1}, {"lists.deny", 1}, {"limits.requests", 1}, {"limits.origin_requests", 0}}
+		want := []Count{{"lists.allow", 1}, {"lists.deny", 1}, {"limits.requests", 1}, {"limits.origin_requests", 0}, {"https.redirect", 0}}
 		if diff := cmp.Diff(want, p.Counts()); diff != "" {
 			t.Errorf("counts: -want +got:\n%s", diff)
 		}
@@ -220,10 +220,10 @@ func TestCompileRefuses(t *testing.T) {
 		want   string
 	}{
 		{"action", func(z *spec.Zone) { z.Action = "drop" },
-			`zone "test": action is "drop": it must be "block" or "log"`},
-		{"requests", func(z *spec.Zone) { z.Limits.Requests.Per = 0 }, `zone "test": limits.requests: rate of 50 per 0s`},
+			`action: "drop" is none: want "block" or "log"`},
+		{"requests", func(z *spec.Zone) { z.Limits.Requests.Per = 0 }, `limits.requests: rate of 50 per 0s`},
 		{"origin requests", func(z *spec.Zone) { z.Limits.OriginRequests.Burst = -1 },
-			`zone "test": limits.origin_requests: burst is -1`},
+			`limits.origin_requests: burst is -1`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
