@@ -25,6 +25,11 @@ var doors = []door{
 	{"github.com/pressly/goose/", "internal/control/store"},
 	{"github.com/prometheus/", "internal/node/metrics"},
 	{"github.com/caddyserver/certmagic", "internal/control/cert"},
+	{"github.com/mholt/acmez", "internal/control/cert"},
+	{"go.uber.org/zap", "internal/control/cert"},
+	{"github.com/letsencrypt/pebble", "internal/control/cert/pebble"},
+	{"github.com/goccy/go-yaml", "internal/spec/config"},
+	{"github.com/fsnotify/fsnotify", "internal/node"},
 	{"github.com/alecthomas/kong", "cmd/seawall"},
 }
 

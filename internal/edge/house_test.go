@@ -45,6 +45,7 @@ type house struct {
 	testing.TB
 	net      sim.Network
 	conns    *conn.Room
+	path     *Path
 	requests *request.Room
 	rooms    zone.Rooms
 	snapshot *snapshot.Snapshot
@@ -68,7 +69,8 @@ func build(tb testing.TB, n spec.Node, zones ...spec.Zone) *house {
 	h.snapshot, err = snapshot.New(&h.rooms)
 	h.must(err)
 	h.must(errors.Join(h.snapshot.Apply(zones)...))
-	h.requests = request.New(&n, reqid.NewGenerator(1, 64), New(h.snapshot))
+	h.path = New(h.snapshot)
+	h.requests = request.New(&n, reqid.NewGenerator(1, 64), h.path)
 	h.conns = conn.New(&n, conn.Options{Open: h.requests.Open, Log: slog.New(slog.DiscardHandler)})
 	l, err := h.net.Listen(door)
 	h.must(err)

@@ -7,6 +7,9 @@
 package edge
 
 import (
+	"net/http"
+	"strings"
+
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/snapshot"
@@ -15,6 +18,10 @@ import (
 
 // Path is a node's corridor.
 type Path struct {
+	// Challenge, unless nil, knows the answer to an ACME authority that asks over HTTP for a path of a host (RFC 8555 §8.3). It is
+	// set before the first flow, and never waits.
+	Challenge func(host, path string) (answer string, ok bool)
+
 	snapshot *snapshot.Snapshot
 }
 
@@ -25,17 +32,39 @@ func New(s *snapshot.Snapshot) *Path { return &Path{snapshot: s} }
 // left for Fulfil.
 func (p *Path) Decide(f *flow.Flow) bool {
 	z := p.snapshot.Zones().Enter(f)
-	if f.Refusal() == nil {
+	if f.Refusal() == nil && !p.challenged(f) {
 		z.Verdict.Judge(f)
 	}
-	if f.Refusal() == nil {
+	if f.Refusal() == nil && f.Message() == nil {
 		z.Cache.Lookup(f)
 	}
-	if f.Refusal() == nil && f.Cache.Message == nil {
+	if f.Refusal() == nil && f.Message() == nil {
 		return false
 	}
 	finish(z, f)
 	return true
+}
+
+// challengePath begins the paths that an authority asks for. It comes before the verdict: no list, limit or redirect keeps a certificate
+// from being renewed.
+const challengePath = "/.well-known/acme-challenge/"
+
+// challenged answers an authority's challenge. Those that are not this node's are the origin's own.
+func (p *Path) challenged(f *flow.Flow) bool {
+	if p.Challenge == nil || !strings.HasPrefix(f.Request.Path, challengePath) {
+		return false
+	}
+	answer, ok := p.Challenge(f.Request.Host, f.Request.Path)
+	if ok {
+		f.Verdict.Rule = "acme"
+		f.Verdict.Answer = &flow.Message{
+			Status: http.StatusOK,
+			Fields: []flow.Field{{Name: "Content-Type", Value: "application/octet-stream"}, {Name: "Cache-Control", Value: "no-store"}},
+			Length: int64(len(answer)),
+			Body:   []byte(answer),
+		}
+	}
+	return ok
 }
 
 // Fulfil answers what has to wait: for another flow's fetch, for the origin's budget, for the origin.

@@ -33,6 +33,10 @@ func refusedZones() []spec.Zone {
 		z.Budget = spec.Budget{Concurrent: 1, Queue: 10, QueueTimeout: time.Second}
 	})
 	add("dead", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("http://198.51.100.99:80") })
+	add("down", func(z *spec.Zone) {
+		z.Origin.Servers = []spec.Server{{URL: "http://198.51.100.98:80", Weight: 1}, {URL: "http://198.51.100.99:80", Weight: 1}}
+		z.Origin.Health.MaxFails, z.Origin.Health.FailTimeout = 1, time.Hour
+	})
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
 }
@@ -92,6 +96,12 @@ var refusals = []refusal{
 		return h.get(visitor, "full.test", "/live", "Connection: upgrade", "Upgrade: echo")
 	}},
 	{flow.OriginUnreachable, 502, "dead", "origin", func(h *house) answer { return h.get(visitor, "dead.test", "/") }},
+	{flow.OriginDown, 503, "down", "origin.health", func(h *house) answer {
+		for range 2 {
+			h.get(visitor, "down.test", "/")
+		}
+		return h.get(visitor, "down.test", "/")
+	}},
 	{flow.OriginTimeout, 504, "hasty", "origin", func(h *house) answer { return h.get(visitor, "hasty.test", "/sleep") }},
 	{flow.OriginBroken, 502, "plain", "origin", func(h *house) answer { return h.get(visitor, "plain.test", "/broken") }},
 	{flow.BodyBroken, 400, "plain", "origin", func(h *house) answer {

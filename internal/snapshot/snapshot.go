@@ -4,6 +4,8 @@ package snapshot
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,8 +29,8 @@ type Snapshot struct {
 
 // form is a zone as it was put in force.
 type form struct {
-	zone  *zone.Zone // nil for none
-	hosts []string
+	zone *zone.Zone // nil for none
+	spec *spec.Zone
 }
 
 // New makes a snapshot in which nothing is served yet.
@@ -57,13 +59,40 @@ func (s *Snapshot) Each(visit func(*zone.Zone)) {
 	visit(s.unserved)
 }
 
+// Specs are what is in force: of each zone the last good form, in the order of their names. They are not to be changed.
+func (s *Snapshot) Specs() []*spec.Zone {
+	forms := *s.forms.Load()
+	specs := make([]*spec.Zone, 0, len(forms))
+	for _, name := range slices.Sorted(maps.Keys(forms)) {
+		specs = append(specs, forms[name].spec)
+	}
+	return specs
+}
+
+// Refused is a zone that was not put in force as it was wanted.
+type Refused struct {
+	Zone string
+	Err  error // names the zone
+}
+
+// Error implements error.
+func (r *Refused) Error() string { return r.Err.Error() }
+
+// Unwrap returns Err.
+func (r *Refused) Unwrap() error { return r.Err }
+
 // Apply compiles specs and puts them in force. A zone is refused alone if it does not compile or claims what is not its own: it keeps
-// its last good form, hosts included, if it has one, and its error is among those returned, of which each zone has one at most.
-// Whoever has a host in force and still wants it keeps it; among those who claim a new one, the first in specs gets it.
-func (s *Snapshot) Apply(specs []spec.Zone) []error {
+// its last good form, hosts included, if it has one, and a [*Refused] is among the errors returned, of which each zone
+// has one at most.
+// Whoever has a host in force and still wants it keeps it; among those who claim a new one, the first in specs gets it. The zones
+// named in keep, which could not even be read, keep their last good forms likewise; all others that are not in specs go.
+//
+// A zone whose spec is as it was is not compiled again.
+func (s *Snapshot) Apply(specs []spec.Zone, keep ...string) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	candidates, problems := s.compile(specs)
+	candidates = s.keep(candidates, keep)
 	set, refused := s.assemble(candidates)
 	for len(refused) > 0 { // a last good form may take back a host that another has claimed
 		problems = append(problems, refused...)
@@ -76,8 +105,28 @@ func (s *Snapshot) Apply(specs []spec.Zone) []error {
 		}
 	}
 	s.current.Store(set)
-	s.forms.Store(&forms)
+	before := *s.forms.Swap(&forms)
+	for name, f := range forms {
+		if before[name].zone != f.zone {
+			f.zone.Begin()
+		}
+	}
 	return problems
+}
+
+// keep adds the last good forms of zones that are not among the candidates.
+func (s *Snapshot) keep(candidates []candidate, names []string) []candidate {
+	known := make(map[string]bool, len(candidates))
+	for i := range candidates {
+		known[candidates[i].name] = true
+	}
+	for _, name := range names {
+		if f, ok := (*s.forms.Load())[name]; ok && !known[name] {
+			known[name] = true
+			candidates = append(candidates, candidate{name: name, form: f})
+		}
+	}
+	return candidates
 }
 
 // candidate is what of a zone may come in force.
@@ -93,16 +142,22 @@ func (s *Snapshot) compile(specs []spec.Zone) (candidates []candidate, problems 
 	for i := range specs {
 		name, hosts := specs[i].Name, specs[i].Hosts
 		if name == "" || name == Unserved || known[name] {
-			problems = append(problems, fmt.Errorf("zone %q with hosts %q: want a name of its own, not empty and not %q", name, hosts, Unserved))
+			problems = append(problems, &Refused{name, fmt.Errorf("zone %q with hosts %q: want a name of its own, not empty and not %q", name, hosts, Unserved)})
 			continue
 		}
 		known[name] = true
 		c := candidate{name: name, form: (*s.forms.Load())[name]}
+		if c.spec != nil && reflect.DeepEqual(*c.spec, specs[i]) {
+			candidates = append(candidates, c)
+			continue
+		}
 		z, err := s.rooms.Compile(&specs[i])
 		if err != nil {
-			problems = append(problems, err)
+			problems = append(problems, &Refused{name, err})
 		} else {
-			c.form = form{z, slices.Clone(hosts)}
+			own := specs[i]
+			own.Hosts = slices.Clone(hosts)
+			c.form = form{z, &own}
 			c.claims = slices.ContainsFunc(hosts, func(host string) bool {
 				owner := s.Zones().Owner(host)
 				return owner == nil || owner.Name() != name
@@ -123,8 +178,8 @@ func (s *Snapshot) assemble(candidates []candidate) (set *zone.Set, refused []er
 			if c.zone == nil || c.claims != claiming {
 				continue
 			}
-			if err := set.Add(c.zone, c.hosts); err != nil {
-				refused = append(refused, err)
+			if err := set.Add(c.zone, c.spec.Hosts); err != nil {
+				refused = append(refused, &Refused{c.name, err})
 				c.form, c.claims = (*s.forms.Load())[c.name], false
 			}
 		}

@@ -224,3 +224,62 @@ func TestReadersSeeWholeSets(t *testing.T) {
 	close(done)
 	readers.Wait()
 }
+
+// TestKeep: a zone that could not be read keeps its last good form, and one that is named twice is what is wanted of it now.
+func TestKeep(t *testing.T) {
+	s := newSnapshot(t)
+	if problems := s.Apply([]spec.Zone{site("a", "a.test"), site("b", "b.test"), site("c", "c.test")}); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if problems := s.Apply([]spec.Zone{site("b", "new.test")}, "a", "b", "a", "never"); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := map[string]string{"a.test": "a", "new.test": "b"}
+	if diff := cmp.Diff(want, inForce(t, s, "a.test", "b.test", "new.test", "c.test", "never.test")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	var names []string
+	for _, z := range s.Specs() {
+		names = append(names, z.Name+" "+z.Hosts[0])
+	}
+	if diff := cmp.Diff([]string{"a a.test", "b new.test"}, names); diff != "" {
+		t.Errorf("specs: -want +got:\n%s", diff)
+	}
+}
+
+// TestUnchanged: what is as it was is not compiled again, and who changes its spec afterwards changes nothing in force.
+func TestUnchanged(t *testing.T) {
+	s := newSnapshot(t)
+	specs := []spec.Zone{site("a", "a.test"), site("b", "b.test")}
+	s.Apply(specs)
+	a, b := s.Zones().Lookup("a.test"), s.Zones().Lookup("b.test")
+	specs[1].Limits.Requests.Burst++
+	s.Apply(specs)
+	if s.Zones().Lookup("a.test") != a {
+		t.Error("the zone that is as it was was compiled again")
+	}
+	if s.Zones().Lookup("b.test") == b {
+		t.Error("the zone that changed was not compiled again")
+	}
+	specs[0].Hosts[0] = "other.test"
+	if got := s.Specs()[0].Hosts[0]; got != "a.test" {
+		t.Errorf("got host %s in force, want a.test", got)
+	}
+}
+
+// BenchmarkApply puts a thousand zones in force again after one has changed.
+func BenchmarkApply(b *testing.B) {
+	s := newSnapshot(b)
+	specs := make([]spec.Zone, 1000)
+	for i := range specs {
+		specs[i] = site(fmt.Sprint("zone", i), fmt.Sprintf("a%d.test www.a%d.test", i, i))
+	}
+	s.Apply(specs)
+	b.ReportAllocs()
+	for b.Loop() {
+		specs[500].Limits.Requests.Burst++
+		if problems := s.Apply(specs); len(problems) > 0 {
+			b.Fatal(problems)
+		}
+	}
+}

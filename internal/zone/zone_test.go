@@ -15,7 +15,7 @@ func TestCompile(t *testing.T) {
 	}{
 		{"default", func(*spec.Zone) {}, ""},
 		{"origin", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("ftp://a") }, "ftp"},
-		{"limits", func(z *spec.Zone) { z.Action = "perhaps" }, "action is"},
+		{"limits", func(z *spec.Zone) { z.Action = "perhaps" }, "action: "},
 		{"budget", func(z *spec.Zone) { z.Budget.Concurrent = -1 }, "budget.concurrent"},
 		{"cache", func(z *spec.Zone) { z.Cache.Waiters = -1 }, "waiters"},
 	}
