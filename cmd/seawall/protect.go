@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,6 +32,9 @@ type protect struct {
 	Admin       string   `help:"Listen here for metrics and explain. 'off' for none." default:"127.0.0.1:9901" placeholder:"ADDR"`
 	Data        string   `help:"Folder for keys, certificates and logs (${default})." default:"${data}" placeholder:"DIR"`
 	Name        string   `help:"This node's name in Via and Cache-Status." default:"seawall"`
+	AcmeEmail   string   `name:"acme-email" help:"Obtain trusted certificates (Let's Encrypt) for --host; the authority writes to this address. Visitors are sent to HTTPS." placeholder:"ADDRESS"`
+	AcmeServer  string   `name:"acme-directory" help:"Obtain them from this ACME directory." default:"${acme}" placeholder:"URL"`
+	AcmeCA      string   `name:"acme-ca" help:"Trust this PEM file's authorities for that directory." placeholder:"FILE" type:"path"`
 	Certificate []string `help:"A certificate chain and its key, PEM files. Repeatable. Default: a local authority." placeholder:"CHAIN:KEY"`
 
 	Allow       []string `help:"Never refuse this prefix; @FILE for a file of them. Repeatable." placeholder:"PREFIX" group:"Weeding"`
@@ -75,20 +77,7 @@ func (p *protect) Run(ctx context.Context, o output) error {
 	if err := reachable(ctx, z.Origin.Servers[0].URL); err != nil {
 		log.Warn("the origin does not answer yet; visitors see an error page until it does", "origin", z.Origin.Servers[0].URL, "error", err)
 	}
-	reopen := make(chan os.Signal, 1)
-	signal.Notify(reopen, syscall.SIGUSR1)
-	defer signal.Stop(reopen)
-	for {
-		select {
-		case <-reopen:
-			if err := n.ReopenLog(); err != nil {
-				log.Warn("access log not reopened", "error", err)
-			}
-		case <-ctx.Done():
-			log.Info("stopping: letting requests finish", "at most", s.Connections.DrainTimeout)
-			return n.Shutdown(context.WithoutCancel(ctx))
-		}
-	}
+	return keep(ctx, n, log, syscall.SIGUSR1)
 }
 
 // specs turns the command line into what the node wants to know. A certificate that can't be read is left out.
@@ -130,6 +119,9 @@ func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) 
 		return s, z, err
 	}
 	if err := p.weeding(&s, &z); err != nil {
+		return s, z, err
+	}
+	if err := p.acme(&s, &z); err != nil {
 		return s, z, err
 	}
 	s.Certificates, err = p.certificates(log)
@@ -207,6 +199,30 @@ func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
 			*list.into = append(*list.into, some...)
 		}
 	}
+	return nil
+}
+
+// acme has certificates obtained, and visitors sent to HTTPS.
+func (p *protect) acme(s *spec.Node, z *spec.Zone) error {
+	if p.AcmeEmail == "" {
+		return nil
+	}
+	if len(p.Host) == 0 {
+		return errors.New("--acme-email: say with --host which names certificates are for")
+	}
+	if len(s.HTTPS) == 0 {
+		return errors.New("--acme-email: certificates are of no use with --https off")
+	}
+	authority := spec.Authority{Directory: p.AcmeServer}
+	if p.AcmeCA != "" {
+		text, err := os.ReadFile(p.AcmeCA)
+		if err != nil {
+			return fmt.Errorf("--acme-ca: %w", err)
+		}
+		authority.CA = spec.PEM(text)
+	}
+	s.ACME = spec.ACME{Email: p.AcmeEmail, Authorities: []spec.Authority{authority}}
+	z.HTTPS.Redirect = true
 	return nil
 }
 
@@ -310,19 +326,14 @@ func reachable(ctx context.Context, origin string) error {
 // greet says where to look.
 func (p *protect) greet(w io.Writer, n *node.Node, s spec.Node) {
 	fmt.Fprintf(w, "seawall protects %s\n", p.URL)
-	for _, l := range n.Listening() {
-		fmt.Fprintf(w, "  visitors     %s://%s\n", l.Scheme, visible(l.Address))
+	switch {
+	case len(s.HTTPS) == 0:
+	case s.ACME.Email != "":
+		fmt.Fprintf(w, "  certificate  is being obtained for %s; until it is here, a local authority's serves\n", strings.Join(p.Host, ", "))
+	case len(s.Certificates) == 0:
+		fmt.Fprintf(w, "  certificate  from a local authority, which browsers do not know: trust %s, or give --certificate or --acme-email\n", localca.Path(s.Data))
 	}
-	if len(s.Certificates) == 0 && len(s.HTTPS) > 0 {
-		fmt.Fprintf(w, "  certificate  from a local authority, which browsers do not know: trust %s, or give --certificate\n", localca.Path(s.Data))
-	}
-	if a := n.Admin(); a != nil {
-		fmt.Fprintf(w, "  metrics      http://%s/metrics, with the token in %s\n", a, filepath.Join(s.Data, "admin.token"))
-	}
-	if s.Log.Path != "" {
-		fmt.Fprintf(w, "  access log   %s\n", s.Log.Path)
-	}
-	fmt.Fprintf(w, "  a refusal    shows an id: seawall explain ID\n")
+	greetDoors(w, n)
 }
 
 // visible is an address as one would type it.

@@ -5,14 +5,19 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seawall/seawall/internal/node/metrics"
+	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/record"
 )
 
 // admin is the listener for the operator. It shares nothing with the visitors' path, so that an attack on that does not lock the
@@ -21,6 +26,19 @@ type admin struct {
 	listener net.Listener
 	server   *http.Server
 	file     string
+
+	started time.Time
+	history *status.History
+	leaves  leaves
+	end     context.CancelFunc // of the sampling
+}
+
+// operations are what the operator may have done over the admin listener; what is nil is not offered.
+type operations struct {
+	// Reload reads the configuration anew.
+	Reload func() Reload
+	// Config is the configuration in force in YAML, without secrets.
+	Config func() ([]byte, error)
 }
 
 func (n *Node) startAdmin(ctx context.Context) error {
@@ -29,32 +47,72 @@ func (n *Node) startAdmin(ctx context.Context) error {
 	if err != nil {
 		return explainListen("admin", n.spec.Admin, err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /metrics", n.authorized(metrics.Handler(n.conns, n.rooms.Record, n.rooms.Cache, n.snapshot)))
-	mux.Handle("GET /explain/{id}", n.authorized(http.HandlerFunc(n.serveExplain)))
 	n.admin = &admin{
 		listener: l,
 		server: &http.Server{
-			Handler:           mux,
+			Handler:           n.routes(),
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
 		},
-		file: filepath.Join(n.spec.Data, adminFile),
+		file:    filepath.Join(n.spec.Data, adminFile),
+		started: time.Now(),
+		history: status.NewHistory(),
 	}
 	if err := os.WriteFile(n.admin.file, []byte(l.Addr().String()+"\n"), 0o600); err != nil {
 		n.warn("commands on this machine have to be told --admin", err)
 	}
+	n.sample(n.admin.started)
+	ctx, n.admin.end = context.WithCancel(context.WithoutCancel(ctx))
+	go n.sampling(ctx)
 	go func() { _ = n.admin.server.Serve(l) }() // until close
 	return nil
 }
 
 func (a *admin) close() error {
+	a.end()
 	os.Remove(a.file)
 	return a.server.Close()
+}
+
+// routes are all that the listener answers. Health checks need no token, and tell nothing but the state.
+func (n *Node) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", n.serveReady)
+
+	private := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, n.authorized(h)) }
+	private("GET /{$}", n.servePage)
+	private("GET /zones/{name}", n.serveZonePage)
+	private("GET /explain/{id}", n.serveExplain)
+	private("GET /metrics", metrics.Handler(n.sources()).ServeHTTP)
+	private("GET /api/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, n.report("")) })
+	private("GET /api/zones/{name}", n.serveZone)
+	private("GET /api/refusals", n.serveRefusals)
+
+	may := n.operations()
+	if may.Reload != nil {
+		// A browser sends the token that it was given with every request, also with one that another site makes it send.
+		private("POST /api/reload", http.NewCrossOriginProtection().Handler(serveReload(may.Reload)).ServeHTTP)
+	}
+	if may.Config != nil {
+		private("GET /api/config", serveConfig(may.Config))
+	}
+	return guarded(mux)
+}
+
+// guarded keeps what is answered out of caches, frames and guesses of its type.
+func guarded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		h.ServeHTTP(w, r)
+	})
 }
 
 // authorized lets in who shows the token from the data folder, as a bearer token (RFC 6750) or as the password of a browser's dialogue.
@@ -73,12 +131,121 @@ func (n *Node) authorized(h http.Handler) http.Handler {
 	})
 }
 
-func (n *Node) serveExplain(w http.ResponseWriter, r *http.Request) {
-	x, err := n.explain(r.PathValue("id"))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+// serveReady tells load balancers whether to send visitors here.
+func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
+	if s := n.state(); s != status.Serving {
+		http.Error(w, string(s), http.StatusServiceUnavailable)
 		return
 	}
+	fmt.Fprintln(w, "ready")
+}
+
+func (n *Node) servePage(w http.ResponseWriter, r *http.Request) {
+	status.Page(w, n.report(""), r.URL.Query())
+}
+
+func (n *Node) serveZonePage(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	report := n.report(name)
+	z := report.Zone(name)
+	if z == nil {
+		noZone(w)
+		return
+	}
+	status.ZonePage(w, report, z, r.URL.Query())
+}
+
+func noZone(w http.ResponseWriter) {
+	http.Error(w, "no zone of that name is in force", http.StatusNotFound)
+}
+
+func (n *Node) serveZone(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	z := n.report(name).Zone(name)
+	if z == nil {
+		noZone(w)
+		return
+	}
+	answer(w, http.StatusOK, z)
+}
+
+// serveRefusals lists the newest refusals, as they are in the access log.
+func (n *Node) serveRefusals(w http.ResponseWriter, r *http.Request) {
+	query, most := r.URL.Query(), 100
+	if text := query.Get("n"); text != "" {
+		var err error
+		if most, err = strconv.Atoi(text); err != nil || most < 1 || most > record.MostRefusals {
+			http.Error(w, fmt.Sprintf("n is %q: want a number from 1 to %d", text, record.MostRefusals), http.StatusBadRequest)
+			return
+		}
+	}
+	list := n.rooms.Record.Refusals(query.Get("zone"), most)
+	if list == nil {
+		list = []record.Entry{}
+	}
+	answer(w, http.StatusOK, list)
+}
+
+// serveExplain tells a request's story: as a page to a browser, else in JSON.
+func (n *Node) serveExplain(w http.ResponseWriter, r *http.Request) {
+	if a, err := netip.ParseAddr(r.PathValue("id")); err == nil {
+		n.serveStanding(w, r, a)
+		return
+	}
+	x, err := n.explain(r.PathValue("id"))
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case browser(r):
+		status.StoryPage(w, n.spec.Name, x.ID, chunks(x.Write))
+	default:
+		answer(w, http.StatusOK, x)
+	}
+}
+
+// chunks are the lines of a story.
+func chunks(write func(io.Writer) error) (chunks []status.Chunk) {
+	var story strings.Builder
+	_ = write(&story) // a Builder takes everything
+	for line := range strings.Lines(story.String()) {
+		label, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		chunks = append(chunks, status.Chunk{Label: label, Text: strings.TrimSpace(text)})
+	}
+	return chunks
+}
+
+// serveReload has the configuration read and says how that went; a browser is shown the node's page, which says it too.
+func serveReload(reload func() Reload) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done := reload()
+		switch {
+		case browser(r):
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+		case done.Error != "":
+			answer(w, http.StatusUnprocessableEntity, done)
+		default:
+			answer(w, http.StatusOK, done)
+		}
+	})
+}
+
+func serveConfig(config func() ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		text, err := config()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/yaml") // RFC 9512
+		_, _ = w.Write(text)
+	}
+}
+
+// browser tells whether who asks would rather have a page.
+func browser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+func answer(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(x)
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // who went away does not mind
 }

@@ -104,6 +104,19 @@ func Explain(ctx context.Context, data, admin, id string) (*Explanation, error) 
 var errNoNode = errors.New("no node answers")
 
 func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
+	body, err := fetch(ctx, data, admin, "/explain/"+strings.TrimSpace(id))
+	if err != nil {
+		return nil, err
+	}
+	x := &Explanation{}
+	if err := json.Unmarshal(body, x); err != nil {
+		return nil, fmt.Errorf("reading the node's answer: %w", err)
+	}
+	return x, nil
+}
+
+// fetch gets a path of the node's admin listener.
+func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
 	if admin == "" {
 		address, err := os.ReadFile(filepath.Join(data, adminFile))
 		if err != nil {
@@ -117,7 +130,7 @@ func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/explain/"+strings.TrimSpace(id), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", admin, err)
 	}
@@ -134,11 +147,7 @@ func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, errors.New(strings.TrimSpace(string(body)))
 	}
-	x := &Explanation{}
-	if err := json.Unmarshal(body, x); err != nil {
-		return nil, fmt.Errorf("asking %s: %w", admin, err)
-	}
-	return x, nil
+	return body, nil
 }
 
 // Write tells the explanation to a person.

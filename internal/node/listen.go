@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/seawall/seawall/internal/conn"
+	"github.com/seawall/seawall/internal/control/cert"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -17,23 +19,22 @@ import (
 // errNoListener tells that nothing is left to serve on.
 var errNoListener = errors.New("no address to listen on: give one with --http or --https")
 
+// door is an address that connections are accepted on once the zones are in force; until then they wait.
+type door struct {
+	listener net.Listener
+	secure   conn.Handshake // nil for cleartext
+}
+
 // listen opens all listeners. One that does not open is reported and left out; none at all is an error.
 func (n *Node) listen(ctx context.Context) error {
 	var problems []error
 	for _, l := range n.spec.HTTP {
-		problems = append(problems, n.serve(ctx, "http", l, nil))
+		problems = append(problems, n.open(ctx, "http", l, nil))
 	}
 	if len(n.spec.HTTPS) > 0 {
-		var err error
-		var unread []error
-		if n.hello, unread, err = hello.New(&n.spec, time.Now()); err != nil {
-			problems = append(problems, fmt.Errorf("serving no https: %w", err))
-		}
-		n.warn("serving without a certificate", unread...)
-	}
-	if n.hello != nil {
+		n.prepareTLS()
 		for _, l := range n.spec.HTTPS {
-			problems = append(problems, n.serve(ctx, "https", l, n.hello.Handshake))
+			problems = append(problems, n.open(ctx, "https", l, n.hello.Handshake))
 		}
 	}
 	err := errors.Join(problems...)
@@ -45,15 +46,22 @@ func (n *Node) listen(ctx context.Context) error {
 	case err != nil:
 		n.warn("not listening", err)
 	}
-	if n.spec.Admin != "" {
-		if err := n.startAdmin(ctx); err != nil {
-			n.warn("serving without an admin listener", err)
-		}
-	}
 	return nil
 }
 
-func (n *Node) serve(ctx context.Context, scheme string, want spec.Listener, secure conn.Handshake) error {
+// prepareTLS readies the handshakes, and who obtains certificates.
+func (n *Node) prepareTLS() {
+	n.certificates = cert.New(filepath.Join(n.spec.Data, "acme"), n.log)
+	n.path.Challenge = n.certificates.Challenge
+	var problems []error
+	n.hello, problems = hello.New(&n.spec, hello.Options{
+		Issued: n.certificates.Certificate,
+		Serves: func(host string) bool { return n.snapshot.Zones().Lookup(host) != nil },
+	}, time.Now())
+	n.warn("serving without a certificate", problems...)
+}
+
+func (n *Node) open(ctx context.Context, scheme string, want spec.Listener, secure conn.Handshake) error {
 	l, err := conn.Listen(ctx, want.Address)
 	if errors.Is(err, syscall.EACCES) && want.Otherwise != "" {
 		n.log.Info("not permitted to listen", "address", want.Address, "instead", want.Otherwise)
@@ -63,13 +71,28 @@ func (n *Node) serve(ctx context.Context, scheme string, want spec.Listener, sec
 	if err != nil {
 		return explainListen(scheme, want.Address, err)
 	}
+	n.doors = append(n.doors, door{l, secure})
 	n.listening = append(n.listening, Listening{Scheme: scheme, Address: l.Addr()})
-	go func() {
-		if err := n.conns.Serve(l, secure); err != nil {
-			n.log.Error("listener ended", "address", want.Address, "error", err)
-		}
-	}()
+	if a, ok := l.Addr().(*net.TCPAddr); ok && secure != nil && n.rooms.Verdict.HTTPSPort == 0 {
+		n.rooms.Verdict.HTTPSPort = a.Port
+	}
 	return nil
+}
+
+// serve opens the doors.
+func (n *Node) serve(ctx context.Context) {
+	for _, d := range n.doors {
+		go func() {
+			if err := n.conns.Serve(d.listener, d.secure); err != nil {
+				n.log.Error("listener ended", "address", d.listener.Addr(), "error", err)
+			}
+		}()
+	}
+	if n.spec.Admin != "" {
+		if err := n.startAdmin(ctx); err != nil {
+			n.warn("serving without an admin listener", err)
+		}
+	}
 }
 
 // explainListen says what would be right.

@@ -10,11 +10,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 
 	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/conn"
+	"github.com/seawall/seawall/internal/control/cert"
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/origin"
@@ -30,18 +35,29 @@ import (
 
 // Node is a running node.
 type Node struct {
-	spec   spec.Node
-	log    *slog.Logger
-	keys   *keys
-	sealer *reqid.Sealer
+	started spec.Node // as it was at the start, but for bounds that the machine sets
+	spec    spec.Node
+	log     *slog.Logger
+	keys    *keys
+	sealer  *reqid.Sealer
 
-	conns    *conn.Room
-	hello    *hello.Room
-	rooms    zone.Rooms
-	snapshot *snapshot.Snapshot
-	admin    *admin
+	conns        *conn.Room
+	hello        *hello.Room
+	certificates *cert.Manager
+	rooms        zone.Rooms
+	snapshot     *snapshot.Snapshot
+	path         *edge.Path
+	admin        *admin
 
+	doors     []door
 	listening []Listening
+
+	source    *source           // nil without files
+	watcher   *fsnotify.Watcher // of the source, or nil
+	reloading sync.Mutex        // one at a time; guards what follows
+	last      Reload
+	good      int
+	failed    int
 }
 
 // Listening is an address that the node accepts connections on.
@@ -54,33 +70,59 @@ type Listening struct {
 // data folder can't be used, if no listener opens or if no zone compiles.
 func Start(ctx context.Context, s spec.Node, zones []spec.Zone, log *slog.Logger) (*Node, error) {
 	n := &Node{spec: s, log: log}
-	n.fitFileLimit()
-	if err := n.start(ctx, zones); err != nil {
-		if n.rooms.Record != nil {
-			_ = n.rooms.Record.Close()
-		}
+	if err := n.start(ctx, &wanted{zones: zones}, nil); err != nil {
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context, zones []spec.Zone) error {
+// start puts what is wanted in force, after what was before: so a zone that is refused has its last good form.
+func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err error) {
+	n.started = n.spec
+	n.fitFileLimit()
+	defer func() {
+		if err != nil {
+			n.abandon()
+		}
+	}()
+	if n.keys, err = openKeys(n.spec.Data); err != nil {
+		return err
+	}
 	if err := n.assemble(); err != nil {
 		return err
 	}
-	problems := n.snapshot.Apply(zones)
-	if len(problems) > 0 && len(problems) == len(zones) {
-		return errors.Join(problems...)
+	if err := n.listen(ctx); err != nil {
+		return err
 	}
-	n.warn("zone refused", problems...)
-	return n.listen(ctx)
+	n.snapshot.Apply(before)
+	n.reloading.Lock()
+	first := n.apply(w)
+	n.reloading.Unlock()
+	if len(first.Problems) > 0 && len(n.snapshot.Specs()) == 0 {
+		return fmt.Errorf("no zone can be served: %s", strings.Join(first.Problems, "; "))
+	}
+	n.serve(ctx)
+	return nil
+}
+
+// abandon closes what a start has opened that failed.
+func (n *Node) abandon() {
+	for _, d := range n.doors {
+		d.listener.Close()
+	}
+	if n.certificates != nil {
+		n.certificates.Close()
+	}
+	if n.admin != nil {
+		_ = n.admin.close()
+	}
+	if n.rooms.Record != nil {
+		_ = n.rooms.Record.Close()
+	}
 }
 
 // assemble makes the rooms, from the record back to the doors.
 func (n *Node) assemble() (err error) {
-	if n.keys, err = openKeys(n.spec.Data); err != nil {
-		return err
-	}
 	n.sealer = reqid.NewSealer(n.keys.seal)
 	if n.rooms.Record, err = record.New(&n.spec, n.log); err != nil {
 		n.warn("serving without an access log", err)
@@ -99,7 +141,8 @@ func (n *Node) assemble() (err error) {
 	if n.snapshot, err = snapshot.New(&n.rooms); err != nil {
 		return err
 	}
-	requests := request.New(&n.spec, newGenerator(), edge.New(n.snapshot))
+	n.path = edge.New(n.snapshot)
+	requests := request.New(&n.spec, newGenerator(), n.path)
 	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log})
 	return nil
 }
@@ -138,6 +181,12 @@ func (n *Node) ReopenLog() error { return n.rooms.Record.Reopen() }
 func (n *Node) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.spec.Connections.DrainTimeout)
 	defer cancel()
+	if n.watcher != nil {
+		n.watcher.Close()
+	}
+	if n.certificates != nil {
+		n.certificates.Close()
+	}
 	err := n.conns.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("some connections had to be cut: %w", err)
@@ -154,3 +203,13 @@ func newGenerator() *reqid.Generator {
 	const shards = 64
 	return reqid.NewGenerator(uint16(time.Now().UnixNano()>>10), shards)
 }
+
+// Spec is what the node is, as far as it is in force.
+func (n *Node) Spec() spec.Node {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	return n.spec
+}
+
+// Zones is how many zones are in force.
+func (n *Node) Zones() int { return len(n.snapshot.Specs()) }

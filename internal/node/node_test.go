@@ -163,7 +163,7 @@ func TestServesWhatItCan(t *testing.T) {
 	s := testNode(t)
 	s.Log.Path = s.Data // a folder
 	n, log := start(t, s, bad, good)
-	if refused := log.with("zone refused"); len(refused) != 1 || !strings.Contains(refused[0], "zone bad") {
+	if refused := log.with("msg=refused"); len(refused) != 1 || !strings.Contains(refused[0], "zone bad") {
 		t.Errorf("got %q, want one that names zone bad", refused)
 	}
 	if without := log.with("without an access log"); len(without) != 1 {

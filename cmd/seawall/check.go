@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seawall/seawall/internal/node"
+)
+
+// check is the command line of a look at a configuration.
+type check struct {
+	Config string `help:"The configuration (${default})." default:"${config}" placeholder:"FILE" type:"path"`
+}
+
+// Run says all that is wrong with the file, or that nothing is.
+func (c *check) Run(o output) error {
+	file, problems := node.Check(c.Config)
+	for _, p := range problems {
+		fmt.Fprintln(o.err, p)
+	}
+	switch {
+	case file == nil:
+		return errors.New("nothing of the configuration can be used")
+	case len(problems) > 0:
+		return fmt.Errorf("%s: %d problems in %d zones", c.Config, len(problems), len(file.Zones)+len(file.Refused))
+	}
+	fmt.Fprintf(o.out, "%s: good, %d zones\n", c.Config, len(file.Zones))
+	return nil
+}
+
+// diff is the command line of a look at what a reload would change.
+type diff struct {
+	Config string `help:"The configuration (${default})." default:"${config}" placeholder:"FILE" type:"path"`
+	Data   string `help:"Where the node keeps what is in force, if the configuration does not say it (${default})." default:"${data}" placeholder:"DIR" type:"path"`
+}
+
+// Run prints a line for each change, and nothing if there is none.
+func (d *diff) Run(o output) error {
+	changes, problems, err := node.Diff(d.Config, d.Data)
+	for _, p := range problems {
+		fmt.Fprintln(o.err, "stays as it is:", p)
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		fmt.Fprintln(o.out, c)
+	}
+	return nil
+}

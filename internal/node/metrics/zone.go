@@ -1,0 +1,47 @@
+package metrics
+
+import (
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/zone"
+)
+
+func (s sink) zone(z *zone.Zone) {
+	name, counts := z.Name(), z.Record.Counts()
+	for class, n := range counts.Status {
+		s.add(requests, float64(n), name, string(rune('0'+class)))
+	}
+	for status, n := range counts.Cache {
+		s.add(requestsCache, float64(n), name, flow.CacheStatus(status).String())
+	}
+	for reason, n := range counts.Refused {
+		if reason != int(flow.NoReason) {
+			s.add(requestsRefused, float64(n), name, flow.Reason(reason).String())
+		}
+	}
+	s.add(requestsDry, float64(counts.Dry), name)
+	for _, c := range z.Verdict.Counts() {
+		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
+	}
+	s.add(responsesBroken, float64(counts.Broken), name)
+	s.add(bodyBytes, float64(counts.Bytes), name)
+	s.histogram(requestSeconds, &counts.Duration, name)
+
+	load := z.Admission.Load()
+	s.add(originRequests, float64(counts.OriginAttempts), name)
+	s.add(originConcurrent, float64(load.Concurrent), name)
+	s.add(originQueued, float64(load.Queued), name)
+	s.add(originUpgrades, float64(load.Upgrades), name)
+	s.histogram(originSeconds, &counts.OriginDuration, name)
+	s.histogram(queueSeconds, &counts.QueueDuration, name)
+}
+
+// servers shows an origin's servers, of which no two have the same URL.
+func (s sink) servers(z *zone.Zone) {
+	name := z.Name()
+	for _, server := range z.Origin.Servers() {
+		s.add(serverUp, truth(server.Up), name, server.URL)
+		s.add(serverInFlight, float64(server.InFlight), name, server.URL)
+		s.add(serverRequests, float64(server.Requests), name, server.URL)
+		s.add(serverFailures, float64(server.Failures), name, server.URL)
+	}
+}

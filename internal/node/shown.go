@@ -1,0 +1,53 @@
+package node
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/spec/config"
+)
+
+// shownConfig is the configuration in force as a file would have it, but for what nobody needs to see.
+func (n *Node) shownConfig() ([]byte, error) {
+	s := n.Spec()
+	s.Certificates = withoutKeys(s.Certificates)
+	s.ACME.Authorities = slices.Clone(s.ACME.Authorities)
+	for i := range s.ACME.Authorities {
+		hide(&s.ACME.Authorities[i].HMAC)
+	}
+	specs := n.snapshot.Specs()
+	zones := make([]spec.Zone, len(specs))
+	for i := range specs {
+		z := *specs[i]
+		z.HTTPS.Certificates = withoutKeys(z.HTTPS.Certificates)
+		hide(&z.Origin.TLS.Key)
+		z.Origin.Servers = slices.Clone(z.Origin.Servers)
+		for j := range z.Origin.Servers {
+			if own := z.Origin.Servers[j].TLS; own != nil {
+				shown := *own
+				hide(&shown.Key)
+				z.Origin.Servers[j].TLS = &shown
+			}
+		}
+		zones[i] = z
+	}
+	var text bytes.Buffer
+	err := config.Write(&text, &s, zones)
+	return text.Bytes(), err
+}
+
+func withoutKeys(list []spec.Certificate) []spec.Certificate {
+	list = slices.Clone(list)
+	for i := range list {
+		hide(&list[i].Key)
+	}
+	return list
+}
+
+// hide takes the place of a secret.
+func hide[S ~string](secret *S) {
+	if *secret != "" {
+		*secret = "not shown"
+	}
+}
