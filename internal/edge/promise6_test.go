@@ -34,8 +34,8 @@ func refusedZones() []spec.Zone {
 	})
 	add("dead", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("http://198.51.100.99:80") })
 	add("down", func(z *spec.Zone) {
-		z.Origin.Servers = []spec.Server{{URL: "http://198.51.100.98:80", Weight: 1}, {URL: "http://198.51.100.99:80", Weight: 1}}
-		z.Origin.Health.MaxFails, z.Origin.Health.FailTimeout = 1, time.Hour
+		z.Origin.Servers = spec.OneServer("http://198.51.100.99:80")
+		z.Origin.Health.Path = "/healthz"
 	})
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
@@ -97,9 +97,7 @@ var refusals = []refusal{
 	}},
 	{flow.OriginUnreachable, 502, "dead", "origin", func(h *house) answer { return h.get(visitor, "dead.test", "/") }},
 	{flow.OriginDown, 503, "down", "origin.health", func(h *house) answer {
-		for range 2 {
-			h.get(visitor, "down.test", "/")
-		}
+		time.Sleep(time.Minute) // for a few checks
 		return h.get(visitor, "down.test", "/")
 	}},
 	{flow.OriginTimeout, 504, "hasty", "origin", func(h *house) answer { return h.get(visitor, "hasty.test", "/sleep") }},

@@ -137,6 +137,7 @@ func (n *Node) assemble() (err error) {
 	n.rooms.Verdict = verdict.New(&n.spec)
 	n.rooms.Admission = admission.New(&n.spec)
 	n.rooms.Origin = origin.New(&n.spec)
+	n.rooms.Origin.Changed = n.serverChanged
 	n.rooms.Response = response.New(&n.spec, n.sealer)
 	if n.snapshot, err = snapshot.New(&n.rooms); err != nil {
 		return err
@@ -182,7 +183,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.spec.Connections.DrainTimeout)
 	defer cancel()
 	if n.watcher != nil {
-		n.watcher.Close()
+		_ = n.watcher.Close()
 	}
 	if n.certificates != nil {
 		n.certificates.Close()
@@ -213,3 +214,12 @@ func (n *Node) Spec() spec.Node {
 
 // Zones is how many zones are in force.
 func (n *Node) Zones() int { return len(n.snapshot.Specs()) }
+
+// serverChanged logs that a server of an origin went down, or came up.
+func (n *Node) serverChanged(zone, server string, up bool, why string) {
+	if up {
+		n.log.Info("a server is up", "zone", zone, "server", server, "why", why)
+		return
+	}
+	n.log.Warn("a server is down", "zone", zone, "server", server, "why", why)
+}

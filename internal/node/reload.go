@@ -2,6 +2,7 @@ package node
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/seawall/seawall/internal/control/cert"
@@ -91,7 +92,7 @@ func (n *Node) certify() (problems []error) {
 	if n.hello == nil {
 		return nil
 	}
-	certificates := n.spec.Certificates[:len(n.spec.Certificates):len(n.spec.Certificates)]
+	certificates := slices.Clip(n.spec.Certificates)
 	var names []string
 	for _, z := range n.snapshot.Specs() {
 		certificates = append(certificates, z.HTTPS.Certificates...)

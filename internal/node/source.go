@@ -105,7 +105,7 @@ func Check(path string) (*config.Config, []error) {
 	if err := n.assemble(); err != nil {
 		return w.file, append(problems, w.file.Explain("", err))
 	}
-	defer n.rooms.Record.Close()
+	defer func() { _ = n.rooms.Record.Close() }()
 	n.rooms.Verdict.HTTPSPort = len(n.spec.HTTPS) // any but 0
 	return w.file, append(problems, w.explain(n.snapshot.Apply(w.zones))...)
 }
@@ -116,8 +116,7 @@ func (w *wanted) explain(problems []error) []error {
 		return problems
 	}
 	for i, err := range problems {
-		var refused *snapshot.Refused
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*snapshot.Refused](err); ok {
 			problems[i] = fmt.Errorf("%w (zone %s)", w.file.Explain(refused.Zone, refused.Err), refused.Zone)
 		}
 	}

@@ -53,8 +53,8 @@ func newCheck(z *spec.Zone, host string) (*check, error) {
 }
 
 // Checks begins the policy's health checks, each over a connection of its own, in place of those of earlier policies of its zone. take
-// gives a share of the origin's budget, or nil if there is none now: then that check is left out. Checks end with the room, when a
-// later policy begins its own, or soon after nothing refers to the policy any more. A policy that has none ends those of earlier ones.
+// gives a share of the origin's budget, or nil if there is none now: then that check is left out. Checks end with the room, with
+// End, when a later policy begins its own, or soon after nothing refers to the policy any more. A policy that has none ends those of earlier ones.
 func (p *Policy) Checks(take func() flow.Lease) {
 	g := p.group
 	g.mu.Lock()
@@ -79,6 +79,9 @@ func (p *Policy) Checks(take func() flow.Lease) {
 		go c.run(ctx)
 	}
 }
+
+// End ends the checks of the policy's zone.
+func (p *Policy) End() { p.group.end() }
 
 // end ends the group's checks.
 func (g *group) end() {

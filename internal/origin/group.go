@@ -51,37 +51,48 @@ func (p *Policy) current() *set {
 	return s
 }
 
-// divide makes the set of the servers that are up: backups only if there are no others.
+// leniency is what is asked of a server.
+type leniency uint8
+
+const (
+	isUp   leniency = iota
+	isWell          // as far as checks tell: who can make a few requests fail must not take the whole origin down
+	isThere
+)
+
+// divide makes the set of the servers that are up: backups only if there are no others. If failures of requests have taken all of them
+// down, those do that checks have not.
 func (p *Policy) divide(now time.Time) *set {
 	s := &set{changes: p.group.changes.Load()} // before the servers are looked at: a change meanwhile makes another set
-	for _, all := range []bool{false, true} {
+	most := isWell
+	if p.origin.AllDown == spec.AllDownTry {
+		most = isThere
+	}
+	for wanted := isUp; wanted <= most; wanted++ {
 		for _, backup := range []bool{false, true} {
-			if p.share(s, now, backup, all); len(s.shares) > 0 {
+			if p.share(s, now, backup, wanted); len(s.shares) > 0 {
 				s.turns = turns(s.shares)
 				return s
 			}
-		}
-		if p.origin.AllDown == spec.AllDownRefuse {
-			break
 		}
 	}
 	s.refusal = p.down()
 	return s
 }
 
-// share gives work to the servers that are backups, or are not, and that are up or have to do although they are not.
-func (p *Policy) share(s *set, now time.Time, backup, all bool) {
+// share gives work to the servers that are backups, or are not, and are what is wanted.
+func (p *Policy) share(s *set, now time.Time, backup bool, wanted leniency) {
 	for i := range p.servers {
 		server := &p.servers[i]
 		if server.weight == 0 || server.backup != backup {
 			continue
 		}
 		state := server.health.state()
-		if !all && !state.up(p.lone) {
+		if wanted == isUp && !state.up(p.lone) || wanted == isWell && state.unwell {
 			continue
 		}
 		percent := int64(100)
-		if slow := p.origin.Health.SlowStart; !all && !p.lone {
+		if slow := p.origin.Health.SlowStart; wanted == isUp && !p.lone {
 			if percent = state.percent(now, slow); percent < 100 {
 				s.until = now.Add(max(slow/100, time.Millisecond))
 			}
@@ -104,11 +115,7 @@ func (p *Policy) down() flow.Refusal {
 		if s.weight == 0 {
 			continue
 		}
-		state := s.health.state()
-		if state.failing { // and comes up by itself
-			r.RetryAfter = p.origin.Health.FailTimeout
-		}
-		if text := fmt.Sprintf("; %s: %s", s.settings.url, state.why); detail.Len()+len(text) <= maxDetail {
+		if text := fmt.Sprintf("; %s: %s", s.settings.url, s.health.state().why); detail.Len()+len(text) <= maxDetail {
 			detail.WriteString(text)
 		} else {
 			left++

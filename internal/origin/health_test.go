@@ -271,8 +271,7 @@ func TestAllDown(t *testing.T) {
 		checks bool // what took the servers down
 		want   *flow.Refusal
 	}{
-		{"refuse, failures", nil, false, &flow.Refusal{Reason: flow.OriginDown, Status: 503, Rule: "origin.health", RetryAfter: 10 * time.Second,
-			Detail: "no server is up; http://192.0.2.1:80: any error; http://192.0.2.2:80: any error"}},
+		{"refuse, failures", nil, false, nil}, // which anybody can cause who knows a page that breaks
 		{"refuse, checks", nil, true, &flow.Refusal{Reason: flow.OriginDown, Status: 503, Rule: "origin.health", RetryAfter: 5 * time.Second,
 			Detail: "no server is up; http://192.0.2.1:80: health check: any error; http://192.0.2.2:80: health check: any error"}},
 		{"try, failures", func(o *spec.Origin) { o.AllDown = spec.AllDownTry }, false, nil},

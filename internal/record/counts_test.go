@@ -116,3 +116,15 @@ func TestAddDoesNotAllocate(t *testing.T) {
 		t.Errorf("got %v allocations, want 0", got)
 	}
 }
+
+// TestCountsOutliveAChange: a zone that is compiled again counts on.
+func TestCountsOutliveAChange(t *testing.T) {
+	r := newRoom(t, nil)
+	before := policy(t, r, "a")
+	before.Add(hit())
+	after, other := policy(t, r, "a"), policy(t, r, "b")
+	after.Add(hit())
+	if a, b, c := before.Counts().Requests, after.Counts().Requests, other.Counts().Requests; a != 2 || b != 2 || c != 0 {
+		t.Errorf("got %d and %d requests of the zone and %d of another, want 2, 2 and 0", a, b, c)
+	}
+}

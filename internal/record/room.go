@@ -15,6 +15,7 @@ import (
 	"math/bits"
 	"runtime"
 	"sync"
+	"weak"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
@@ -27,7 +28,13 @@ type Room struct {
 	sample  uint64 // one in so many ordinary requests is for the log; at most 1 for all
 	privacy privacy
 	log     *logger
+
+	mu    sync.Mutex
+	zones map[string]weak.Pointer[zoneCounts]
 }
+
+// zoneCounts are a zone's by shard, each under its shard's lock.
+type zoneCounts struct{ shards []Counts }
 
 // shard is one part of the records. Connections are spread over shards, so that cores seldom meet at a lock.
 type shard struct {
@@ -67,12 +74,32 @@ const minRing = 64 << 10
 type Policy struct {
 	room   *Room
 	zone   string
-	counts []Counts // by shard, each under its shard's lock
+	counts *zoneCounts
 }
 
-// Compile makes the policy of a zone.
+// Compile makes the policy of a zone. Policies of one zone count on where the others are.
 func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
-	return &Policy{room: r, zone: z.Name, counts: make([]Counts, len(r.shards))}, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.zones[z.Name].Value()
+	if c == nil {
+		if r.zones == nil {
+			r.zones = make(map[string]weak.Pointer[zoneCounts])
+		}
+		c = &zoneCounts{make([]Counts, len(r.shards))}
+		r.zones[z.Name] = weak.Make(c)
+		runtime.AddCleanup(c, r.forget, z.Name)
+	}
+	return &Policy{room: r, zone: z.Name, counts: c}, nil
+}
+
+// forget drops the counts of a zone that has no policy any more, unless it has come back since.
+func (r *Room) forget(zone string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.zones[zone].Value() == nil {
+		delete(r.zones, zone)
+	}
 }
 
 // Add records a flow that is over.
@@ -83,7 +110,7 @@ func (p *Policy) Add(f *flow.Flow) {
 	s.mu.Lock()
 	s.line = r.appendLine(s.line[:0], f, &s.time)
 	s.ring.add(s.line)
-	p.counts[i].add(f)
+	p.counts.shards[i].add(f)
 	full := s.ring.waiting() > uint64(len(s.ring.buffer))/4
 	s.mu.Unlock()
 	if full && r.log != nil {
@@ -94,10 +121,10 @@ func (p *Policy) Add(f *flow.Flow) {
 // Counts sums what was counted for the zone since the start.
 func (p *Policy) Counts() Counts {
 	var sum Counts
-	for i := range p.counts {
+	for i := range p.counts.shards {
 		s := &p.room.shards[i]
 		s.mu.Lock()
-		sum.merge(&p.counts[i])
+		sum.merge(&p.counts.shards[i])
 		s.mu.Unlock()
 	}
 	return sum

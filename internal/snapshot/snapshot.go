@@ -106,6 +106,11 @@ func (s *Snapshot) Apply(specs []spec.Zone, keep ...string) []error {
 	}
 	s.current.Store(set)
 	before := *s.forms.Swap(&forms)
+	for name, f := range before {
+		if _, ok := forms[name]; !ok {
+			f.zone.End()
+		}
+	}
 	for name, f := range forms {
 		if before[name].zone != f.zone {
 			f.zone.Begin()

@@ -102,8 +102,8 @@ type Health struct {
 	Rise int `yaml:"rise"`
 	// Fall is how many checks in a row have to fail to take a server down.
 	Fall int `yaml:"fall"`
-	// MaxFails failures of requests in a row (no connection, no answer, a broken one) take a server of several down for FailTimeout; 0
-	// for no such rule.
+	// MaxFails failures of requests in a row (no connection, no answer, a broken one) take a server of several down for FailTimeout,
+	// but never all of them; 0 for no such rule.
 	MaxFails int `yaml:"max_fails"`
 	// FailTimeout is how long that takes it down.
 	FailTimeout time.Duration `yaml:"fail_timeout"`

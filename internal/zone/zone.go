@@ -58,6 +58,9 @@ func (r *Rooms) Compile(s *spec.Zone) (*Zone, error) {
 // Begin starts what a zone does by itself, once it is in force: its servers' health checks, which take their shares of the budget.
 func (z *Zone) Begin() { z.Origin.Checks(z.Admission.Take) }
 
+// End ends that, when no zone of that name is in force any more.
+func (z *Zone) End() { z.Origin.End() }
+
 func compile[P any](into *P, room func(*spec.Zone) (P, error), s *spec.Zone) func() error {
 	return func() (err error) {
 		*into, err = room(s)
