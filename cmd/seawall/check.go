@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seawall/seawall/internal/node"
+	"github.com/seawall/seawall/internal/spec/config"
 )
 
 // check is the command line of a look at a configuration.
@@ -47,4 +48,13 @@ func (d *diff) Run(o output) error {
 		fmt.Fprintln(o.out, c)
 	}
 	return nil
+}
+
+// schema prints the schema of the configuration.
+type schema struct{}
+
+// Run prints it.
+func (schema) Run(o output) error {
+	_, err := o.out.Write(config.Schema())
+	return err
 }

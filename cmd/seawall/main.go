@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seawall/seawall/internal/spec"
 )
 
 // Exit codes.
@@ -22,16 +24,24 @@ const (
 )
 
 type commands struct {
-	Protect protect `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
-	Explain explain `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
-	Demo    demo    `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
-	Version version `cmd:"" help:"Print the version."`
+	Protect protect        `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
+	Run     runNode        `cmd:"" help:"Run a node with the zones that a file configures."`
+	Check   check          `cmd:"" help:"Check a configuration."`
+	Diff    diff           `cmd:"" help:"Show what a reload of the configuration would change."`
+	Schema  schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
+	Origin  originCommands `cmd:"" help:"About origins."`
+	Explain explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
+	Demo    demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
+	Version version        `cmd:"" help:"Print the version."`
 }
 
 const about = `Seawall keeps websites up under attack.
 
-A site under attack right now:  seawall protect http://127.0.0.1:3000
-What it does, in a minute:      seawall demo`
+A site under attack right now: seawall protect http://127.0.0.1:3000
+
+Many sites, from a file: seawall run --config seawall.yaml
+
+What it does, in a minute: seawall demo`
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -44,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
-		kong.Vars{"data": defaultData()},
+		kong.Vars{"data": defaultData(), "config": defaultConfig, "acme": spec.LetsEncrypt},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
@@ -93,6 +103,9 @@ func code(err error, stderr io.Writer) int {
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// defaultConfig is where the Debian package has the configuration.
+const defaultConfig = "/etc/seawall/seawall.yaml"
 
 // defaultData is where a node keeps its keys if it is not told: a system folder for root, else one in the user's home.
 func defaultData() string {

@@ -55,7 +55,7 @@ func (n *Node) apply(w *wanted) Reload {
 		n.conns.Deny(n.spec.Deny)
 	}
 	problems = append(problems, n.certify()...)
-	if n.source != nil {
+	if n.source != nil && (len(problems) == 0 || n.Zones() > 0) { // nothing good is nothing to keep
 		problems = append(problems, n.save())
 	}
 	done := Reload{Time: time.Now(), Restart: w.restart(&n.started)}

@@ -215,6 +215,9 @@ func TestOpenFails(t *testing.T) {
 				}
 			}
 			settled(t, before)
+			if _, err := os.Stat(filepath.Join(f.data, savedFile)); err == nil {
+				t.Error("something was kept that was never good")
+			}
 		})
 	}
 }

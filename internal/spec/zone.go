@@ -51,7 +51,7 @@ type HSTS struct {
 type Lists struct {
 	// Allow is never refused by lists and limits. A zone's entries come to those of the defaults.
 	Allow []netip.Prefix `yaml:"allow"`
-	// Deny is always refused, as Action says. A zone's entries come to those of the defaults.
+	// Deny is always refused, or as the zone's action says. A zone's entries come to those of the defaults.
 	Deny []netip.Prefix `yaml:"deny"`
 }
 
@@ -72,7 +72,7 @@ type Rate struct {
 }
 
 // Limits are per source: an IPv4 address or an IPv6 /64. Requests counts everything, OriginRequests only what would reach the
-// origin, so that many people behind one address who browse cached pages are not refused. A zero Rate is no limit.
+// origin, so that many people behind one address who browse cached pages are not refused. A zero Rate ("off") is no limit.
 type Limits struct {
 	// Requests bounds all requests of a source.
 	Requests Rate `yaml:"requests"`
@@ -84,7 +84,7 @@ type Limits struct {
 type Budget struct {
 	// Concurrent bounds requests at the origin at one time, all servers together. 0 is no bound.
 	Concurrent int `yaml:"concurrent"`
-	// Rate bounds requests to the origin. The zero Rate is no bound.
+	// Rate bounds requests to the origin. The zero Rate ("off") is no bound.
 	Rate Rate `yaml:"rate"`
 	// Queue bounds the requests that wait for the budget. With a Queue of 0 none waits.
 	Queue int `yaml:"queue"`

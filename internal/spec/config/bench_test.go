@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// thousand writes a thousand zones: in main.yaml, and again in a folder that folder.yaml names.
-func thousand(tb testing.TB) (dir string) {
+// many writes n zones: in main.yaml, and again in a folder that folder.yaml names.
+func many(tb testing.TB, n int) (dir string) {
 	var main strings.Builder
 	main.WriteString("zones:\n")
 	files := map[string]string{"folder.yaml": "zones_folder: zones.d\n"}
-	for i := range 1000 {
+	for i := range n {
 		main.WriteString("  - " + strings.ReplaceAll(strings.TrimSuffix(plainZone(i), "\n"), "\n", "\n    ") + "\n")
 		files[fmt.Sprintf("zones.d/zone-%d.yaml", i)] = plainZone(i)
 	}
@@ -28,7 +28,7 @@ func load1000(tb testing.TB, l *Loader, path string) {
 }
 
 func BenchmarkLoad1000(b *testing.B) {
-	dir := thousand(b)
+	dir := many(b, 1000)
 	for _, name := range []string{"main", "folder"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -40,7 +40,7 @@ func BenchmarkLoad1000(b *testing.B) {
 }
 
 func BenchmarkReload1000(b *testing.B) {
-	dir := thousand(b)
+	dir := many(b, 1000)
 	tests := []struct {
 		name    string
 		changes bool

@@ -2,10 +2,9 @@ package config
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding"
+	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -54,11 +53,11 @@ type decoder struct {
 	refs   []ref        // files that values were read from
 	marks  []mark
 	keys   map[[2]string]string // joined before, so that the marks of many zones share them
-	values int
+	left   int                  // values that may still be decoded
 }
 
 func newDecoder(r *reader, file string) *decoder {
-	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string)}
+	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues}
 }
 
 func (d *decoder) problem(line int, key, format string, args ...any) *Problem {
@@ -175,7 +174,7 @@ func (d *decoder) lineOf(key string, otherwise int) int {
 
 // value decodes one value of any type.
 func (d *decoder) value(n *node, v reflect.Value, f *field, key string) *Problem {
-	if d.values++; d.values > maxValues {
+	if d.left -= 1 + len(n.items); d.left < 0 {
 		return d.problem(n.line, key, "is one of more than %d values of this file, aliases counted each time", maxValues)
 	}
 	t := v.Type()
@@ -238,39 +237,37 @@ func (d *decoder) prefixes(n *node, into *[]netip.Prefix, f *field, key string) 
 		all = slices.Clip(*into)
 	}
 	for i, item := range n.items {
-		at := d.join(key, "["+strconv.Itoa(i)+"]")
-		name, isFile := strings.CutPrefix(item.text, "@")
-		switch {
-		case item.kind == broken:
-			return d.problem(item.line, at, "%s", item.text)
-		case item.kind != text && item.kind != number:
-			return d.problem(item.line, at, "is %v: want an address, a prefix, or @ and a file of them", item.kind)
-		case isFile:
-			more, err := d.listFile(name)
-			if err != nil {
-				return d.problem(item.line, at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
-			}
-			if len(all) == 0 {
-				all = more // shared by all who name this file
-			} else {
-				all = append(all, more...)
-			}
-		default:
-			p, err := prefixes.Parse(item.text)
-			if err != nil {
-				return d.problem(item.line, at, "%v", err)
-			}
-			all = append(all, p)
+		more, err := d.prefix(item)
+		if err == nil && len(all)+len(more) > maxPrefixes {
+			err = fmt.Errorf("makes more than %d prefixes", maxPrefixes)
 		}
-		if len(all) > maxPrefixes {
-			return d.problem(item.line, at, "makes more than %d prefixes", maxPrefixes)
+		if err != nil {
+			return d.problem(item.line, fmt.Sprintf("%s[%d]", key, i), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-	}
-	if d.values += len(n.items); d.values > maxValues {
-		return d.problem(n.line, key, "is one of more than %d values of this file, aliases counted each time", maxValues)
+		if len(all) == 0 {
+			all = slices.Clip(more) // not copied: many may name one file
+		} else {
+			all = append(all, more...)
+		}
 	}
 	*into = slices.Clip(all)
 	return nil
+}
+
+// prefix is an entry of a list of prefixes: one, or those of a file.
+func (d *decoder) prefix(n *node) ([]netip.Prefix, error) {
+	switch name, isFile := strings.CutPrefix(n.text, "@"); {
+	case n.kind == broken:
+		return nil, errors.New(n.text)
+	case n.kind != text && n.kind != number:
+		return nil, fmt.Errorf("is %v: want an address, a prefix, or @ and a file of them", n.kind)
+	case isFile:
+		name = d.beside(name)
+		d.refs = append(d.refs, ref{name: name, most: maxList})
+		return d.reader.prefixes(name)
+	}
+	p, err := prefixes.Parse(n.text)
+	return []netip.Prefix{p}, err
 }
 
 // beside is a file's name as it is to be read: from the folder of the file that names it.
@@ -279,132 +276,4 @@ func (d *decoder) beside(name string) string {
 		return filepath.Clean(name)
 	}
 	return filepath.Join(filepath.Dir(d.file), name)
-}
-
-func (d *decoder) listFile(name string) ([]netip.Prefix, error) {
-	name = d.beside(name)
-	d.refs = append(d.refs, ref{name: name, most: maxList})
-	return d.reader.prefixes(name)
-}
-
-// scalar decodes what is one text.
-func (d *decoder) scalar(n *node, v reflect.Value, f *field, key string) *Problem {
-	var err error
-	switch at := v.Addr().Interface().(type) {
-	case *spec.PEM:
-		*at, err = d.pem(n.text, f)
-	case *time.Duration:
-		*at, err = parseDuration(n.text)
-	case encoding.TextUnmarshaler:
-		err = at.UnmarshalText([]byte(n.text))
-	case *bool:
-		if *at = n.text == "true"; n.kind != boolean {
-			err = fmt.Errorf("%s is %v: want true or false", clip(n.text), n.kind)
-		}
-	case *int:
-		*at, err = parseInt(n)
-	default:
-		v.SetString(n.text)
-	}
-	if err != nil {
-		return d.problem(n.line, key, "%v", err)
-	}
-	if v.CanInt() {
-		if least, most := f.rule.bounds(); v.Int() < least || v.Int() > most {
-			return d.problem(n.line, key, "%s is out of bounds%s", clip(n.text), wanted(f))
-		}
-		return nil
-	}
-	if v.Kind() == reflect.String && v.Type() != pemType {
-		return d.text(n, v, f, key)
-	}
-	return nil
-}
-
-// text checks a text by its rule.
-func (d *decoder) text(n *node, v reflect.Value, f *field, key string) *Problem {
-	s, r := v.String(), &f.rule
-	switch {
-	case r.off && s == "off":
-		s = ""
-	case len(r.oneOf) > 0 && !slices.Contains(r.oneOf, s):
-		return d.problem(n.line, key, "%s is unknown%s", clip(s), wanted(f))
-	case r.pattern != nil && s != "" && !r.pattern.MatchString(s):
-		shown := "this"
-		if !r.secret && !strings.Contains(s, "@") { // which may come after a password
-			shown = clip(s)
-		}
-		return d.problem(n.line, key, "%s does not fit%s", shown, wanted(f))
-	case r.path && s != "" && s != "-":
-		s = d.beside(s)
-	}
-	v.SetString(s)
-	return nil
-}
-
-// pem is a text in PEM form, or that of a file.
-func (d *decoder) pem(s string, f *field) (spec.PEM, error) {
-	const begin = "-----BEGIN "
-	from := "this text"
-	if s == "" {
-		return "", nil
-	}
-	if !strings.Contains(s, begin) {
-		from = d.beside(s)
-		d.refs = append(d.refs, ref{name: from, most: maxPEM})
-		var err error
-		if s, err = d.reader.text(from, maxPEM); err != nil {
-			return "", err
-		}
-	}
-	if f.rule.secret {
-		if !strings.Contains(s, "PRIVATE KEY-----") {
-			return "", fmt.Errorf("%s holds no private key in PEM form", from)
-		}
-	} else if !x509.NewCertPool().AppendCertsFromPEM([]byte(s)) {
-		return "", fmt.Errorf("%s holds no certificate in PEM form", from)
-	}
-	return spec.PEM(s), nil
-}
-
-// parseInt reads a whole number, which may have underscores between its digits.
-func parseInt(n *node) (int, error) {
-	digits := strings.ReplaceAll(n.text, "_", "")
-	i, err := strconv.Atoi(digits)
-	unsigned := strings.TrimPrefix(digits, "-")
-	if n.kind != number || err != nil || len(unsigned) > 1 && unsigned[0] == '0' {
-		return 0, fmt.Errorf("%s is no whole number", clip(n.text))
-	}
-	return i, nil
-}
-
-const day = 24 * time.Hour
-
-// parseDuration reads what [time.ParseDuration] does, and days, such as 365d.
-func parseDuration(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 63); err == nil && n <= uint64(math.MaxInt64/day) {
-			return time.Duration(n) * day, nil
-		}
-	}
-	t, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("%s is no time: want a number with ms, s, m, h or d, such as 10s", clip(s))
-	}
-	return t, nil
-}
-
-// formatDuration writes what parseDuration reads.
-func formatDuration(t time.Duration) string {
-	if t > 0 && t%day == 0 {
-		return strconv.FormatInt(int64(t/day), 10) + "d"
-	}
-	s := t.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -155,6 +155,24 @@ func TestLoadZones(t *testing.T) {
 	}
 }
 
+// TestSharedList: zones that name one file share its prefixes, and add to their own copies.
+func TestSharedList(t *testing.T) {
+	zone := "  - {name: %[1]s, hosts: [%[1]s], origin: {url: http://a}, lists: {deny: [%[2]s]}}\n"
+	main := "defaults: {lists: {allow: ['@list.txt']}}\nzones:\n" + fmt.Sprintf(zone, "a", "'@list.txt', 192.0.2.1") +
+		fmt.Sprintf(zone, "b", "'@list.txt', 192.0.2.2") + fmt.Sprintf(zone, "c", "'@list.txt'")
+	dir := write(t, map[string]string{"main.yaml": main, "list.txt": numbered("10.0.0.%d\n", 5)})
+	c := mustLoad(t, new(Loader), dir+"/main.yaml")
+	for i, want := range []string{"192.0.2.1/32", "192.0.2.2/32", "10.0.0.4/32"} {
+		deny := c.Zones[i].Lists.Deny
+		if got := deny[len(deny)-1].String(); got != want {
+			t.Errorf("zone %s: last of %v is %s, want %s", c.Zones[i].Name, deny, got, want)
+		}
+	}
+	if &c.Zones[2].Lists.Deny[0] != &c.Zones[0].Lists.Allow[0] {
+		t.Error("the file's prefixes are not shared")
+	}
+}
+
 func TestAnchors(t *testing.T) {
 	dir := write(t, map[string]string{"main.yaml": `
 zones:
@@ -195,11 +213,8 @@ func numbered(format string, n int) string {
 
 // TestLaughs: what aliases stand for is not multiplied without bound.
 func TestLaughs(t *testing.T) {
-	hosts := "[a.example" + strings.Repeat(", a.example", 9_000) + "]"
 	tests := []struct{ name, main string }{
 		{"lists of lists", "defaults: {lists: {allow: [&a [x, x], &b [*a, *a], &c [*b, *b], &d [*c, *c]]}}\nzones: []"},
-		{"zones of one", "zones:\n  - &z {name: a, hosts: " + hosts + ", origin: {url: http://a}}\n" +
-			numbered("  - {<<: *z, name: a%d}\n", 1_000)},
 		{"servers of one", "zones:\n  - name: a\n    hosts: [a]\n    origin:\n      servers:\n        - &s {url: http://a, tls: &t {insecure: true}}\n" +
 			strings.Repeat("        - *s\n", 20_000)},
 		{"merges", "defaults: &d {" + strings.Repeat("a: 1, ", 5_000) + "b: 1}\nzones:\n" + strings.Repeat("  - {<<: [*d, *d], name: a}\n", 1_000)},
@@ -216,6 +231,23 @@ func TestLaughs(t *testing.T) {
 				t.Errorf("took %v", took) // a bound for race detector and busy machines
 			}
 		})
+	}
+}
+
+// TestMaxValues: what aliases stand for counts each time.
+func TestMaxValues(t *testing.T) {
+	root, p := parse("main.yaml", "a: &h [a.example, b.example, c.example]\nb: {hosts: *h, origin: {url: http://a}}\nc: {hosts: *h, origin: {url: http://a}}")
+	if p != nil {
+		t.Fatal(p)
+	}
+	d := newDecoder(newReader(), "main.yaml")
+	d.left = 15
+	if z := d.zone(root.entries[1].value, "b", spec.DefaultZone()); z.problem != nil {
+		t.Errorf("got %v, want none of the first", z.problem)
+	}
+	const want = "main.yaml:1: hosts[2]: is one of more than 2000000 values of this file, aliases counted each time"
+	if z := d.zone(root.entries[2].value, "c", spec.DefaultZone()); z.problem == nil || z.problem.Error() != want {
+		t.Errorf("got %v, want %s", z.problem, want)
 	}
 }
 
@@ -363,18 +395,20 @@ func TestWhere(t *testing.T) {
 	}
 }
 
-func TestThousandZones(t *testing.T) {
-	dir := thousand(t)
+// TestFolderAgreesWithFile: it makes no difference where zones stand. The benchmarks have a thousand.
+func TestFolderAgreesWithFile(t *testing.T) {
+	const n = 150
+	dir := many(t, n)
 	whole := mustLoad(t, new(Loader), dir+"/main.yaml")
 	folder := mustLoad(t, new(Loader), dir+"/folder.yaml")
 	byName := func(a, b spec.Zone) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(whole.Zones, byName)
 	slices.SortFunc(folder.Zones, byName)
-	if d := diff(whole.Zones, folder.Zones); d != "" || len(whole.Zones) != 1000 {
+	if d := diff(whole.Zones, folder.Zones); d != "" || len(whole.Zones) != n {
 		t.Errorf("%d zones; (-main +folder):\n%.2000s", len(whole.Zones), d)
 	}
-	if got := whole.zones["zone-999"].line; got != 2+999*18 {
-		t.Errorf("zone-999 in line %d, want %d", got, 2+999*18)
+	if _, line := whole.Where("zone-149", ""); line != 2+149*18 {
+		t.Errorf("zone-149 in line %d, want %d", line, 2+149*18)
 	}
 }
 

@@ -108,8 +108,7 @@ func read(name string, most int64) (string, error) {
 }
 
 func unreadable(name string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	return fmt.Errorf("%s cannot be read: %w", name, err)

@@ -146,14 +146,14 @@ func describe(all map[reflect.Type]*section, t reflect.Type) {
 	}
 	s := &section{name: t.Name(), byKey: make(map[string]*field)}
 	all[t] = s
+	if t == reflect.TypeFor[spec.Origin]() {
+		s.fields = append(s.fields, field{key: "url", index: shorthand, typ: reflect.TypeFor[string](), rule: rules["Server.url"]})
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		s.fields = append(s.fields, field{key: key, index: i, typ: f.Type, rule: rules[s.name+"."+key]})
 		describe(all, f.Type)
-	}
-	if t == reflect.TypeFor[spec.Origin]() {
-		s.fields = append(s.fields, field{key: "url", index: shorthand, typ: reflect.TypeFor[string](), rule: rules["Server.url"]})
 	}
 	for i := range s.fields {
 		s.byKey[s.fields[i].key] = &s.fields[i]

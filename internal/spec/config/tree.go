@@ -87,8 +87,7 @@ func parse(file, yamlText string) (root *node, problem *Problem) {
 // syntax makes a parser's error a problem.
 func syntax(file string, err error) *Problem {
 	p := &Problem{File: file, Text: err.Error()}
-	var e yaml.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[yaml.Error](err); ok {
 		p.Text = e.GetMessage()
 		if t := e.GetToken(); t != nil && t.Position != nil {
 			p.Line, p.Column = t.Position.Line, t.Position.Column

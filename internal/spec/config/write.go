@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bufio"
 	"io"
 	"net/netip"
 	"reflect"
@@ -15,24 +14,25 @@ import (
 // Write writes the node and its zones as [Load] reads them: what differs from the defaults, private keys included. Prefixes and PEM
 // texts that came from files are written out, paths as the node has them. A listener's Otherwise has no key.
 func Write(w io.Writer, n *spec.Node, zones []spec.Zone) error {
-	out := &writer{Writer: bufio.NewWriter(w)}
-	out.WriteString("# What is not here has its default.\n")
+	out := new(writer)
+	out.line("# What is not here has its default.")
 	usual := defaultNode()
 	usual.Log.Path = defaultLog(n)
 	out.section("", "node:", reflect.ValueOf(*n), reflect.ValueOf(usual))
 	if len(zones) == 0 {
-		out.WriteString("zones: []\n")
-		return out.Flush()
+		out.line("zones: []")
+	} else {
+		out.line("zones:")
 	}
-	out.WriteString("zones:\n")
 	for i := range zones {
 		out.item("  ", reflect.ValueOf(zones[i]), reflect.ValueOf(spec.DefaultZone()))
 	}
-	return out.Flush()
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
-// writer writes YAML. Its errors are kept until the end.
-type writer struct{ *bufio.Writer }
+// writer makes YAML.
+type writer struct{ strings.Builder }
 
 func (w *writer) line(parts ...string) {
 	for _, p := range parts {
@@ -58,15 +58,13 @@ func (w *writer) section(indent, head string, v, usual reflect.Value) {
 
 // item writes an entry of a list of sections, its first key behind the dash.
 func (w *writer) item(indent string, v, usual reflect.Value) {
-	var first strings.Builder
-	entry := &writer{Writer: bufio.NewWriter(&first)}
+	var entry writer
 	entry.section(indent, "", v, usual)
-	entry.Flush()
-	if first.Len() == 0 {
+	if entry.Len() == 0 {
 		w.line(indent, "- {}")
 		return
 	}
-	w.WriteString(indent + "- " + strings.TrimPrefix(first.String(), indent+"  "))
+	w.WriteString(indent + "- " + strings.TrimPrefix(entry.String(), indent+"  "))
 }
 
 func equal(a, b reflect.Value) bool {
