@@ -46,9 +46,9 @@ func New(node *spec.Node) (*Room, error) {
 	size, object := int64(node.Cache.Size), int64(node.Cache.Object)
 	switch {
 	case size <= 0:
-		return nil, fmt.Errorf("cache: size is %d bytes, want more than 0", size)
+		return nil, fmt.Errorf("cache.size: %d is too small: want more than 0", size)
 	case object <= 0 || object > size/fillShare || object > store.MaxValue/2:
-		return nil, fmt.Errorf("cache: object is %d bytes, want 1 to %d (a quarter of size, at most 2 GiB)",
+		return nil, fmt.Errorf("cache.object: %d does not fit: want 1 to %d bytes (a quarter of cache.size, at most 2 GiB)",
 			object, min(size/fillShare, store.MaxValue/2))
 	}
 	objects, err := store.New[*entry](size - size/fillShare)

@@ -116,7 +116,7 @@ func TestStartFails(t *testing.T) {
 		}, []string{tokenFile, "64 hexadecimal digits"}},
 		{"key a folder", func(t *testing.T, n *spec.Node, z *spec.Zone) { os.Mkdir(n.Data+"/"+sealFile, 0o700) },
 			[]string{"reading a key", sealFile}},
-		{"cache", func(t *testing.T, n *spec.Node, z *spec.Zone) { n.Cache.Object = n.Cache.Size }, []string{"cache: object"}},
+		{"cache", func(t *testing.T, n *spec.Node, z *spec.Zone) { n.Cache.Object = n.Cache.Size }, []string{"cache.object"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -167,3 +167,14 @@ func BenchmarkCut(b *testing.B) {
 		})
 	}
 }
+
+// TestMembersAreTheSpecs: what a configuration may name is what a line has.
+func TestMembersAreTheSpecs(t *testing.T) {
+	var names []string
+	for _, m := range Members() {
+		names = append(names, m.Name)
+	}
+	if diff := cmp.Diff(spec.LogFields(), names); diff != "" {
+		t.Errorf("-spec +record:\n%s", diff)
+	}
+}

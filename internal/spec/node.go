@@ -169,12 +169,14 @@ type Log struct {
 }
 
 // LogFields are the members that a line of the access log may have.
-var LogFields = []string{
-	"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "tls", "status", "bytes", "ms",
-	"verdict", "rule", "dry", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
-	"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
-	"tunnel_ms", "tunnel_sent", "tunnel_received",
-	"refusal", "refusal_rule", "refusal_detail", "retry_after_ms", "referer", "agent", "error",
+func LogFields() []string {
+	return []string{
+		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "tls", "status", "bytes", "ms",
+		"verdict", "rule", "dry", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
+		"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
+		"tunnel_ms", "tunnel_sent", "tunnel_received",
+		"refusal", "refusal_rule", "refusal_detail", "retry_after_ms", "referer", "agent", "error", "sample",
+	}
 }
 
 // DefaultNode is a node that is safe on day one; listeners and the data folder are left to the caller.

@@ -26,11 +26,11 @@ func NewSet(unserved *Zone) *Set {
 func (s *Set) Add(z *Zone, hosts []string) error {
 	for _, host := range hosts {
 		if !valid(host) {
-			return fmt.Errorf("zone %s: %q is no host: want a name without scheme and port, such as www.example.org, *.example.org for all below it, or * for all",
+			return fmt.Errorf("zone %s: hosts: %q is no host: want a name without scheme and port, such as www.example.org, *.example.org for all below it, or * for all",
 				z.name, host)
 		}
 		if other := s.Owner(host); other != nil && other != z {
-			return fmt.Errorf("zone %s: host %q already belongs to zone %s", z.name, host, other.name)
+			return fmt.Errorf("zone %s: hosts: %q already belongs to zone %s", z.name, host, other.name)
 		}
 	}
 	for _, host := range hosts {

@@ -72,11 +72,11 @@ func TestAddRefuses(t *testing.T) {
 	tests := []struct {
 		name, host, err string
 	}{
-		{"exact twice", "a.test", `host "a.test" already belongs to zone a.test`},
-		{"in another case", "A.TEST", `host "A.TEST" already belongs to zone a.test`},
-		{"with a final dot", "a.test.", `host "a.test." already belongs to zone a.test`},
-		{"wildcard twice", "*.A.test", `host "*.A.test" already belongs to zone a.test`},
-		{"any twice", "*", `host "*" already belongs to zone a.test`},
+		{"exact twice", "a.test", `hosts: "a.test" already belongs to zone a.test`},
+		{"in another case", "A.TEST", `hosts: "A.TEST" already belongs to zone a.test`},
+		{"with a final dot", "a.test.", `hosts: "a.test." already belongs to zone a.test`},
+		{"wildcard twice", "*.A.test", `hosts: "*.A.test" already belongs to zone a.test`},
+		{"any twice", "*", `hosts: "*" already belongs to zone a.test`},
 		{"empty", "", form},
 		{"URL", "http://a.test", form},
 		{"port", "a.test:80", form},

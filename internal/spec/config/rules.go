@@ -61,7 +61,7 @@ var rules = map[string]rule{
 	"Memory.object":              positive,
 	"Log.path":                   {path: true, off: true},
 	"Log.sample":                 positive,
-	"Log.fields":                 {oneOf: spec.LogFields},
+	"Log.fields":                 {oneOf: spec.LogFields()},
 
 	"Zone.name": {
 		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`),
