@@ -9,9 +9,9 @@ export SEAWALL_SKIPPED := $(CURDIR)/.build/skipped
 gotest = $(GO) run ./test/setup/gotest
 
 # The plays are whole systems: they run apart, at full speed.
-house = $$($(GO) list ./... | grep -v -e /internal/arch$$ -e /test/play)
+house = $$($(GO) list ./... | grep -v -e /internal/arch$$ -e /packaging$$ -e /test/play)
 
-.PHONY: help run test test-short bench lint fuzz setup
+.PHONY: help run test test-short bench lint fuzz deb setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ run: setup ## start Seawall before a site of its own, with an attack to watch
 test: lint ## everything: linters, house rules, tests with the race detector, plays, a short fuzz (20 minutes on 2 cores)
 	@mkdir -p .build && rm -f $(SEAWALL_SKIPPED)
 	@$(GO) vet ./...
-	@$(gotest) -count=1 ./internal/arch
+	@$(gotest) -count=1 ./internal/arch ./packaging
 	@$(gotest) -race $(house)
 	@if [ -d test/play ]; then $(gotest) -count=1 -timeout 15m ./test/play/...; fi
 	@bash test/setup/fuzz.sh 3000x
@@ -42,6 +42,9 @@ lint: setup ## run the linters
 
 fuzz: setup ## run every fuzz target for FUZZTIME (60s)
 	@bash test/setup/fuzz.sh $(FUZZTIME)
+
+deb: ## build the Debian package, into dist/
+	@bash packaging/deb.sh
 
 setup:
 	@bash test/setup/setup.sh

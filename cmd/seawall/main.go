@@ -24,15 +24,17 @@ const (
 )
 
 type commands struct {
-	Protect protect        `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
-	Run     runNode        `cmd:"" help:"Run a node with the zones that a file configures."`
-	Check   check          `cmd:"" help:"Check a configuration."`
-	Diff    diff           `cmd:"" help:"Show what a reload of the configuration would change."`
-	Schema  schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
-	Origin  originCommands `cmd:"" help:"About origins."`
-	Explain explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
-	Demo    demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
-	Version version        `cmd:"" help:"Print the version."`
+	Protect    protect        `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
+	Run        runNode        `cmd:"" help:"Run a node with the zones that a file configures."`
+	Check      check          `cmd:"" help:"Check a configuration."`
+	Diff       diff           `cmd:"" help:"Show what a reload of the configuration would change."`
+	Schema     schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
+	Origin     originCommands `cmd:"" help:"About origins."`
+	Explain    explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
+	Demo       demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
+	Completion completion     `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
+	Man        man            `cmd:"" hidden:"" help:"Print a manual page."`
+	Version    version        `cmd:"" help:"Print the version."`
 }
 
 const about = `Seawall keeps websites up under attack.

@@ -35,9 +35,12 @@ func keep(ctx context.Context, n *node.Node, log *slog.Logger, on ...os.Signal) 
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, on...)
 	defer signal.Stop(signals)
+	alive := watchdog()
 	tell(log, "READY=1")
 	for {
 		select {
+		case <-alive:
+			tell(log, "WATCHDOG=1")
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {
 				if err := n.ReopenLog(); err != nil {

@@ -6,9 +6,12 @@ set -euo pipefail
 packages=(
 	gcc libc6-dev                # go test -race
 	curl openssl wget wrk        # clients
-	haproxy nginx                # peers, and origins
-	iproute2                     # network namespaces: several hosts on one machine
+	chromium slowhttptest        # clients of other kinds
+	haproxy nginx varnish caddy  # peers, and origins
+	iproute2 nftables            # network namespaces: several hosts on one machine; their firewalls
 	python3-doc                  # a real site's worth of static files
+	php-fpm dokuwiki             # a real application; in this order, or it comes with Apache
+	zsh fish groff systemd       # what reads completions, pages and units
 	ca-certificates git make
 )
 
@@ -30,7 +33,7 @@ if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
 fi
 
 echo "setup: installing ${missing[*]}"
-# Debian starts a server when it installs it, unless this file says no. Tests start their own.
+# Debian starts a server when it installs it, unless this file says no, and with every boot. Tests start their own.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
 	trap 'rm -f "$policy"' EXIT
@@ -39,8 +42,12 @@ if [[ ! -e $policy ]]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
+began=$(mktemp)
 if ! { apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
 	cat "$log" >&2
 	exit 1
 fi
-rm "$log"
+if [[ -d /etc/systemd/system ]]; then
+	find /etc/systemd/system -type l -path '*.wants/*' -newer "$began" -delete
+fi
+rm "$log" "$began"
