@@ -1,25 +1,3 @@
-// Command bench measures Seawall side by side with its peers, nginx and HAProxy as Debian ships them:
-//
-//	go run ./test/bench [-rounds N] [-duration TIME] [-seawall FILE] [NAME...]
-//
-// Each name is a scenario (scenarios.go). What is compared is the CPU time of the server's processes per request, user and
-// system, as the kernel's scheduler counts it in nanoseconds, for throughput on a shared machine says more about the
-// neighbours. The servers take turns: a round is one turn of each, in an order that rotates, and Seawall's ratio to a peer
-// is computed within each round, then the median of the rounds is taken. The last line for a scenario is
-//
-//	bench NAME ratio-to-best-peer R
-//
-// where R is the highest of these medians, so that less than 1 means cheaper than every peer.
-//
-// Every server has one core (core 0 if there are two), one thread that serves, an access log in JSON on the same file
-// system, and the settings an expert would give it (peers/). Seawall also keeps metrics and evaluates limits, set above what
-// the machine can do; its peers have neither. wrk with 64 keep-alive connections and the origin, an nginx with static files,
-// share the other cores. With root everything runs in a network namespace of its own with congestion control reno, else on
-// the machine's loopback. Before the turns each server's answers are checked, after each turn what the client and the origin
-// counted: a hit never reaches the origin, a pass always does.
-//
-// A run is bounded in time (3 minutes a scenario), memory and disk: logs are cut before each turn. It fails on a wrong answer,
-// an error the client saw, or a missing wrk or nginx; a peer that is not installed is left out, and named.
 package main
 
 import (
@@ -97,7 +75,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "usage: bench [flags] [name...]\n\nnames:\n")
 		for _, s := range scenarios {
-			fmt.Fprintf(flags.Output(), "  %-10s %s\n", s.name, s.about)
+			fmt.Fprintf(flags.Output(), "  %-17s %s\n", s.name, s.about)
 		}
 		fmt.Fprintf(flags.Output(), "\nflags:\n")
 		flags.PrintDefaults()

@@ -18,9 +18,9 @@ func TestParsePlan(t *testing.T) {
 		{name: "default", want: plan{rounds: 5, duration: 3 * time.Second, scenarios: scenarios}},
 		{
 			name: "all said", args: []string{"-rounds", "7", "-duration", "1s", "-seawall", "/bin/s", "pass-1k", "hit-1k"},
-			want: plan{rounds: 7, duration: time.Second, seawall: "/bin/s", scenarios: []scenario{scenarios[1], scenarios[0]}},
+			want: plan{rounds: 7, duration: time.Second, seawall: "/bin/s", scenarios: []scenario{scenarios[2], scenarios[0]}},
 		},
-		{name: "unknown name", args: []string{"hit-2k"}, err: `no scenario is called "hit-2k": there are hit-1k, pass-1k`},
+		{name: "unknown name", args: []string{"hit-2k"}, err: `no scenario is called "hit-2k": there are hit-1k, hit-64k, pass-1k`},
 		{name: "no rounds", args: []string{"-rounds", "0"}, err: "-rounds 0"},
 		{name: "half a second", args: []string{"-duration", "1500ms"}, err: "-duration 1.5s"},
 		{name: "too long", args: []string{"-duration", "2m"}, err: "-duration 2m0s"},

@@ -31,8 +31,11 @@ type process struct {
 	exited chan struct{}
 }
 
-// start runs a command and waits until it accepts connections at address. It is pinned to the core, if one is given.
-func start(ctx context.Context, core, said, address string, env, command []string) (*process, error) {
+// start runs a command, pinned to the core if one is given.
+func start(ctx context.Context, core, said string, env, command []string) (*process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if core != "" {
 		command = append([]string{"taskset", "-c", core}, command...)
 	}
@@ -52,13 +55,10 @@ func start(ctx context.Context, core, said, address string, env, command []strin
 		p.cmd.Wait() //nolint:errcheck // how it ended is told by what it said
 		close(p.exited)
 	}()
-	if err := p.waitUntilReady(ctx, address); err != nil {
-		p.stop()
-		return nil, err
-	}
 	return p, nil
 }
 
+// waitUntilReady returns when the process accepts connections at address.
 func (p *process) waitUntilReady(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -95,17 +95,30 @@ func (p *process) stop() {
 	}
 }
 
+// family lists the processes and their children.
+func family(processes []*process) (pids []int, err error) {
+	for _, p := range processes {
+		pid := p.cmd.Process.Pid
+		workers, err := children(pid)
+		if err != nil {
+			return nil, fmt.Errorf("list the processes of %s: %w", p.cmd.Args[0], err)
+		}
+		pids = append(append(pids, pid), workers...)
+	}
+	return pids, nil
+}
+
 // A cpuAccount is the CPU time that each process of a server has used.
 type cpuAccount map[int]time.Duration
 
-// cpu reads the clocks of the process and its children.
-func (p *process) cpu() (cpuAccount, error) {
-	pids, err := children(p.cmd.Process.Pid)
+// cpu reads the clocks of processes and their children.
+func cpu(processes []*process) (cpuAccount, error) {
+	pids, err := family(processes)
 	if err != nil {
-		return nil, fmt.Errorf("list the processes of %s: %w", p.cmd.Args[0], err)
+		return nil, err
 	}
 	account := cpuAccount{}
-	for _, pid := range append(pids, p.cmd.Process.Pid) {
+	for _, pid := range pids {
 		used, err := cpuClock(pid)
 		if errors.Is(err, unix.EINVAL) { // it has just ended
 			continue

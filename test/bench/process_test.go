@@ -75,13 +75,13 @@ func TestCPU(t *testing.T) {
 	if err != nil || len(pids) != 1 {
 		t.Fatalf("got children %v and error %v, want one", pids, err)
 	}
-	p := &process{cmd: cmd}
-	first, err := p.cpu()
+	processes := []*process{{cmd: cmd}}
+	first, err := cpu(processes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		now, err := p.cpu()
+		now, err := cpu(processes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,12 @@ func TestSince(t *testing.T) {
 // What can't start says why, and leaves nothing behind.
 func TestStartFails(t *testing.T) {
 	said := t.TempDir() + "/said"
-	_, err := start(t.Context(), "", said, "127.0.0.1:1", nil, []string{"sh", "-c", "echo no such setting >&2; exit 3"})
+	p, err := start(t.Context(), "", said, nil, []string{"sh", "-c", "echo no such setting >&2; exit 3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop()
+	err = p.waitUntilReady(t.Context(), "127.0.0.1:1")
 	if err == nil || !strings.Contains(err.Error(), "no such setting") {
 		t.Errorf("got error %v, want what the command said", err)
 	}

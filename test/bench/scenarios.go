@@ -4,16 +4,58 @@ package main
 type scenario struct {
 	name      string
 	about     string
+	client    client
 	size      int  // of the body, in bytes
 	cacheable bool // the servers answer it from their cache; else they ask the origin every time
-	tls       bool // 1.3, AES-128-GCM, X25519, ECDSA P-256, no tickets
+	tls       bool // 1.3, AES-128-GCM, X25519, ECDSA P-256
+	refuse    refusal
 }
+
+// A client is what asks.
+type client int
+
+const (
+	keepAlive    client = iota // wrk, on connections that stay
+	handshaking                // a full TLS handshake and a request, then the next connection
+	reconnecting               // a connection and a request, then the next: it is refused
+	idling                     // a request each on many connections, which then wait
+)
+
+// A refusal is what a server denies the address 127.0.0.1. The templates in peers/ read it.
+type refusal string
+
+const (
+	refuseNothing     refusal = ""
+	refuseRequests    refusal = "requests"    // with 403 and a page, on connections that stay
+	refuseConnections refusal = "connections" // without a word, as early as the server can
+)
 
 var scenarios = []scenario{
 	{name: "hit-1k", about: "1 KiB from the cache", size: 1 << 10, cacheable: true},
-	{name: "pass-1k", about: "1 KiB that may not be stored, from the origin", size: 1 << 10},
 	{name: "hit-64k", about: "64 KiB from the cache", size: 64 << 10, cacheable: true},
+	{name: "pass-1k", about: "1 KiB that may not be stored, from the origin", size: 1 << 10},
 	{name: "tls-hit-1k", about: "1 KiB from the cache over TLS 1.3", size: 1 << 10, cacheable: true, tls: true},
+	{name: "tls-hit-64k", about: "64 KiB from the cache over TLS 1.3", size: 64 << 10, cacheable: true, tls: true},
+	{
+		name: "handshake", about: "a full TLS 1.3 handshake, and 1 KiB from the cache",
+		client: handshaking, size: 1 << 10, cacheable: true, tls: true,
+	},
+	{
+		name: "refuse-keepalive", about: "403 for a denied address, on connections that stay",
+		size: 1 << 10, cacheable: true, refuse: refuseRequests,
+	},
+	{
+		name: "refuse-new", about: "a new connection from a refused address",
+		client: reconnecting, size: 1 << 10, cacheable: true, refuse: refuseConnections,
+	},
+	{
+		name: "idle-plain", about: "memory of a connection that waits after a request",
+		client: idling, size: 1 << 10, cacheable: true,
+	},
+	{
+		name: "idle-tls", about: "memory of a connection over TLS 1.3 that waits after a request",
+		client: idling, size: 1 << 10, cacheable: true, tls: true,
+	},
 }
 
 func scenarioNames() []string {

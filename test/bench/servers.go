@@ -5,17 +5,21 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/seawall/seawall/internal/spec"
 )
 
 // A setting is what one server is told; the templates in peers/ read it.
 type setting struct {
 	Dir       string // holds all that the server writes, and chain.pem, key.pem and both.pem
+	Files     string // folder of the site's files
 	Root      bool   // the bench runs as root
 	Address   string // where the server listens
 	Admin     string // where Seawall has its metrics
@@ -25,6 +29,7 @@ type setting struct {
 	Size      int    // of the body, in bytes
 	Cacheable bool
 	TLS       bool
+	Refuse    refusal
 }
 
 // A kind is a server that can be measured.
@@ -35,28 +40,27 @@ type kind struct {
 	sink    bool   // it logs to setting.Sink
 	env     []string
 	command func(program, config string, s setting) []string
-	hit     func(http.Header) bool // whether the response says that it is from the cache; nil if the server doesn't say
+	logger  func(s setting) []string         // of a second process, which writes the log; nil if there is none
+	hit     func(http.Header) bool           // whether the response says that it is from the cache; nil if the server doesn't say
+	cannot  func(scenario) string            // why the server has no part in a scenario; nil if it has one in all
+	note    func(scenario) string            // what the reader of the table has to know; nil for nothing
+	fill    func(scenario) (connections int) // of one address that have to be open before it is refused; nil for none
 }
 
 const seawall = "seawall"
 
 var kinds = []kind{
 	{
-		name: seawall,
-		env:  []string{"GOMAXPROCS=1"},
-		command: func(program, _ string, s setting) []string {
-			listen := []string{"--http", s.Address, "--https", "off"}
-			if s.TLS {
-				listen = []string{"--http", "off", "--https", s.Address, "--certificate", s.Dir + "/chain.pem:" + s.Dir + "/key.pem"}
+		name:    seawall,
+		env:     []string{"GOMAXPROCS=1"},
+		command: seawallCommand,
+		hit:     func(h http.Header) bool { return strings.Contains(h.Get("Cache-Status"), "; hit") },
+		fill: func(s scenario) int {
+			if s.refuse == refuseConnections {
+				return spec.DefaultNode().Connections.PerSource
 			}
-			return append([]string{
-				program, "protect", "http://" + s.Origin, "--data", s.Dir, "--log", s.Log, "--admin", s.Admin,
-				"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set
-				"--origin-limit", "1000000/s", "--origin-limit-burst", "1000000",
-				"--origin-concurrency", "128",
-			}, listen...)
+			return 0
 		},
-		hit: func(h http.Header) bool { return strings.Contains(h.Get("Cache-Status"), "; hit") },
 	},
 	{
 		name:    "nginx",
@@ -72,13 +76,79 @@ var kinds = []kind{
 		sink:    true,
 		command: func(program, config string, _ setting) []string { return []string{program, "-db", "-f", config} },
 	},
+	{
+		name:    "varnish",
+		program: "varnishd",
+		config:  "varnish.vcl",
+		command: varnishCommand,
+		logger:  varnishLogger,
+		hit:     func(h http.Header) bool { return strings.Contains(h.Get("X-Varnish"), " ") }, // its own number, and that of who stored
+		cannot: func(s scenario) string {
+			switch {
+			case s.tls:
+				return "it has no TLS"
+			case s.refuse == refuseConnections:
+				return "it refuses requests, not connections"
+			}
+			return ""
+		},
+	},
+	{
+		name:    "caddy",
+		program: "caddy",
+		config:  "Caddyfile",
+		env:     []string{"GOMAXPROCS=1"},
+		command: func(program, config string, _ setting) []string {
+			return []string{program, "run", "--adapter", "caddyfile", "--config", config}
+		},
+		note: func(s scenario) string {
+			if s.cacheable && s.refuse == refuseNothing {
+				return "a file: it has no cache"
+			}
+			return ""
+		},
+	},
 }
 
 // origin stands behind every server.
 var origin = kind{name: "origin", program: "nginx", config: "origin.conf", command: nginxCommand}
 
+func seawallCommand(program, _ string, s setting) []string {
+	command := []string{
+		program, "protect", "http://" + s.Origin, "--data", s.Dir, "--log", s.Log, "--admin", s.Admin,
+		"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set
+		"--origin-limit", "1000000/s", "--origin-limit-burst", "1000000",
+		"--origin-concurrency", "128",
+	}
+	if s.TLS {
+		command = append(command, "--http", "off", "--https", s.Address, "--certificate", s.Dir+"/chain.pem:"+s.Dir+"/key.pem")
+	} else {
+		command = append(command, "--http", s.Address, "--https", "off")
+	}
+	if s.Refuse == refuseRequests {
+		command = append(command, "--deny", "127.0.0.1")
+	}
+	return command
+}
+
 func nginxCommand(program, config string, s setting) []string {
 	return []string{program, "-e", "stderr", "-p", s.Dir, "-c", config}
+}
+
+// varnishCommand has one pool of threads for the one core. Without a jail it runs as who started it, as the others do.
+func varnishCommand(program, config string, s setting) []string {
+	return []string{
+		program, "-F", "-j", "none", "-n", s.Dir, "-a", s.Address, "-f", config, "-s", "malloc,256m",
+		"-p", "thread_pools=1", "-p", "timeout_idle=3600",
+	}
+}
+
+func varnishLogger(s setting) []string {
+	return []string{
+		"varnishncsa", "-n", s.Dir, "-a", "-w", s.Log, "-F",
+		`{"time":"%t","client":"%h","method":"%m","host":"%{Host}i","target":"%U%q","proto":"%H","status":%s,"bytes":"%b",` +
+			`"us":%D,"cache":"%{Varnish:handling}x"}`,
+	}
 }
 
 // find is the path of a program, which Debian may keep where only root looks.
@@ -95,12 +165,18 @@ func find(program string) (string, error) {
 //go:embed peers
 var templates embed.FS
 
+// functions are what the templates can call.
+var functions = template.FuncMap{
+	"host": func(address string) (string, error) { host, _, err := net.SplitHostPort(address); return host, err },
+	"port": func(address string) (string, error) { _, port, err := net.SplitHostPort(address); return port, err },
+}
+
 // configure writes the server's configuration.
 func (k kind) configure(s setting) (path string, err error) {
 	if k.config == "" {
 		return "", nil
 	}
-	t, err := template.New(k.config).Option("missingkey=error").ParseFS(templates, "peers/"+k.config)
+	t, err := template.New(k.config).Funcs(functions).Option("missingkey=error").ParseFS(templates, "peers/"+k.config)
 	if err != nil {
 		return "", err
 	}
@@ -112,16 +188,29 @@ func (k kind) configure(s setting) (path string, err error) {
 	return path, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-// launch starts the server. With a core it is pinned to it.
-func (k kind) launch(ctx context.Context, program, core, address string, s setting) (*process, error) {
+// launch starts the server, and what writes its log. With a core they are pinned to it.
+func (k kind) launch(ctx context.Context, program, core string, s setting) ([]*process, error) {
 	config, err := k.configure(s)
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", k.name, err)
 	}
-	said := filepath.Join(s.Dir, k.name+".out")
-	p, err := start(ctx, core, said, address, k.env, k.command(program, config, s))
+	env := append([]string{"HOME=" + s.Dir, "XDG_CONFIG_HOME=" + s.Dir, "XDG_DATA_HOME=" + s.Dir}, k.env...) // Caddy writes there
+	p, err := start(ctx, core, filepath.Join(s.Dir, k.name+".out"), env, k.command(program, config, s))
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", k.name, err)
 	}
-	return p, nil
+	processes := []*process{p}
+	err = p.waitUntilReady(ctx, s.Address)
+	if err == nil && k.logger != nil {
+		if p, err = start(ctx, core, filepath.Join(s.Dir, k.name+"-log.out"), nil, k.logger(s)); err == nil {
+			processes = append(processes, p)
+		}
+	}
+	if err != nil {
+		for _, p := range processes {
+			p.stop()
+		}
+		return nil, fmt.Errorf("start %s: %w", k.name, err)
+	}
+	return processes, nil
 }

@@ -8,15 +8,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// testSetting is a setting that a server's own check of its configuration accepts.
-func testSetting(t *testing.T, size int, cacheable, tls bool) setting {
+// testSetting completes a setting to one that a server's own check of its configuration accepts.
+func testSetting(t *testing.T, s setting) setting {
 	t.Helper()
-	s := setting{
-		Dir: t.TempDir(), Root: os.Geteuid() == 0, Address: "127.0.0.1:18081", Admin: "127.0.0.1:18082",
-		Origin: "127.0.0.1:18083", Sink: "127.0.0.1:18084", Size: size, Cacheable: cacheable, TLS: tls,
-	}
+	s.Dir, s.Root = t.TempDir(), os.Geteuid() == 0
+	s.Files = s.Dir
+	s.Address, s.Admin, s.Origin, s.Sink = "127.0.0.1:18081", "127.0.0.1:18082", "127.0.0.1:18083", "127.0.0.1:18084"
 	s.Log = filepath.Join(s.Dir, "access.log")
 	if err := os.MkdirAll(filepath.Join(s.Dir, "temp"), 0o700); err != nil {
 		t.Fatal(err)
@@ -28,58 +29,75 @@ func testSetting(t *testing.T, size int, cacheable, tls bool) setting {
 }
 
 func TestConfigure(t *testing.T) {
-	nginx, haproxy := kinds[1], kinds[2]
+	nginx, haproxy, varnish, caddy := kinds[1], kinds[2], kinds[3], kinds[4]
+	hit := setting{Size: 1 << 10, Cacheable: true}
+	pass := setting{Size: 1 << 10}
+	large := setting{Size: 64 << 10, Cacheable: true}
+	secure := setting{Size: 1 << 10, Cacheable: true, TLS: true}
+	denied := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseRequests}
+	reset := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseConnections}
 	tests := []struct {
-		name           string
-		kind           kind
-		size           int
-		cacheable, tls bool
-		with, without  []string
+		name          string
+		kind          kind
+		setting       setting
+		with, without []string
 	}{
 		{
-			"nginx hit", nginx, 1 << 10, true, false,
+			"nginx hit", nginx, hit,
 			[]string{"listen 127.0.0.1:18081 reuseport", "proxy_cache cache;", "open_file_cache", "access.log json buffer=64k flush=1s;", "worker_processes 1;", "sendfile off;"},
-			[]string{"ssl"},
+			[]string{"ssl", "$denied"},
 		},
+		{"nginx hit, large", nginx, large, []string{"sendfile on;", "tcp_nopush off;", "proxy_cache cache;"}, nil},
 		{
-			"nginx hit, large", nginx, 64 << 10, true, false,
-			[]string{"sendfile on;", "tcp_nopush off;", "proxy_cache cache;"},
-			nil,
-		},
-		{
-			"nginx pass", nginx, 1 << 10, false, false,
+			"nginx pass", nginx, pass,
 			[]string{"server 127.0.0.1:18083;", "keepalive 128;", `proxy_set_header Connection "";`, "access.log json"},
 			[]string{"proxy_cache", "ssl"},
 		},
 		{
-			"nginx over TLS", nginx, 1 << 10, true, true,
-			[]string{"listen 127.0.0.1:18081 ssl reuseport", "TLS_AES_128_GCM_SHA256;", "ssl_ecdh_curve X25519;", "ssl_session_tickets off;", "/chain.pem;"},
+			"nginx over TLS", nginx, secure,
+			[]string{"listen 127.0.0.1:18081 ssl reuseport", "TLS_AES_128_GCM_SHA256;", "ssl_ecdh_curve X25519;", "NumTickets 1;", "/chain.pem;"},
 			nil,
 		},
+		{"nginx refuses requests", nginx, denied, []string{"127.0.0.1 1;", "if ($denied) { return 403; }", "access.log json"}, []string{"return 444", "reset_timedout_connection on"}},
 		{
-			"haproxy hit", haproxy, 1 << 10, true, false,
-			[]string{"nbthread 1", "bind 127.0.0.1:18081\n", "cache-use cache", "cache-store cache", "server sink 127.0.0.1:18084", "log ring@log"},
-			[]string{"ssl"},
+			"nginx refuses connections", nginx, reset,
+			[]string{"127.0.0.1 1;", "if ($denied) { return 444; }", "reset_timedout_connection on;", "access_log off;"},
+			[]string{"return 403"},
 		},
 		{
-			"haproxy pass", haproxy, 1 << 10, false, false,
+			"haproxy hit", haproxy, hit,
+			[]string{"nbthread 1", "bind 127.0.0.1:18081\n", "cache-use cache", "cache-store cache", "server sink 127.0.0.1:18084", "log ring@log"},
+			[]string{"ssl", "reject", "deny"},
+		},
+		{
+			"haproxy pass", haproxy, pass,
 			[]string{"http-reuse always", "server origin 127.0.0.1:18083", "log ring@log"},
 			[]string{"cache-use", "ssl"},
 		},
 		{
-			"haproxy over TLS", haproxy, 1 << 10, true, true,
+			"haproxy over TLS", haproxy, secure,
 			[]string{"bind 127.0.0.1:18081 ssl crt ", "/both.pem", "TLS_AES_128_GCM_SHA256", "curves X25519", "no-tls-tickets"},
 			nil,
 		},
+		{"haproxy refuses requests", haproxy, denied, []string{"http-request deny deny_status 403 if { src 127.0.0.1 }"}, []string{"reject"}},
+		{"haproxy refuses connections", haproxy, reset, []string{"tcp-request connection reject if { src 127.0.0.1 }"}, []string{"deny"}},
+		{"varnish hit", varnish, hit, []string{`.host = "127.0.0.1";`, `.port = "18083";`}, []string{"(pass)", "acl"}},
+		{"varnish pass", varnish, pass, []string{"return (pass);"}, []string{"acl"}},
+		{"varnish refuses requests", varnish, denied, []string{"client.ip ~ denied", "return (synth(403));"}, nil},
+		{"caddy hit", caddy, hit, []string{"http://127.0.0.1:18081 {", "file_server", "access.log {", "format json"}, []string{"reverse_proxy", "tls ", "@denied"}},
+		{"caddy pass", caddy, pass, []string{"reverse_proxy 127.0.0.1:18083", "keepalive_idle_conns_per_host 128"}, []string{"file_server"}},
+		{"caddy over TLS", caddy, secure, []string{"https://127.0.0.1:18081 {", "protocols tls1.3", "curves x25519", "/chain.pem "}, nil},
+		{"caddy refuses requests", caddy, denied, []string{"@denied remote_ip 127.0.0.1", "403", "access.log {"}, []string{"abort"}},
+		{"caddy refuses connections", caddy, reset, []string{"abort @denied"}, []string{"403", "access.log"}},
 		{
-			"origin", origin, 1 << 10, false, false,
+			"origin", origin, pass,
 			[]string{"listen 127.0.0.1:18083;", "access_log off;", "stub_status;", "add_header Cache-Control no-store;"},
 			nil,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := testSetting(t, tt.size, tt.cacheable, tt.tls)
+			s := testSetting(t, tt.setting)
 			path, err := tt.kind.configure(s)
 			if err != nil {
 				t.Fatal(err)
@@ -111,10 +129,21 @@ func accepts(t *testing.T, k kind, path string, s setting) {
 		t.Logf("%s is not installed: its configuration was only read", k.program)
 		return
 	}
-	check := map[string]string{"nginx": "-t", "haproxy": "-c"}[k.program]
-	command := append(k.command(program, path, s), check)
+	command := k.command(program, path, s)
+	switch k.program {
+	case "nginx":
+		command = append(command, "-t")
+	case "haproxy":
+		command = append(command, "-c")
+	case "varnishd":
+		command = []string{program, "-C", "-j", "none", "-n", s.Dir, "-f", path}
+	case "caddy":
+		command = []string{program, "validate", "--adapter", "caddyfile", "--config", path}
+	}
 	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
-	if err != nil || strings.Contains(strings.ToLower(string(out)), "warn") {
+	said := strings.ToLower(string(out))
+	// Caddy warns of the style of its file, and that there is no redirection to HTTPS.
+	if err != nil || k.program != "caddy" && strings.Contains(said, "warn") {
 		t.Errorf("%v: %v: %s", command, err, out)
 	}
 }
@@ -122,16 +151,18 @@ func accepts(t *testing.T, k kind, path string, s setting) {
 func TestSeawallCommand(t *testing.T) {
 	tests := []struct {
 		name          string
-		tls           bool
+		setting       setting
 		with, without string // runs of arguments
 	}{
-		{"plain", false, "--http 127.0.0.1:18081 --https off", "--certificate"},
-		{"over TLS", true, "--http off --https 127.0.0.1:18081 --certificate ", "--https off"},
+		{"plain", setting{}, "--http 127.0.0.1:18081 --https off", "--certificate"},
+		{"over TLS", setting{TLS: true}, "--http off --https 127.0.0.1:18081 --certificate ", "--https off"},
+		{"serves everybody", setting{}, "--limit 1000000/s", "--deny"},
+		{"refuses requests", setting{Refuse: refuseRequests}, "--deny 127.0.0.1", "--dry-run"},
+		{"refuses connections by the cap that is always there", setting{Refuse: refuseConnections}, "--limit 1000000/s", "--deny"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := testSetting(t, 1<<10, true, tt.tls)
-			args := kinds[0].command("/bin/seawall", "", s)
+			args := kinds[0].command("/bin/seawall", "", testSetting(t, tt.setting))
 			got := strings.Join(args, " ")
 			if !strings.Contains(got, tt.with) || strings.Contains(got, tt.without) {
 				t.Errorf("got %q, want %q in it, and no %q", got, tt.with, tt.without)
@@ -142,6 +173,22 @@ func TestSeawallCommand(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who can't have a part in a scenario says why, and everybody has one in most.
+func TestCannot(t *testing.T) {
+	out := map[string][]string{}
+	for _, k := range kinds {
+		for _, s := range scenarios {
+			if k.cannot != nil && k.cannot(s) != "" {
+				out[k.name] = append(out[k.name], s.name)
+			}
+		}
+	}
+	want := map[string][]string{"varnish": {"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls"}}
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
 	}
 }
 
@@ -156,6 +203,8 @@ func TestHit(t *testing.T) {
 		{"seawall says nothing", "Age", "1", kinds[0], false},
 		{"nginx hit", "X-Cache-Status", "HIT", kinds[1], true},
 		{"nginx miss", "X-Cache-Status", "MISS", kinds[1], false},
+		{"varnish hit", "X-Varnish", "32770 3", kinds[3], true},
+		{"varnish miss", "X-Varnish", "2", kinds[3], false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

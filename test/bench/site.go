@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,12 +18,13 @@ import (
 
 // A site is the origin of one scenario: one file, and a count of the requests.
 type site struct {
-	scenario scenario
-	address  string
-	path     string
-	body     []byte
-	process  *process
-	client   *http.Client
+	scenario  scenario
+	address   string
+	path      string
+	files     string // the folder that path is below
+	body      []byte
+	processes []*process
+	client    *http.Client
 }
 
 // openSite starts the origin, which serves its file as cacheable for a day or as not to be stored.
@@ -42,8 +44,10 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 	t := &site{scenario: s, address: address, body: bytes.Repeat([]byte("seawall\n"), s.size/8)}
 	t.path = "/" + folder + "/" + strconv.Itoa(s.size)
 	t.client = &http.Client{
-		Timeout:   10 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: s.visitor()}}).DialContext, TLSClientConfig: clientTLS(), DisableKeepAlives: true,
+		},
 	}
 	file := filepath.Join(dir, "origin", "files", t.path)
 	for _, d := range []string{filepath.Dir(file), filepath.Join(dir, "origin", "temp")} {
@@ -54,12 +58,34 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 	if err := os.WriteFile(file, t.body, 0o600); err != nil {
 		return nil, err
 	}
-	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Origin: address}
-	t.process, err = origin.launch(ctx, program, "", address, settings)
+	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Address: address, Origin: address}
+	t.files = filepath.Join(settings.Dir, "files")
+	t.processes, err = origin.launch(ctx, program, "", settings)
 	return t, err
 }
 
-func (t *site) close() { t.process.stop() }
+func (t *site) close() {
+	for _, p := range t.processes {
+		p.stop()
+	}
+}
+
+// visitor is the address that asks before the turns begin. Where connections are refused it is another than the load's.
+func (s scenario) visitor() net.IP {
+	if s.refuse == refuseConnections {
+		return net.IPv4(127, 0, 0, 2)
+	}
+	return net.IPv4(127, 0, 0, 1)
+}
+
+// clientTLS is how the bench shakes hands: in full every time, for there is no session cache.
+func clientTLS() *tls.Config {
+	return &tls.Config{
+		InsecureSkipVerify: true, // each server has a certificate that signs itself
+		MinVersion:         tls.VersionTLS13,
+		CurvePreferences:   []tls.CurveID{tls.X25519},
+	}
+}
 
 // url is where a server at address has the site's file.
 func (t *site) url(address string) string {
@@ -77,55 +103,83 @@ func (t *site) check(ctx context.Context, k kind, url string) error {
 		if err != nil {
 			return err
 		}
-		header, body, err := t.get(ctx, url)
+		a, err := t.get(ctx, url)
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(body, t.body) {
-			return fmt.Errorf("%s: a body of %d bytes that is not the origin's of %d", url, len(body), len(t.body))
+		if err := t.verify(a); err != nil {
+			return fmt.Errorf("%s: %w", url, err)
 		}
-		if t.scenario.cacheable && i == 0 {
+		if t.scenario.refuse == refuseRequests || t.scenario.cacheable && i == 0 {
 			continue
 		}
-		if k.hit != nil && k.hit(header) != t.scenario.cacheable {
-			return fmt.Errorf("%s: from the cache: %t: want %t: %v", url, !t.scenario.cacheable, t.scenario.cacheable, header)
+		if k.hit != nil && k.hit(a.header) != t.scenario.cacheable {
+			return fmt.Errorf("%s: from the cache: %t: want %t: %v", url, !t.scenario.cacheable, t.scenario.cacheable, a.header)
 		}
 		reached, err := t.asked(ctx)
 		if err != nil {
 			return err
 		}
-		if err := t.scenario.plausible(1, reached-asked-1); err != nil {
-			return err
+		if got := reached - asked - 1; (got == 0) != t.scenario.cacheable {
+			return fmt.Errorf("%s: %d requests reached the origin: from the cache: %t", url, got, t.scenario.cacheable)
 		}
 	}
 	return nil
 }
 
-// get returns a response with status 200.
-func (t *site) get(ctx context.Context, url string) (http.Header, []byte, error) {
+// An answer is a response, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	tls    *tls.ConnectionState
+}
+
+// verify compares an answer with what every server has to answer.
+func (t *site) verify(a answer) error {
+	if t.scenario.refuse == refuseRequests {
+		if a.status != http.StatusForbidden {
+			return fmt.Errorf("status %d: want 403", a.status)
+		}
+		return nil
+	}
+	if a.status != http.StatusOK {
+		return fmt.Errorf("status %d: want 200", a.status)
+	}
+	if !bytes.Equal(a.body, t.body) {
+		return fmt.Errorf("a body of %d bytes that is not the origin's of %d", len(a.body), len(t.body))
+	}
+	if !t.scenario.tls {
+		return nil
+	}
+	if suite := a.tls.CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 || a.tls.CurveID != tls.X25519 {
+		return fmt.Errorf("%s with %v: want TLS_AES_128_GCM_SHA256 with X25519", tls.CipherSuiteName(suite), a.tls.CurveID)
+	}
+	return nil
+}
+
+// get returns a response, whatever its status.
+func (t *site) get(ctx context.Context, url string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	res, err := t.client.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, int64(len(t.body))+1<<10))
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: status %s: want 200", url, res.Status)
-	}
-	return res.Header, body, err
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(len(t.body))+16<<10))
+	return answer{res.StatusCode, res.Header, body, res.TLS}, err
 }
 
 // asked is how many requests the origin has had, this question included.
 func (t *site) asked(ctx context.Context) (int, error) {
-	_, status, err := t.get(ctx, "http://"+t.address+"/status")
+	status, err := t.get(ctx, "http://"+t.address+"/status")
 	if err != nil {
 		return 0, fmt.Errorf("ask the origin: %w", err)
 	}
-	return parseStatus(string(status))
+	return parseStatus(string(status.body))
 }
 
 var statusCounts = regexp.MustCompile(`(?m)^ (\d+) (\d+) (\d+) *$`)

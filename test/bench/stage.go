@@ -23,6 +23,8 @@ const (
 
 	private  = "a network namespace of its own, congestion control reno"
 	loopback = "the machine's loopback"
+
+	mostFiles = 20_000 // that a process may have open, if the system allows
 )
 
 // errSaid is a failure that the bench on the stage has already printed.
@@ -64,8 +66,16 @@ func enterStage(ctx context.Context, w io.Writer, p plan) error {
 	return stage(loopback, 0)
 }
 
-// setStage prepares a new network namespace.
+// setStage prepares a new network namespace, and lets the servers and the bench open enough files.
 func setStage(ctx context.Context) error {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return err
+	}
+	files.Cur = min(files.Max, mostFiles)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil { // Go hands it on to children only if it was set
+		return fmt.Errorf("raise the limit of open files to %d: %w", files.Cur, err)
+	}
 	if os.Getenv(onStage) != private {
 		return nil
 	}

@@ -13,11 +13,12 @@ import (
 // connections is how many wrk keeps open and busy.
 const connections = 64
 
-// A load is what wrk counted.
+// A load is what a client counted.
 type load struct {
-	requests int           // answered
-	elapsed  time.Duration // in steps of 10 ms, as wrk prints it
-	failures string        // wrk's lines about errors; empty if there were none
+	requests int           // answered, or refused
+	refused  int           // of these, by a status that is neither 2xx nor 3xx, or without an answer
+	elapsed  time.Duration // of wrk in steps of 10 ms, as it prints it
+	failures string        // wrk's line about errors; empty if there were none
 }
 
 // wrk asks for url over and over again, on keep-alive connections.
@@ -40,15 +41,22 @@ func wrk(ctx context.Context, url string, duration time.Duration) (load, error) 
 }
 
 // parseWrk reads wrk's report. It needs the line "N requests in TIME, …", with a time as Go writes it (812.00us, 3.10s, 1.00m),
-// and takes those about errors.
+// and takes those about errors and about responses that are refusals.
 func parseWrk(report string) (load, error) {
 	var l load
 	var found bool
 	var failures []string
 	for line := range strings.Lines(report) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "Socket errors:") || strings.HasPrefix(line, "Non-2xx or 3xx responses:") {
+		if strings.HasPrefix(line, "Socket errors:") {
 			failures = append(failures, line)
+			continue
+		}
+		if count, ok := strings.CutPrefix(line, "Non-2xx or 3xx responses: "); ok {
+			var err error
+			if l.refused, err = strconv.Atoi(count); err != nil {
+				return load{}, fmt.Errorf("%q: how many: %w", line, err)
+			}
 			continue
 		}
 		count, rest, ok := strings.Cut(line, " requests in ")
@@ -68,8 +76,8 @@ func parseWrk(report string) (load, error) {
 	if !found {
 		return load{}, fmt.Errorf("no line \"N requests in TIME\" in %q", report)
 	}
-	if l.requests <= 0 || l.elapsed <= 0 {
-		return load{}, fmt.Errorf("%d requests in %v", l.requests, l.elapsed)
+	if l.requests <= 0 || l.elapsed <= 0 || l.refused < 0 || l.refused > l.requests {
+		return load{}, fmt.Errorf("%d requests in %v, %d refused", l.requests, l.elapsed, l.refused)
 	}
 	l.failures = strings.Join(failures, "; ")
 	return l, nil

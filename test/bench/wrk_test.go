@@ -30,9 +30,14 @@ Requests/sec:`, 1)
 	}{
 		{name: "clean", report: wrkReport, want: load{requests: 162527, elapsed: 3020 * time.Millisecond}},
 		{name: "errors", report: withErrors, want: load{
-			requests: 162527, elapsed: 3020 * time.Millisecond,
-			failures: "Socket errors: connect 0, read 3, write 0, timeout 1; Non-2xx or 3xx responses: 12",
+			requests: 162527, refused: 12, elapsed: 3020 * time.Millisecond,
+			failures: "Socket errors: connect 0, read 3, write 0, timeout 1",
 		}},
+		{name: "all refused", report: "  7 requests in 1.00s, 1.00KB read\n  Non-2xx or 3xx responses: 7\n", want: load{
+			requests: 7, refused: 7, elapsed: time.Second,
+		}},
+		{name: "more refused than asked", report: "  7 requests in 1.00s, 1.00KB read\n  Non-2xx or 3xx responses: 8\n", err: "8 refused"},
+		{name: "bad count of refused", report: "  Non-2xx or 3xx responses: some\n", err: "how many"},
 		{name: "a minute", report: "  7 requests in 1.00m, 1.00KB read\n", want: load{requests: 7, elapsed: time.Minute}},
 		{name: "milliseconds", report: "  7 requests in 812.50ms, 1.00KB read", want: load{requests: 7, elapsed: 812500 * time.Microsecond}},
 		{name: "empty", err: "no line"},
@@ -70,7 +75,7 @@ func FuzzParseWrk(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if l.requests <= 0 || l.elapsed <= 0 {
+		if l.requests <= 0 || l.elapsed <= 0 || l.refused < 0 || l.refused > l.requests {
 			t.Errorf("accepted %+v", l)
 		}
 		if l.failures == "" && strings.HasPrefix(report, "Socket errors:") {

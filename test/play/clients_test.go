@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,19 +27,42 @@ import (
 
 // get asks with curl, and shows the response with its head.
 func get(p *play, args []string) error {
-	if err := needs(p, []string{"curl"}); err != nil {
+	response, err := p.curl(args)
+	p.tell(response)
+	return err
+}
+
+// gets asks until the response has a text, and shows it.
+func gets(p *play, args []string) error {
+	if len(args) < 2 {
+		return errUsage
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	if err != nil {
 		return err
+	}
+	var response []byte
+	failed := until("the response has "+args[0], func() bool {
+		response, err = p.curl(args[1:])
+		return err == nil && want.Match(bytes.ReplaceAll(response, []byte("\r\n"), []byte("\n")))
+	})
+	p.tell(response)
+	return failed
+}
+
+// curl asks once.
+func (p *play) curl(args []string) ([]byte, error) {
+	if err := needs(p, []string{"curl"}); err != nil {
+		return nil, err
 	}
 	var response bytes.Buffer
 	curl := exec.Command("curl", append([]string{"--silent", "--show-error", "--include", "--max-time", "30"}, args...)...)
 	curl.Dir = p.MkAbs(".")
 	curl.Stdout, curl.Stderr = &response, p.Stderr()
-	err := curl.Run()
-	p.tell(response.Bytes())
-	if err != nil {
-		return fmt.Errorf("curl: %w", err)
+	if err := curl.Run(); err != nil {
+		return response.Bytes(), fmt.Errorf("curl: %w", err)
 	}
-	return nil
+	return response.Bytes(), nil
 }
 
 // talk sends a file's lines, with the line ends of HTTP, and reads until the other side closes.
@@ -114,47 +138,62 @@ func webSocket(p *play, args []string) error {
 	if p.sockets == nil {
 		p.sockets = new(sockets)
 	}
-	if len(args) == 1 && args[0] == "close" {
+	switch {
+	case len(args) == 1 && args[0] == "close":
 		p.sockets.close()
 		return nil
-	}
-	if len(args) != 2 {
+	case len(args) == 1 && args[0] == "echo":
+		return p.sockets.echo()
+	case len(args) != 2:
 		return errUsage
 	}
 	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return errUsage
 	}
-	for i := range n {
-		if err := p.openSocket(args[1], fmt.Sprintf("message %d", i)); err != nil {
+	for range n {
+		if err := p.openSocket(args[1]); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(p.Stdout(), "open %d\n", len(p.sockets.open))
-	return nil
+	return p.sockets.echo()
 }
 
-// openSocket opens one more and sends a message, which has to come back.
-func (p *play) openSocket(url, message string) error {
+// openSocket opens one more.
+func (p *play) openSocket(url string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, response, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
 		if response != nil {
 			fmt.Fprintf(p.Stdout(), "refused %d\n", response.StatusCode)
-			p.Setenv("ID", response.Header.Get("X-Request-Id"))
+			p.remember(response.Header.Get("X-Request-Id"))
 		}
 		return err
 	}
 	p.sockets.open = append(p.sockets.open, c)
-	if err := c.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
-		return err
+	return nil
+}
+
+// echo sends a message on each, which has to come back.
+func (s *sockets) echo() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for i, c := range s.open {
+		message := fmt.Sprintf("message %d", i)
+		if err := c.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
+			return err
+		}
+		_, echoed, err := c.Read(ctx)
+		if err == nil && string(echoed) != message {
+			err = fmt.Errorf("%q came back as %q", message, echoed)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	_, echoed, err := c.Read(ctx)
-	if err == nil && string(echoed) != message {
-		err = fmt.Errorf("%q came back as %q", message, echoed)
-	}
-	return err
+	return nil
 }
 
 // certify writes a certificate that a site owner might have.

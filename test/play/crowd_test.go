@@ -54,7 +54,7 @@ func crowd(p *play, args []string) error {
 		return v.leave(p, true)
 	case v != nil:
 		return errors.New("there is a crowd already")
-	case p.site == nil:
+	case p.sites[0] == nil:
 		return errors.New("there is no origin yet")
 	}
 	flags := flag.NewFlagSet("crowd", flag.ContinueOnError)
@@ -65,7 +65,7 @@ func crowd(p *play, args []string) error {
 		return errUsage
 	}
 	v := &visitors{
-		site: p.site, urls: flags.Args(), once: *once,
+		site: p.sites[0], urls: flags.Args(), once: *once,
 		leaving: make(chan struct{}), statuses: make(map[int]int), run: make(map[int]int),
 	}
 	v.ctx, v.cancel = context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
 )
 
 // nginxConf makes nginx one process in the foreground that writes only below the play's folder.
@@ -17,7 +18,10 @@ http {
 	include /etc/nginx/mime.types;
 	access_log access.log;
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-	server { listen %s; root %s; expires 1h; }
+	server {
+		listen %s;
+		%s
+	}
 }
 `
 
@@ -26,6 +30,11 @@ func nginx(p *play, args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
+	return p.nginx(fmt.Sprintf("root %s; expires 1h;", p.MkAbs(args[0])))
+}
+
+// nginx runs nginx with what its configuration has to say of the server.
+func (p *play) nginx(server string) error {
 	if err := needs(p, []string{"nginx"}); err != nil {
 		return err
 	}
@@ -33,42 +42,37 @@ func nginx(p *play, args []string) error {
 	if err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	address, err := p.reserve()
 	if err != nil {
 		return err
 	}
 	dir := p.MkAbs("nginx")
-	conf := fmt.Sprintf(nginxConf, address, p.MkAbs(args[0]))
-	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(dir+"/nginx.conf", []byte(conf), 0o644)); err != nil {
+	conf := fmt.Appendf(nil, nginxConf, address, server)
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(dir+"/nginx.conf", conf, 0o644)); err != nil {
 		return err
 	}
+	p.Setenv("ORIGIN", "http://"+address)
+	return p.serve(exec.Command(program, "-p", dir, "-c", "nginx.conf", "-e", "stderr"), "tcp", address)
+}
+
+// serve runs a server until the play ends. It returns when the server listens.
+func (p *play) serve(server *exec.Cmd, network, address string) error {
 	var output transcript
-	cmd := exec.Command(program, "-p", dir, "-c", "nginx.conf", "-e", "stderr")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
+	server.Stdout, server.Stderr = &output, &output
+	if err := server.Start(); err != nil {
 		return err
 	}
 	p.Defer(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		p.t.Log(fmt.Sprintf("nginx (%v) says: %s", cmd.ProcessState, &output))
+		server.Process.Signal(syscall.SIGTERM)
+		server.Wait()
+		p.t.Log(fmt.Sprintf("%s (%v) says: %s", server.Path, server.ProcessState, &output))
 	})
-	p.Setenv("ORIGIN", "http://"+address)
-	return until("nginx serves", func() bool {
-		c, err := net.Dial("tcp", address)
+	return until(server.Path+" serves", func() bool {
+		c, err := net.Dial(network, address)
 		if err != nil {
 			return false
 		}
 		c.Close()
 		return true
 	})
-}
-
-// freeAddress is one that nobody listens on now: nginx cannot choose a port itself.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

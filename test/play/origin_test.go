@@ -8,14 +8,20 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // site is an origin. What it counts outlives its being stopped and started.
 type site struct {
+	name    string
+	network string
 	address string
+	proxied bool
 	server  *http.Server
 	epoch   atomic.Int64 // even while the site is up; one more at each stop and each start
 
@@ -27,44 +33,77 @@ type site struct {
 	gate        chan struct{}  // closed when those who are held may go on
 }
 
-// origin starts and watches the server to protect. It sets $ORIGIN and $PORT, and keeps its address for ever.
-func origin(p *play, args []string) error {
-	switch {
-	case len(args) == 0 && p.site == nil:
-		p.site = &site{address: "127.0.0.1:0", asked: make(map[string]int), gate: make(chan struct{})}
-		p.site.epoch.Store(-1)
-		if err := p.site.start(); err != nil {
+// origin starts and watches a server to protect: the first, the second or the third. It sets $ORIGIN and $PORT, or $ORIGIN2 and so on,
+// and keeps its address for ever.
+func origin(number int) command {
+	return func(p *play, args []string) error {
+		s := p.sites[number]
+		switch {
+		case s == nil && len(args) == 0:
+			return p.openSite(number, "")
+		case s == nil && len(args) == 1:
+			return p.openSite(number, args[0])
+		case s == nil:
+			return errUsage
+		case len(args) == 2 && args[0] == "sees":
+			return s.sees(args[1])
+		case len(args) != 1:
+			return errUsage
+		}
+		switch args[0] {
+		case "start":
+			return s.start()
+		case "stop":
+			s.stop()
+		case "release":
+			s.release()
+		case "counts":
+			fmt.Fprint(p.Stdout(), s.counts())
+		default:
+			return errUsage
+		}
+		return nil
+	}
+}
+
+// openSite opens a site of a kind: on a port, on a unix socket, or on a port where every connection begins with a PROXY header.
+func (p *play) openSite(number int, kind string) error {
+	s := &site{name: [...]string{"one", "two", "three"}[number], asked: make(map[string]int), gate: make(chan struct{})}
+	s.epoch.Store(-1)
+	suffix := ""
+	if number > 0 {
+		suffix = strconv.Itoa(number + 1)
+	}
+	var url string
+	switch kind {
+	case "", "proxy":
+		address, err := p.reserve()
+		if err != nil {
 			return err
 		}
-		_, port, _ := net.SplitHostPort(p.site.address)
-		p.Setenv("ORIGIN", "http://"+p.site.address)
-		p.Setenv("PORT", port)
-	case p.site == nil:
-		return fmt.Errorf("there is no origin yet")
-	case len(args) == 2 && args[0] == "sees":
-		return p.site.sees(args[1])
-	case len(args) != 1:
-		return errUsage
-	case args[0] == "start":
-		return p.site.start()
-	case args[0] == "stop":
-		p.site.stop()
-	case args[0] == "release":
-		p.site.release()
-	case args[0] == "counts":
-		fmt.Fprint(p.Stdout(), p.site.counts())
+		s.network, s.address, s.proxied = "tcp", address, kind == "proxy"
+		_, port, _ := net.SplitHostPort(address)
+		p.Setenv("PORT"+suffix, port)
+		url = "http://" + address
+	case "unix":
+		s.network, s.address = "unix", p.MkAbs("origin"+suffix+".sock")
+		url = "unix:" + s.address
 	default:
 		return errUsage
 	}
-	return nil
+	p.sites[number] = s
+	p.Setenv("ORIGIN"+suffix, url)
+	return s.start()
 }
 
 func (s *site) start() error {
-	l, err := net.Listen("tcp", s.address)
+	l, err := net.Listen(s.network, s.address)
 	if err != nil {
 		return err
 	}
-	s.address = l.Addr().String()
+	if s.proxied {
+		l = &proxyproto.Listener{Listener: l, ReadHeaderTimeout: patience}
+	}
 	s.server = &http.Server{Handler: s.counted(s.routes()), ConnContext: countFirst}
 	go s.server.Serve(l)
 	s.epoch.Add(1)

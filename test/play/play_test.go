@@ -1,6 +1,6 @@
-// Package play holds whole-system plays: the built program, as a user starts it, between real peers (curl, wget, wrk, nginx)
-// and origins that behave as origins do, badly included. Each .txtar file here is one story; this package is the stage. The
-// commands that stories use are listed in [commands].
+// Package play holds whole-system plays: the built program, as a user starts it, between real peers (curl, Chromium, wrk,
+// slowhttptest, HAProxy) and origins: real ones (nginx, DokuWiki), and one that behaves as origins do, badly included. Each
+// .txtar file here is one story; this package is the stage. The commands that stories use are listed in [commands].
 //
 // Plays run side by side, each in a folder and on ports of its own, on loopback only. Waiting is bounded by patience. A play
 // whose peers are not installed skips, and names the Debian package.
@@ -10,6 +10,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seawall/seawall/internal/control/cert/pebble"
 )
 
 // commands are what a story may say besides testscript's own words.
@@ -29,10 +33,18 @@ var commands = map[string]command{
 	"exits":     exits,     // exits CODE PROGRAM ARG...: run it, and it ends so
 	"await":     await,     // await FILE REGEXP: until the file has it
 	"certify":   certify,   // certify HOST: HOST.pem and HOST.key, signed by itself
-	"origin":    origin,    // origin [start|stop|release|counts|sees REGEXP]: the server to protect
+	"authority": authority, // authority [issues HOST|hurry HOST|replaced|orders]: one that speaks ACME, in this process
+	"ports":     ports,     // ports NAME...: set them to addresses that nobody else has
+	"configure": configure, // configure FILE AS: write it with the variables in place
+	"origin":    origin(0), // origin [unix|proxy|start|stop|release|counts|sees REGEXP]: the server to protect
+	"origin2":   origin(1), // another one
+	"origin3":   origin(2), // and another
 	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
+	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER: the server to protect is DokuWiki with this folder's conf and data
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|wait|stop|memory MIB]: seawall protect
+	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID
+	"gets":      gets,      // gets REGEXP [curl's ARG...] URL: get until the response has it
 	"talk":      talk,      // talk FILE: send these lines as they are, response on stdout, its id in $ID
 	"duplex":    duplex,    // duplex N URL: send pieces, each when the one before has come back
 	"explain":   explain,   // explain ID: seawall explain
@@ -40,7 +52,8 @@ var commands = map[string]command{
 	"metrics":   metrics,   // metrics REGEXP...: until there are lines like these
 	"crowd":     crowd,     // crowd [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
 	"slow":      slow,      // slow heads|senders|readers N URL | wait | count: clients that take their time
-	"websocket": webSocket, // websocket N URL | close: open them, hear an echo on each, keep them open
+	"browser":   browse,    // browser URL | type CSS TEXT | follow CSS | sees REGEXP | leave: Chromium, its page's loads on stdout
+	"websocket": webSocket, // websocket N URL | echo | close: open them, hear an echo on each, keep them open
 }
 
 // command is a word of the stories. Its error fails the play, or is what "!" expects.
@@ -52,10 +65,15 @@ type play struct {
 	t       testscript.T
 	seawall string // the program
 	node    *node
-	site    *site
+	shown   map[string]*node // by the id it has shown
+	sites   [3]*site
 	crowd   *visitors
 	slow    []*slowClients
 	sockets *sockets
+	browser *browser
+
+	authority *pebble.Server
+	hurried   *big.Int // serial number of the certificate that the authority wants renewed early
 }
 
 type playKey struct{}
@@ -73,7 +91,7 @@ func TestPlays(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			p := &play{t: e.T(), seawall: seawall}
+			p := &play{t: e.T(), seawall: seawall, shown: make(map[string]*node)}
 			e.Values[playKey{}] = p
 			e.Setenv("PATH", filepath.Dir(seawall)+":/usr/sbin:/sbin:"+e.Getenv("PATH"))
 			e.Defer(p.end)
@@ -103,16 +121,24 @@ func build(t *testing.T) string {
 	return program
 }
 
-// condition knows [pythondoc], whether that Debian package is installed, and [root].
+// files are those by which a condition knows whether a Debian package of that name is installed.
+var files = map[string]string{
+	"dokuwiki":    "/usr/share/dokuwiki/doku.php",
+	"php-fpm":     phpFPM,
+	"python3-doc": "/usr/share/doc/python3-doc/html/index.html",
+}
+
+// condition knows the names of some Debian packages, whether they are installed, and [root].
 func condition(name string) (bool, error) {
-	switch name {
-	case "pythondoc":
-		_, err := os.Stat("/usr/share/doc/python3-doc/html/index.html")
-		return err == nil, nil
-	case "root":
+	if name == "root" {
 		return os.Geteuid() == 0, nil
 	}
-	return false, fmt.Errorf("unknown condition %s", name)
+	file := files[name]
+	if file == "" {
+		return false, fmt.Errorf("unknown condition %s", name)
+	}
+	found, err := filepath.Glob(file)
+	return len(found) > 0, err
 }
 
 // perform calls a command for a script.
@@ -140,8 +166,16 @@ func (p *play) end() {
 	if p.crowd != nil {
 		p.crowd.cancel()
 	}
-	if p.site != nil {
-		p.site.stop()
+	if p.browser != nil {
+		p.browser.cancel()
+	}
+	if p.authority != nil {
+		p.authority.Close()
+	}
+	for _, s := range p.sites {
+		if s != nil {
+			s.stop()
+		}
 	}
 	if p.node != nil {
 		p.node.end(p.t)
@@ -177,15 +211,15 @@ func (p *play) find(program string) (string, error) {
 	return "", fmt.Errorf("%s: %w", program, exec.ErrNotFound)
 }
 
-// run runs a program to its end, with its output as the command's own.
-func (p *play) run(program string, args ...string) error {
+// run runs a program in the play's folder to its end, or to that of patience.
+func (p *play) run(stdout, stderr io.Writer, program string, args ...string) error {
 	path, err := p.find(program)
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Env = p.MkAbs("."), append(os.Environ(), "PATH="+p.Getenv("PATH"))
-	cmd.Stdout, cmd.Stderr = p.Stdout(), p.Stderr()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	return cmd.Run()
@@ -199,7 +233,7 @@ func exits(p *play, args []string) error {
 	if err != nil {
 		return errUsage
 	}
-	err = p.run(args[1], args[2:]...)
+	err = p.run(p.Stdout(), p.Stderr(), args[1], args[2:]...)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return err
@@ -233,7 +267,7 @@ func await(p *play, args []string) error {
 }
 
 // patience is how long a play waits for anything that has to happen.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // until waits until ok, as long as patience lasts.
 func until(what string, ok func() bool) error {
@@ -273,6 +307,12 @@ func (p *play) tell(response []byte) {
 	text := strings.ReplaceAll(string(response), "\r\n", "\n")
 	p.Stdout().Write([]byte(text))
 	if ids := requestID.FindAllStringSubmatch(text, -1); ids != nil {
-		p.Setenv("ID", ids[len(ids)-1][1])
+		p.remember(ids[len(ids)-1][1])
 	}
+}
+
+// remember remembers a response's id, and who has shown it.
+func (p *play) remember(id string) {
+	p.Setenv("ID", id)
+	p.shown[id] = p.node
 }

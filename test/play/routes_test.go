@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", says(forTenMinutes, "a page"))
 	mux.HandleFunc("GET /live", says(forNobody, "live"))
+	mux.HandleFunc("GET /name", says(forNobody, s.name))
 	mux.HandleFunc("GET /old", says("max-age=0, stale-if-error=600", "old"))
 	mux.HandleFunc("GET /confirmed", confirmed)
 	mux.HandleFunc("/request", showRequest)
@@ -64,7 +66,8 @@ func confirmed(w http.ResponseWriter, r *http.Request) {
 // showRequest answers with the request as it arrived.
 func showRequest(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", forNobody)
-	fmt.Fprintf(w, "%s %s %s\nHost: %s\n", r.Method, r.RequestURI, r.Proto, r.Host)
+	from, _, _ := net.SplitHostPort(r.RemoteAddr)
+	fmt.Fprintf(w, "%s %s %s\nFrom: %s\nHost: %s\n", r.Method, r.RequestURI, r.Proto, from, r.Host)
 	names := make([]string, 0, len(r.Header))
 	for name := range r.Header {
 		names = append(names, name)

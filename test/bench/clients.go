@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// handshakers is how many connections shake hands at one time.
+	handshakers = 16
+	// clientTimeout bounds each connection's handshake and request.
+	clientTimeout = 5 * time.Second
+)
+
+// load puts the scenario's load on the server at address.
+func (t *site) load(ctx context.Context, address string, duration time.Duration) (load, error) {
+	switch t.scenario.client {
+	case handshaking:
+		return t.shakeHands(ctx, address, duration)
+	case reconnecting:
+		return reconnect(ctx, address, t.request(address), duration)
+	default:
+		return wrk(ctx, t.url(address), duration)
+	}
+}
+
+// request asks for the site's file.
+func (t *site) request(address string) []byte {
+	return []byte("GET " + t.path + " HTTP/1.1\r\nHost: " + address + "\r\n\r\n")
+}
+
+// shakeHands opens connections, each with a full handshake and a request, handshakers at a time.
+func (t *site) shakeHands(ctx context.Context, address string, duration time.Duration) (load, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var clients sync.WaitGroup
+	counts := make([]int, handshakers)
+	began := time.Now()
+	for i := range counts {
+		clients.Go(func() {
+			for time.Since(began) < duration && ctx.Err() == nil {
+				c, err := t.ask(ctx, address, nil)
+				if err != nil {
+					cancel(err)
+					return
+				}
+				c.Close()
+				counts[i]++
+			}
+		})
+	}
+	clients.Wait()
+	l := load{elapsed: time.Since(began)}
+	for _, n := range counts {
+		l.requests += n
+	}
+	if err := context.Cause(ctx); err != nil {
+		return load{}, err
+	}
+	return l, nil
+}
+
+// ask opens a connection from an address (nil for any), asks for the site's file, and leaves the connection open. Closed, it is
+// reset, so that neither side keeps its state.
+func (t *site) ask(ctx context.Context, address string, from net.IP) (*net.TCPConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+	c, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	raw := c.(*net.TCPConn)
+	if err := errors.Join(raw.SetLinger(0), raw.SetDeadline(time.Now().Add(clientTimeout))); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	var secured *tls.Conn
+	if t.scenario.tls {
+		secured = tls.Client(raw, clientTLS())
+		c = secured
+	}
+	if err := t.talk(c, address); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	if secured != nil && secured.ConnectionState().DidResume {
+		raw.Close()
+		return nil, errors.New("a session was resumed: want a full handshake")
+	}
+	return raw, nil
+}
+
+// talk sends the request and reads the answer.
+func (t *site) talk(c net.Conn, address string) error {
+	if _, err := c.Write(t.request(address)); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	n, err := io.Copy(io.Discard, res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || n != int64(len(t.body))) {
+		err = fmt.Errorf("status %d with %d bytes: want 200 with %d", res.StatusCode, n, len(t.body))
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	idleRounds      = 3 // at most: memory does not depend on the neighbours
+	idleConnections = 5000
+	idleSources     = 200             // addresses they come from, so that no cap on one is met
+	openers         = 32              // connections that are opened at one time
+	settling        = 2 * time.Second // from the last answer to the weighing
+)
+
+// weigh starts the server, and measures its memory without idle connections and with. What the requests themselves leave behind
+// counts too, such as records and garbage.
+func (c *contender) weigh(ctx context.Context) (turn, error) {
+	if err := c.start(ctx); err != nil {
+		return turn{}, err
+	}
+	defer c.stop()
+	c.cutLog()
+	c.checked = true
+	before, err := memory(c.processes)
+	if err != nil {
+		return turn{}, err
+	}
+	began := time.Now()
+	held, err := c.site.hold(ctx, c.setting.Address, idleConnections, idleSources)
+	if err != nil {
+		return turn{}, err
+	}
+	defer held.close()
+	took := time.Since(began)
+	c.answers += len(held)
+	select {
+	case <-time.After(settling):
+	case <-ctx.Done():
+		return turn{}, ctx.Err()
+	}
+	after, err := memory(c.processes)
+	if err != nil {
+		return turn{}, err
+	}
+	t := turn{cost: float64(after-before) / 1024 / idleConnections, rate: float64(len(held)) / took.Seconds()}
+	return t, held.open()
+}
+
+// held is connections that wait after a request.
+type held []*net.TCPConn
+
+// hold opens connections from so many addresses, and asks for the site's file on each.
+func (t *site) hold(ctx context.Context, address string, connections, sources int) (held, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	h := make(held, connections)
+	var workers sync.WaitGroup
+	for w := range openers {
+		workers.Go(func() {
+			for i := w; i < len(h) && ctx.Err() == nil; i += openers {
+				from := net.IPv4(127, 0, 1, byte(1+i%sources))
+				if sources == 1 {
+					from = net.IPv4(127, 0, 0, 1)
+				}
+				var err error
+				if h[i], err = t.ask(ctx, address, from); err != nil {
+					cancel(fmt.Errorf("connection %d: %w", i, err))
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := context.Cause(ctx); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h held) close() {
+	for _, c := range h {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
+// open makes sure that the server has closed none.
+func (h held) open() error {
+	closed := 0
+	for _, c := range h {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var n int
+		var peek error
+		err = raw.Control(func(fd uintptr) {
+			var buf [1]byte
+			n, _, peek = unix.Recvfrom(int(fd), buf[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		})
+		if err != nil {
+			return err
+		}
+		if n <= 0 && !errors.Is(peek, unix.EAGAIN) {
+			closed++
+		}
+	}
+	if closed > 0 {
+		return fmt.Errorf("the server closed %d of %d idle connections", closed, len(h))
+	}
+	return nil
+}
+
+// memory is the proportional set size of processes and their children, in bytes (proc_pid_smaps(5)).
+func memory(processes []*process) (int64, error) {
+	pids, err := family(processes)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for _, pid := range pids {
+		path := "/proc/" + strconv.Itoa(pid) + "/smaps_rollup"
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return 0, err
+		}
+		pss, err := parsePSS(string(text))
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		sum += pss
+	}
+	return sum, nil
+}
+
+var pssLine = regexp.MustCompile(`(?m)^Pss: +(\d{1,12}) kB$`)
+
+// parsePSS reads the proportional set size from smaps_rollup, in bytes.
+func parsePSS(rollup string) (int64, error) {
+	line := pssLine.FindStringSubmatch(rollup)
+	if line == nil {
+		return 0, errors.New("no line \"Pss: N kB\" in " + strconv.Quote(rollup))
+	}
+	kb, err := strconv.ParseInt(line[1], 10, 64)
+	return kb * 1024, err
+}
