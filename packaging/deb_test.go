@@ -136,7 +136,7 @@ func testProgram(t *testing.T, root string) {
 			t.Errorf("check: got %q, want %q", got, want)
 		}
 	}
-	check("good, 0 zones")
+	check("good; zones: 0")
 	zone, err := os.ReadFile(filepath.Join(root, "usr/share/doc/seawall/examples/zone.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func testProgram(t *testing.T, root string) {
 	if err := os.WriteFile(filepath.Join(config, "zones.d/example.yaml"), zone, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check("good, 1 zone")
+	check("good; zones: 1")
 }
 
 // testUnit: systemd understands the unit.

@@ -23,9 +23,9 @@ func (c *check) Run(o output) error {
 	case file == nil:
 		return errors.New("nothing of the configuration can be used")
 	case len(problems) > 0:
-		return fmt.Errorf("%s: %d problems in %d zones", c.Config, len(problems), len(file.Zones)+len(file.Refused))
+		return fmt.Errorf("%s: problems: %d", c.Config, len(problems))
 	}
-	fmt.Fprintf(o.out, "%s: good, %d zones\n", c.Config, len(file.Zones))
+	fmt.Fprintf(o.out, "%s: good; zones: %d\n", c.Config, len(file.Zones))
 	return nil
 }
 

@@ -9,8 +9,10 @@ package hello
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -102,7 +104,7 @@ func ownNames() []string {
 // its connection carries nothing (RFC 8737 §3).
 func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 	c := tls.Server(raw, r.config)
-	if err := c.Handshake(); err != nil {
+	if err := apart(c.Handshake); err != nil {
 		return nil, err
 	}
 	s := c.ConnectionState()
@@ -117,6 +119,26 @@ func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 		Resumed:    s.DidResume,
 	}
 	return c, nil
+}
+
+// apart runs f on a stack that is gone when f returns: a handshake's is deep, and would stay with its connection for as long as that
+// waits, which is 4 KiB and more. A fault is the caller's, as if it had called f itself.
+func apart(f func() error) (err error) {
+	var fault any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if fault = recover(); fault != nil {
+				fault = fmt.Sprintf("%v, at\n%s", fault, debug.Stack())
+			}
+		}()
+		err = f()
+	}()
+	if <-done; fault != nil {
+		panic(fault)
+	}
+	return err
 }
 
 // challenged is the configuration for an authority that validates a name, if there is a challenge of that name to answer. Nobody else

@@ -622,3 +622,18 @@ func BenchmarkChoose(b *testing.B) {
 		})
 	}
 }
+
+// TestApart: what happens elsewhere comes back as if it had happened here.
+func TestApart(t *testing.T) {
+	want := errors.New("an error")
+	if err := apart(func() error { return want }); err != want {
+		t.Errorf("got %v, want %v", err, want)
+	}
+	defer func() {
+		if fault := fmt.Sprint(recover()); !strings.Contains(fault, "a fault") || !strings.Contains(fault, "TestApart") {
+			t.Errorf("got %q, want the fault and where it was", fault)
+		}
+	}()
+	_ = apart(func() error { panic("a fault") })
+	t.Error("the fault is lost")
+}

@@ -78,6 +78,9 @@ func (n *Node) noted(r Reload) Reload {
 	if n.good++; len(r.Problems) > 0 {
 		n.failed++
 	}
+	if n.source != nil {
+		n.log.Info("configuration in force", "zones", n.Zones(), "problems", len(r.Problems))
+	}
 	for _, p := range r.Problems {
 		n.log.Warn("refused", "error", p)
 	}
