@@ -52,10 +52,14 @@ func (l *originLock) Run(o output) error {
 		}
 		if len(l.Edge) == 0 {
 			from, err := sourceTo(u.Hostname(), port)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case from.Addr().IsLoopback():
+				fmt.Fprintf(o.err, "%s is this machine itself: have it listen on 127.0.0.1 only, which locks it better than a firewall\n", s)
+			default:
+				edges = append(edges, from)
 			}
-			edges = append(edges, from)
 		}
 	}
 	script, err := lock.Script(edges, ports)
@@ -108,9 +112,5 @@ func sourceTo(host string, port uint16) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("finding the way to the origin: %w; give this machine's address with --edge", err)
 	}
 	defer c.Close()
-	from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone("")
-	if from.IsLoopback() {
-		return netip.Prefix{}, fmt.Errorf("the origin %s is this machine itself: have it listen on 127.0.0.1 only, which locks it better than a firewall", host)
-	}
-	return prefixes.Parse(from.String())
+	return prefixes.Parse(c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone("").String())
 }
