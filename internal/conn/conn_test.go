@@ -211,7 +211,8 @@ func TestClientGone(t *testing.T) {
 			if t, ok := c.(interface{ NetConn() net.Conn }); ok {
 				c = t.NetConn()
 			}
-			reset(c)
+			forget(c)
+			c.Close()
 		},
 	}
 	for _, line := range []string{"ask\n", "upload\n"} { // inside and outside the wait

@@ -34,26 +34,3 @@ func TestEndWithRequest(t *testing.T) {
 		})
 	}
 }
-
-// TestListen wants plain TCP sockets, whatever the system would make of others.
-func TestListen(t *testing.T) {
-	l, err := Listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	rc, err := l.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rc.Control(func(fd uintptr) {
-		protocol, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
-		if err != nil || protocol != unix.IPPROTO_TCP {
-			t.Errorf("protocol: got %d, %v, want %d", protocol, err, unix.IPPROTO_TCP)
-		}
-		unsent, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
-		if err != nil || unsent != 256<<10 {
-			t.Errorf("unsent: got %d, %v, want %d", unsent, err, 256<<10)
-		}
-	})
-}

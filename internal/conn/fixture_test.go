@@ -122,13 +122,20 @@ type options struct {
 	most   int // bytes that "get" answers
 }
 
-// ways are the transports: over a simulated network, over TCP, and over TLS.
+// ways are the transports: over a simulated network, over TCP, by a listener of package net too, and over TLS.
 var ways = []struct {
 	name string
 	run  func(t *testing.T, o options, test func(w *world))
 }{
 	{"plain", simulated},
 	{"raw", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, false, test) }},
+	{"net", func(t *testing.T, o options, test func(w *world)) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		over(t, o, l, false, test)
+	}},
 	{"tls", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, true, test) }},
 }
 
@@ -213,11 +220,16 @@ func simulated(t *testing.T, o options, test func(w *world)) {
 }
 
 func loopback(t *testing.T, o options, secure bool, test func(w *world)) {
-	t.Parallel()
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	over(t, o, l, secure, test)
+}
+
+// over serves a listener of the kernel's network.
+func over(t *testing.T, o options, l net.Listener, secure bool, test func(w *world)) {
+	t.Parallel()
 	w := newWorld(t, o)
 	w.room.every = 40 * time.Millisecond
 	w.dial = func(string) (net.Conn, error) {

@@ -19,7 +19,34 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		KeepAlive:       -1,
 	}
 	config.SetMultipathTCP(false) // older kernels refuse the tuning on such a listener
-	return config.Listen(ctx, "tcp", address)
+	l, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return lean(l)
+}
+
+// screener is a listener that asks about a peer before it makes anything of its connection.
+type screener interface {
+	// screen returns an Accept that resets the connections of peers whom admit turns away.
+	screen(admit func(peer netip.Addr) bool) (accept func() (net.Conn, error))
+}
+
+// screen is l's Accept for those who are admitted.
+func (r *Room) screen(l net.Listener) (accept func() (net.Conn, error)) {
+	if s, ok := l.(screener); ok {
+		return s.screen(r.admit)
+	}
+	return func() (net.Conn, error) {
+		for {
+			nc, err := l.Accept()
+			if err != nil || r.admit(addrPort(nc.RemoteAddr()).Addr()) {
+				return nc, err
+			}
+			forget(nc)
+			nc.Close()
+		}
+	}
 }
 
 // Serve accepts from l until it is closed or the room shuts down. secure shakes hands on each connection first; nil for cleartext.
@@ -33,9 +60,10 @@ func (r *Room) Serve(l net.Listener, secure Handshake) error {
 	r.mu.Unlock()
 	r.sweeping.Do(func() { go r.sweep() })
 
+	accept := r.screen(l)
 	var pause time.Duration
 	for {
-		nc, err := l.Accept()
+		nc, err := accept()
 		switch {
 		case err == nil:
 			pause = 0
@@ -61,23 +89,26 @@ const (
 	acceptPauseMost = time.Second
 )
 
-// accept holds the deny list and the caps: a connection on the list or beyond a cap is reset before anything is built for it. A proxy's connections are counted by
+// admit holds the deny list and the caps, and counts whom it lets in among its source's connections. A proxy's connections are counted by
 // their client, once that is known.
+func (r *Room) admit(remote netip.Addr) bool {
+	switch {
+	case r.denied.Load().Contains(remote):
+		r.refused[Denied].Add(1)
+	case int(r.table.open.Load()) >= r.limits.Max:
+		r.refused[NodeFull].Add(1)
+	case !r.proxies.Contains(remote) && !r.sources.enter(remote, r.limits.PerSource):
+		r.refused[SourceFull].Add(1)
+	default:
+		return true
+	}
+	return false
+}
+
+// accept serves a connection whose peer is admitted.
 func (r *Room) accept(nc net.Conn, secure Handshake) {
 	remote := addrPort(nc.RemoteAddr())
-	if r.denied.Load().Contains(remote.Addr()) {
-		r.refuse(nc, Denied)
-		return
-	}
-	if int(r.table.open.Load()) >= r.limits.Max {
-		r.refuse(nc, NodeFull)
-		return
-	}
 	proxied := r.proxies.Contains(remote.Addr())
-	if !proxied && !r.sources.enter(remote.Addr(), r.limits.PerSource) {
-		r.refuse(nc, SourceFull)
-		return
-	}
 	c := &Conn{
 		room:    r,
 		info:    flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
@@ -93,17 +124,6 @@ func (r *Room) accept(nc net.Conn, secure Handshake) {
 		c.wire.interrupt()
 	}
 	go c.serve(proxied, secure)
-}
-
-func (r *Room) refuse(nc net.Conn, cause Cause) {
-	r.refused[cause].Add(1)
-	reset(nc)
-}
-
-// reset closes nc so that the peer is told at once and no state lingers here.
-func reset(nc net.Conn) {
-	forget(nc)
-	nc.Close()
 }
 
 // forget makes nc's close a reset.

@@ -15,7 +15,7 @@ import (
 // loop, and reads and writes are bare system calls that never wait. The call holds a reference to the descriptor, so inside it fd is
 // valid whoever closes the connection; outside, the descriptor is used only through calls that take a reference of their own.
 type raw struct {
-	*net.TCPConn
+	tcpConn
 	c    *Conn
 	rc   syscall.RawConn
 	fd   uintptr
@@ -24,11 +24,19 @@ type raw struct {
 	drained bool
 }
 
+// tcpConn is what a [socket] and a [net.TCPConn] both are.
+type tcpConn interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+	SetLinger(seconds int) error
+}
+
 // newTransport drives a TCP connection by its descriptor and any other by its methods.
 func newTransport(nc net.Conn, c *Conn) transport {
-	if tcp, ok := nc.(*net.TCPConn); ok {
+	if tcp, ok := nc.(tcpConn); ok {
 		if rc, err := tcp.SyscallConn(); err == nil {
-			return &raw{TCPConn: tcp, c: c, rc: rc}
+			return &raw{tcpConn: tcp, c: c, rc: rc}
 		}
 	}
 	return &plain{Conn: nc, c: c}
@@ -174,12 +182,16 @@ func rawWrite(fd uintptr, head, tail []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// tuneListener bounds what the kernel buffers for a reader that does not read: at most unsent bytes wait beyond what is in flight.
+// tuneListener sets what connections inherit. It bounds what the kernel buffers for a reader that does not read: at most unsent bytes wait
+// beyond what is in flight. And it lets nothing wait to be joined by more.
 func tuneListener(_, _ string, rc syscall.RawConn) error {
 	const unsent = 256 << 10
 	var err error
 	if cerr := rc.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
+		err = cmp.Or(
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		)
 	}); cerr != nil {
 		return cerr
 	}

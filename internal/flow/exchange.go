@@ -20,7 +20,8 @@ type Exchange interface {
 	// -1 where it is unknown.
 	WriteHead(status int, fields []Field, length int64) error
 	// WriteBody sends a piece of the body. last tells that nothing follows but Finish, so that both can share one write; p
-	// must then stay untouched until Finish returns. Within Decide p has to be immutable.
+	// must then stay untouched until Finish returns. Within Decide p has to be immutable
+	// if it is longer than [CopiedBody]; shorter pieces are copied.
 	WriteBody(p []byte, last bool) error
 	// Finish ends the response and, where the framing can carry them, adds trailers.
 	Finish(trailers []Field) error
@@ -71,6 +72,9 @@ const (
 
 // Ends tells whether the connection is over.
 func (n Next) Ends() bool { return n >= Close }
+
+// CopiedBody is how many bytes of a piece an [Exchange] copies at least, so that the caller may use its memory again.
+const CopiedBody = 4 << 10
 
 // Session is a protocol on one connection, as conn drives it.
 type Session interface {

@@ -8,21 +8,20 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
-	"github.com/seawall/seawall/prefixes"
 )
 
 // appendLine writes a flow as one line of JSON, in the shape of [Entry].
-func (r *Room) appendLine(b []byte, f *flow.Flow, c *clock) []byte {
+func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 	q := &f.Request
 	b = append(b, lineStart...)
-	b = c.append(b, q.Received)
+	b = s.time.append(b, q.Received)
 	b = append(b, idMark...)
 	b = q.ID.Append(b)
 	b = append(b, '"')
 	if f.Zone != nil {
 		b = appendText(b, `,"zone":"`, f.Zone.Name(), maxText)
 	}
-	b = r.appendClient(b, f)
+	b = r.appendClient(b, q, &s.clients)
 	b = appendText(b, `,"method":"`, q.Method, maxText)
 	b = appendText(b, `,"host":"`, q.Host, maxText)
 	b = appendText(b, `,"target":"`, q.Target, maxTarget)
@@ -52,20 +51,6 @@ const (
 	idMark    = `","id":"`
 	idAt      = len(lineStart) + len("2006-01-02T15:04:05.000Z")
 )
-
-// appendClient writes the client's address whole if the operator asked for that, else its network and a hash.
-func (r *Room) appendClient(b []byte, f *flow.Flow) []byte {
-	client := f.Request.Client.Unmap().WithZone("")
-	b = append(b, `,"client":"`...)
-	if r.whole {
-		b = client.AppendTo(b)
-		return append(b, '"')
-	}
-	b = prefixes.Network(client).AppendTo(b)
-	b = append(b, `","visitor":"`...)
-	b = r.privacy.append(b, client, f.Request.Received)
-	return append(b, '"')
-}
 
 // appendRooms writes what each room on the path decided, leaving out what is ordinary.
 func appendRooms(b []byte, f *flow.Flow) []byte {
@@ -146,8 +131,17 @@ func tlsVersion(v uint16) string {
 	return "1.2"
 }
 
-func appendInt(b []byte, key string, v int64) []byte {
-	return strconv.AppendInt(append(b, key...), v, 10)
+func appendInt(b []byte, key string, v int64) []byte { return appendNumber(append(b, key...), v) }
+
+// appendNumber has the numbers at hand that most lines hold: a status, and what is less than ten.
+func appendNumber(b []byte, v int64) []byte {
+	switch {
+	case 0 <= v && v < 10:
+		return append(b, byte('0'+v))
+	case 100 <= v && v < 1000:
+		return append(b, byte('0'+v/100), byte('0'+v/10%10), byte('0'+v%10))
+	}
+	return strconv.AppendInt(b, v, 10)
 }
 
 // appendMillis writes a duration in milliseconds with three decimals.

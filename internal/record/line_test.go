@@ -344,7 +344,7 @@ func FuzzLine(f *testing.F) {
 		x.Request.Fields = []flow.Field{{Name: "user-agent", Value: agent}}
 		x.Response.Err = errors.New(agent)
 		r := &Room{}
-		got := r.appendLine(nil, x, &clock{})
+		got := r.appendLine(nil, x, &shard{})
 		if bytes.Count(got, newline) != 1 || got[len(got)-1] != '\n' {
 			t.Fatalf("got %q, want one line", got)
 		}
@@ -426,9 +426,9 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestPlain: each byte, at each place of texts around eight bytes.
+// TestPlain: each byte, at each place of texts of up to several words of eight bytes.
 func TestPlain(t *testing.T) {
-	for n := 1; n <= 17; n++ {
+	for n := 1; n <= 41; n++ {
 		for at := range n {
 			for c := range 256 {
 				text := bytes.Repeat([]byte{'a'}, n)

@@ -117,7 +117,7 @@ func FuzzCut(f *testing.F) {
 		var want []map[string]any
 		for _, f := range []*flow.Flow{x, y, x} {
 			from := len(in)
-			in = r.appendLine(in, f, &clock{})
+			in = r.appendLine(in, f, &shard{})
 			var line map[string]any
 			if err := json.Unmarshal(in[from:], &line); err != nil {
 				t.Fatal(err)
@@ -157,7 +157,7 @@ func BenchmarkCut(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			r := &Room{sample: uint64(bb.log.Sample)}
 			c := newCut(&bb.log)
-			line := r.appendLine(nil, hit(), &clock{})
+			line := r.appendLine(nil, hit(), &shard{})
 			scratch := make([]byte, 0, 2*len(line))
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()

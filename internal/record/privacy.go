@@ -24,14 +24,18 @@ type dayKey struct {
 // hashed is how many bytes of a block are written: enough for visitors not to be confused.
 const hashed = 8
 
-// append appends the hash of an address in a request that was received at a time. A request of yesterday that ends today gets
-// today's hash: yesterday's key is gone.
-func (p *privacy) append(dst []byte, addr netip.Addr, received time.Time) []byte {
+// keyAt is the key for a request that was received at a time. A request of yesterday that ends today gets today's: yesterday's is gone.
+func (p *privacy) keyAt(received time.Time) *dayKey {
 	day := received.Unix() / int64(24*time.Hour/time.Second)
 	k := p.key.Load()
 	if k == nil || k.day < day {
 		k = p.renew(k, day)
 	}
+	return k
+}
+
+// append appends the hash of an address.
+func (k *dayKey) append(dst []byte, addr netip.Addr) []byte {
 	// In place, at the end of dst: a block of its own would escape to the heap.
 	address := addr.As16()
 	from := len(dst)

@@ -42,7 +42,7 @@ func TestPrivateByDefault(t *testing.T) {
 func TestHashRotates(t *testing.T) {
 	var p, q privacy
 	hash := func(p *privacy, addr string, at time.Time) string {
-		return string(p.append(nil, netip.MustParseAddr(addr), at))
+		return string(p.keyAt(at).append(nil, netip.MustParseAddr(addr)))
 	}
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	first := hash(&p, "198.51.100.7", day)

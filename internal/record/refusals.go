@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"math"
 	"slices"
 )
 
@@ -45,14 +46,12 @@ func refusedIn(zone string) func(line []byte) bool {
 
 // appendNewest appends copies of the newest n lines of the shard that are wanted.
 func (s *shard) appendNewest(lines [][]byte, n int, want func(line []byte) bool) [][]byte {
-	s.mu.Lock()
-	to := s.ring.written
-	s.mu.Unlock()
+	to := uint64(math.MaxUint64)
 	buffer := make([]byte, 0, findStep)
 	var found [][]byte // in a piece
 	for n > 0 {
 		piece, from := s.copyBefore(buffer, to)
-		if from == to {
+		if len(piece) == 0 {
 			break
 		}
 		found = found[:0]
@@ -70,10 +69,11 @@ func (s *shard) appendNewest(lines [][]byte, n int, want func(line []byte) bool)
 	return lines
 }
 
-// copyBefore copies whole lines into buffer, up to findStep bytes that end at a position, and returns where they begin: at that position if
-// there are none. A ring is read so from its newest line backwards, and no request waits long for its lock.
+// copyBefore copies whole lines into buffer, up to findStep bytes that end at a position, and returns where they begin. A
+// position beyond the newest line is that line's end. A ring is read so from its newest line backwards, and no request waits long for its lock.
 func (s *shard) copyBefore(buffer []byte, to uint64) (lines []byte, from uint64) {
 	s.mu.Lock()
+	to = min(to, s.ring.written)
 	from = max(s.ring.oldest(), to-min(to, findStep))
 	if from < to {
 		lines = s.ring.appendRange(buffer[:0], from, to)

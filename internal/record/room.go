@@ -38,11 +38,12 @@ type zoneCounts struct{ shards []Counts }
 
 // shard is one part of the records. Connections are spread over shards, so that cores seldom meet at a lock.
 type shard struct {
-	mu   sync.Mutex
-	ring ring
-	line []byte // to write a line in
-	time clock
-	_    [64]byte
+	mu      sync.Mutex
+	ring    ring
+	line    []byte // to write a line in
+	time    clock
+	clients clients
+	_       [64]byte
 }
 
 // New makes a room that logs as the node wants. It fails if that is not valid (see [CheckLog]) or the log's file can't be opened.
@@ -108,7 +109,7 @@ func (p *Policy) Add(f *flow.Flow) {
 	i := int(f.Conn.Shard) & (len(r.shards) - 1)
 	s := &r.shards[i]
 	s.mu.Lock()
-	s.line = r.appendLine(s.line[:0], f, &s.time)
+	s.line = r.appendLine(s.line[:0], f, s)
 	s.ring.add(s.line)
 	p.counts.shards[i].add(f)
 	full := s.ring.waiting() > uint64(len(s.ring.buffer))/4

@@ -21,7 +21,11 @@ func appendText(b []byte, key, s string, limit int) []byte {
 	if s == "" {
 		return b
 	}
-	b = append(b, key...)
+	return appendRest(append(b, key...), s, limit)
+}
+
+// appendRest writes a text and its closing quote.
+func appendRest(b []byte, s string, limit int) []byte {
 	from := len(b)
 	b = append(b, s[:min(len(s), limit)]...)
 	if !plain(b[from:]) {
@@ -30,7 +34,7 @@ func appendText(b []byte, key, s string, limit int) []byte {
 	return append(b, '"')
 }
 
-// plain tells whether b is ASCII that needs no escape.
+// plain tells whether b is ASCII that needs no escape. It looks at all of b before it answers: most texts are plain.
 func plain(b []byte) bool {
 	if len(b) < 8 {
 		for _, c := range b {
@@ -40,21 +44,25 @@ func plain(b []byte) bool {
 		}
 		return true
 	}
-	for rest := b; len(rest) >= 8; rest = rest[8:] {
-		if !plain8(binary.LittleEndian.Uint64(rest)) {
-			return false
-		}
+	marks := marks8(binary.LittleEndian.Uint64(b[len(b)-8:])) // the last ones, some of them for the second time
+	for ; len(b) >= 16; b = b[16:] {
+		marks |= marks8(binary.LittleEndian.Uint64(b)) | marks8(binary.LittleEndian.Uint64(b[8:]))
 	}
-	return plain8(binary.LittleEndian.Uint64(b[len(b)-8:])) // the last ones, some of them for the second time
+	if len(b) >= 8 {
+		marks |= marks8(binary.LittleEndian.Uint64(b))
+	}
+	return marks&high == 0
 }
 
-// plain8 is plain for eight bytes at once. A byte below n borrows from its high bit when n is subtracted, DEL carries into its own
-// when 1 is added, and one that equals x leaves nothing of x ⊕ x for 1 to borrow from: where no high bit was set before, one that is
-// set afterwards shows such a byte.
-func plain8(v uint64) bool {
-	const ones, high = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+// What the lowest bit of each of eight bytes is, and the highest.
+const ones, high = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+
+// marks8 is plain for eight bytes at once: they are plain if it sets no high bit. A byte below n borrows from its high bit when n is
+// subtracted, DEL carries into its own when 1 is added, and one that equals x leaves nothing of x ⊕ x for 1 to borrow from: where no
+// high bit was set before, one that is set afterwards shows such a byte.
+func marks8(v uint64) uint64 {
 	quotes, slashes := v^ones*'"', v^ones*'\\'
-	return (v|(v-ones*' ')|(v+ones)|(quotes-ones)|(slashes-ones))&high == 0
+	return v | (v - ones*' ') | (v + ones) | (quotes - ones) | (slashes - ones)
 }
 
 // appendEscaped writes s until limit bytes are written. What is not UTF-8 becomes U+FFFD; control characters are escaped, so that no

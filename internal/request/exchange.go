@@ -245,7 +245,7 @@ func (x *exchange) unwanted() bool {
 }
 
 // copyUpTo is the largest piece of a body that is copied behind the head; a larger one is sent from where it is.
-const copyUpTo = 4 << 10
+const copyUpTo = flow.CopiedBody
 
 // errTooLong tells that more was written than WriteHead announced.
 var errTooLong = errors.New("response body is longer than announced")

@@ -16,13 +16,19 @@ func format(fields []flow.Field) pageFormat {
 			continue
 		}
 		for accepted := range h1.Tokens(fields[i].Value) {
-			mediaType, parameters, _ := strings.Cut(accepted, ";")
-			as, ok := formatOf(strings.TrimRight(mediaType, " \t"))
+			mediaType, parameters, weighted := strings.Cut(accepted, ";")
+			if weighted {
+				mediaType = strings.TrimRight(mediaType, " \t")
+			}
+			as, ok := formatOf(mediaType)
 			if !ok {
 				continue
 			}
 			if w := weight(parameters); w > most {
 				best, most = as, w
+			}
+			if most == maxWeight { // as a browser's first is
+				return best
 			}
 		}
 	}
@@ -44,15 +50,21 @@ func formatOf(mediaType string) (as pageFormat, ok bool) {
 	return asText, false
 }
 
+// maxWeight is that of what is acceptable without reservation.
+const maxWeight = 1000
+
 // weight is the q among a media range's parameters in thousandths (RFC 9110 §12.4.2); a broken one counts as not acceptable.
 func weight(parameters string) int {
+	if parameters == "" {
+		return maxWeight
+	}
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.Trim(parameter, " \t"), "=")
 		if h1.EqualFold(name, "q") {
 			return quality(value)
 		}
 	}
-	return 1000
+	return maxWeight
 }
 
 func quality(s string) int {
@@ -70,7 +82,7 @@ func quality(s string) int {
 			q += int(fraction[i] - '0')
 		}
 	}
-	if q > 1000 {
+	if q > maxWeight {
 		return 0
 	}
 	return q

@@ -35,12 +35,21 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-func TestHitAllocatesOnce(t *testing.T) {
-	p, f := policy(t), request("GET")
-	fromCache(t, f, 200, "ok", stored()...)
-	f.Exchange = discard{}
-	p.Write(f) // makes room for the fields
-	if got := testing.AllocsPerRun(100, func() { p.Write(f) }); got > 1 {
-		t.Errorf("got %v allocations, want 1 for the new values", got)
+func TestWriteAllocatesOnce(t *testing.T) {
+	hit := request("GET")
+	fromCache(t, hit, 200, "ok", stored()...)
+	tests := []struct {
+		name string
+		flow *flow.Flow
+	}{{"a hit's new values", hit}, {"a refusal's id", refused("GET", "text/html")}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy(t)
+			tt.flow.Exchange = discard{}
+			p.Write(tt.flow) // makes room for the fields
+			if got := testing.AllocsPerRun(100, func() { p.Write(tt.flow) }); got > 1 {
+				t.Errorf("got %v allocations, want 1", got)
+			}
+		})
 	}
 }

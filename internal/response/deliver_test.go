@@ -90,6 +90,10 @@ func TestCacheStatusAndAge(t *testing.T) {
 	}{
 		{name: "hit", cache: flow.Cache{Status: flow.Hit, Reason: "still fresh", Age: 5 * time.Second, TTL: 55 * time.Second}, meta: true,
 			want: "edge1; hit; ttl=55", age: "5"},
+		{name: "hit, fresh for less than a second", cache: flow.Cache{Status: flow.Hit, TTL: time.Second - 1}, meta: true, want: "edge1; hit; ttl=0", age: "0"},
+		{name: "hit that has just expired", cache: flow.Cache{Status: flow.Hit, TTL: -1}, meta: true, want: "edge1; hit; ttl=-1", age: "0"},
+		{name: "hit of another's fetch", cache: flow.Cache{Status: flow.Hit, TTL: time.Minute, Collapsed: true}, meta: true,
+			want: "edge1; hit; ttl=60; collapsed", age: "0"},
 		{name: "miss stored", cache: flow.Cache{Status: flow.Miss, Stored: true}, meta: true, want: "edge1; fwd=miss; stored"},
 		{name: "miss of something that was cached behind", cache: flow.Cache{Status: flow.Miss, Stored: true, Age: 100 * time.Second}, meta: true,
 			want: "edge1; fwd=miss; stored", age: "100"},

@@ -23,7 +23,7 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 	from := 0 // of the fields that are kept and not copied yet
 	for i := range m.Fields {
 		name := m.Fields[i].Name
-		switch k := kind(name); {
+		switch k := d.kind(name); {
 		case k == upgrade && d.status == http.StatusSwitchingProtocols: // although it is nominated
 		case !d.keeps(k) || k == transport && p.hsts != "" || nominated != nil && contains(nominated, name):
 			out = append(out, m.Fields[from:i]...)
@@ -46,7 +46,7 @@ func (p *Policy) appendOwn(out []flow.Field, f *flow.Flow, d *delivery) []flow.F
 	var buffer [192]byte
 	text := strconv.AppendInt(buffer[:0], int64(f.Cache.Age/time.Second), 10)
 	ageEnd := len(text)
-	text = cacheStatus(f, p.room.name).Append(text)
+	text = p.room.appendCacheStatus(text, f)
 	statusEnd := len(text)
 	text = f.Request.ID.Append(text)
 	values := string(text)
@@ -64,6 +64,15 @@ func (p *Policy) appendOwn(out []flow.Field, f *flow.Flow, d *delivery) []flow.F
 
 // requestID is the field that carries the request's id.
 const requestID = "X-Request-Id"
+
+// appendCacheStatus writes the value of Cache-Status (RFC 9211). Most are a plain hit's, of which only the freshness is new.
+func (r *Room) appendCacheStatus(b []byte, f *flow.Flow) []byte {
+	c := &f.Cache
+	if c.Status == flow.Hit && c.TTL >= 0 && !c.Stored && !c.Collapsed {
+		return strconv.AppendInt(append(b, r.hit...), int64(c.TTL/time.Second), 10)
+	}
+	return cacheStatus(f, r.name).Append(b)
+}
 
 // cacheStatus says in RFC 9211's words what the cache did.
 func cacheStatus(f *flow.Flow, name string) httpcache.CacheStatus {
@@ -123,7 +132,12 @@ func (d *delivery) keeps(k fieldKind) bool {
 }
 
 // kind tells the kind of the named field: hardly any needs more than one comparison.
-func kind(name string) fieldKind {
+func (d *delivery) kind(name string) fieldKind {
+	if d.part != whole {
+		if k := partialKind(name); k != kept {
+			return k
+		}
+	}
 	switch len(name) {
 	case 2:
 		return dropped.when(name, "te")
@@ -132,23 +146,38 @@ func kind(name string) fieldKind {
 	case 4:
 		return date.when(name, "date")
 	case 7:
-		return max(upgrade.when(name, "upgrade"), trailer.when(name, "trailer"), freshness.when(name, "expires"))
+		return max(upgrade.when(name, "upgrade"), trailer.when(name, "trailer"))
 	case 10:
 		return dropped.when(name, "connection", "keep-alive")
 	case 12:
-		return max(content.when(name, "content-type"), dropped.when(name, "x-request-id"))
-	case 13:
-		return max(freshness.when(name, "cache-control"), ranged.when(name, "content-range"))
+		return dropped.when(name, "x-request-id")
 	case 14:
 		return dropped.when(name, "content-length")
 	case 16:
-		return max(content.when(name, "content-encoding", "content-language"), dropped.when(name, "proxy-connection"))
+		return dropped.when(name, "proxy-connection")
 	case 17:
-		return max(dropped.when(name, "transfer-encoding"), freshness.when(name, "cdn-cache-control", "surrogate-control"))
-	case 25:
-		return transport.when(name, "strict-transport-security")
+		return dropped.when(name, "transfer-encoding")
 	case 18:
 		return dropped.when(name, "proxy-authenticate")
+	case 25:
+		return transport.when(name, "strict-transport-security")
+	}
+	return kept
+}
+
+// partialKind tells the kind of a field that is always kept with the whole of a message.
+func partialKind(name string) fieldKind {
+	switch len(name) {
+	case 7:
+		return freshness.when(name, "expires")
+	case 12:
+		return content.when(name, "content-type")
+	case 13:
+		return max(freshness.when(name, "cache-control"), ranged.when(name, "content-range"))
+	case 16:
+		return content.when(name, "content-encoding", "content-language")
+	case 17:
+		return freshness.when(name, "cdn-cache-control", "surrogate-control")
 	}
 	return kept
 }

@@ -30,6 +30,9 @@ type page struct {
 	proxyStatus   string
 }
 
+// maxBody is more than any refusal's body has, and no more than what an exchange copies.
+const maxBody = flow.CopiedBody / 2
+
 // pages are all refusals' bodies, made once.
 type pages [flow.Reasons][pageFormats]page
 

@@ -22,12 +22,14 @@ func (p *Policy) refuse(f *flow.Flow, r *flow.Refusal) {
 		f.Response.Err = errGone
 		return
 	}
-	var buffer [64]byte
-	id := string(p.room.sealer.AppendSealed(buffer[:0], f.Request.ID, reqid.Evidence{
-		Zone: p.zone, Rule: Hash(r.Rule), Reason: uint8(r.Reason)}))
+	page := p.room.pages.page(r, format(f.Request.Fields))
+	buffer := p.room.bodies.Get().(*[]byte)
+	body := append((*buffer)[:0], page.before...)
+	body = p.room.sealer.AppendSealed(body, f.Request.ID, reqid.Evidence{Zone: p.zone, Rule: Hash(r.Rule), Reason: uint8(r.Reason)})
+	id := string(body[len(page.before):])
+	body = append(body, page.after...)
 	f.Response.SealedID = id
 
-	page := p.room.pages.page(r, format(f.Request.Fields))
 	fields := append(f.Response.Fields[:0],
 		flow.Field{Name: "Date", Value: p.room.dateAt(f.Request.Received)},
 		flow.Field{Name: "Content-Type", Value: page.contentType},
@@ -40,10 +42,10 @@ func (p *Policy) refuse(f *flow.Flow, r *flow.Refusal) {
 	}
 	f.Response.Fields = p.strict(fields, f)
 
-	body := make([]byte, 0, len(page.before)+len(id)+len(page.after))
-	body = append(append(append(body, page.before...), id...), page.after...)
 	d := delivery{status: r.Status, length: int64(len(body)), body: body}
 	f.Response.Err = d.send(f)
+	*buffer = body
+	p.room.bodies.Put(buffer)
 }
 
 // seconds rounds up: a client that comes back too early is refused again.

@@ -185,6 +185,10 @@ func TestPages(t *testing.T) {
 				if strings.Contains(page.before+page.after, idMark) || page.after == "" {
 					t.Errorf("%s: the id has not one place", page.contentType)
 				}
+				const sealed = 46 // characters
+				if size := len(page.before) + sealed + len(page.after); size > maxBody {
+					t.Errorf("%s: got %d bytes, want at most %d", page.contentType, size, maxBody)
+				}
 			}
 			text := p.page(r, asText)
 			if got, want := text.before+id+text.after, w.title+"\n\n"+w.text+"\n\nRequest id: "+id+"\n"; got != want {

@@ -9,10 +9,12 @@ package response
 import (
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/reqid"
@@ -22,15 +24,19 @@ import (
 type Room struct {
 	name   string // of the node, as Via and Cache-Status show it
 	via    string
+	hit    string // what Cache-Status says of a plain hit, up to its freshness
 	sealer *reqid.Sealer
 	pages  *pages
+	bodies sync.Pool // of *[]byte, to write a refusal's body in: it is shorter than what an exchange copies
 	date   atomic.Pointer[dateText]
 }
 
 // New makes a room that seals its refusals' ids with sealer.
 func New(node *spec.Node, sealer *reqid.Sealer) *Room {
 	name := spec.Token(node.Name)
-	r := &Room{name: name, via: "1.1 " + name, sealer: sealer, pages: newPages(name)}
+	hit := httpcache.CacheStatus{Cache: name, Hit: true}.Append(nil)
+	r := &Room{name: name, via: "1.1 " + name, hit: string(hit) + "; ttl=", sealer: sealer, pages: newPages(name)}
+	r.bodies.New = func() any { return new(make([]byte, 0, maxBody)) }
 	r.date.Store(&dateText{})
 	return r
 }
