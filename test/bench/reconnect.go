@@ -75,10 +75,13 @@ func (r *reconnector) connect() error {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait),
 	)
 	if err == nil {
-		err = unix.Connect(fd, &r.server)
+		err = uninterrupted(func() error { return unix.Connect(fd, &r.server) })
 	}
 	if err == nil {
-		_, err = unix.SendmsgN(fd, r.request, nil, nil, unix.MSG_NOSIGNAL)
+		err = uninterrupted(func() error {
+			_, err := unix.SendmsgN(fd, r.request, nil, nil, unix.MSG_NOSIGNAL)
+			return err
+		})
 	}
 	if err == nil {
 		err = unix.EpollCtl(r.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
@@ -130,6 +133,15 @@ func (r *reconnector) collect() error {
 		}
 	}
 	return nil
+}
+
+// uninterrupted calls the system again when a signal came between, such as the scheduler's. A connect goes on waiting then.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // ended tells that the server has closed the connection, which it may do while the client still connects or sends.
