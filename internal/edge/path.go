@@ -45,13 +45,10 @@ func (p *Path) Decide(f *flow.Flow) bool {
 	return true
 }
 
-// challengePath begins the paths that an authority asks for. It comes before the verdict: no list, limit or redirect keeps a certificate
-// from being renewed.
-const challengePath = "/.well-known/acme-challenge/"
-
-// challenged answers an authority's challenge. Those that are not this node's are the origin's own.
+// challenged answers an authority's challenge. It comes before the verdict: no list, limit or redirect keeps a certificate from being
+// renewed. Challenges that are not this node's are the origin's own.
 func (p *Path) challenged(f *flow.Flow) bool {
-	if p.Challenge == nil || !strings.HasPrefix(f.Request.Path, challengePath) {
+	if p.Challenge == nil || !strings.HasPrefix(f.Request.Path, flow.ChallengePath) {
 		return false
 	}
 	answer, ok := p.Challenge(f.Request.Host, f.Request.Path)

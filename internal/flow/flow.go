@@ -74,6 +74,9 @@ type Request struct {
 	Refusal *Refusal
 }
 
+// ChallengePath begins the paths that an ACME authority asks for over HTTP (RFC 8555 §8.3).
+const ChallengePath = "/.well-known/acme-challenge/"
+
 // Zone is the zone that a flow belongs to; zone sets it, and the path alone looks inside.
 type Zone interface {
 	Name() string

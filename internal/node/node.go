@@ -116,6 +116,9 @@ func (n *Node) abandon() {
 	if n.admin != nil {
 		_ = n.admin.close()
 	}
+	if n.rooms.Origin != nil {
+		n.rooms.Origin.Close()
+	}
 	if n.rooms.Record != nil {
 		_ = n.rooms.Record.Close()
 	}

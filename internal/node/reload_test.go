@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,6 +280,23 @@ func TestCheck(t *testing.T) {
 	}
 	if left, err := os.ReadDir(f.data); err != nil || len(left) > 0 {
 		t.Errorf("got %v in the data folder, want a check to leave nothing", left)
+	}
+}
+
+// TestCheckAsksNobody: a configuration is checked without a word to its origins.
+func TestCheckAsksNobody(t *testing.T) {
+	f := newFiles(t)
+	var asked atomic.Int32
+	origin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(origin.Close)
+	f.write(fmt.Sprintf("  - {name: a, hosts: [a.test], origin: {url: %q, health: {path: /healthz, interval: 100ms, timeout: 100ms}}}\n", origin.URL))
+	before := runtime.NumGoroutine()
+	if _, problems := Check(f.path()); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	settled(t, before)
+	if n := asked.Load(); n > 0 {
+		t.Errorf("the origin was asked %d times", n)
 	}
 }
 

@@ -106,6 +106,7 @@ func Check(path string) (*config.Config, []error) {
 		return w.file, append(problems, w.file.Explain("", err))
 	}
 	defer func() { _ = n.rooms.Record.Close() }()
+	n.rooms.Origin.Close()                        // so that no health check begins
 	n.rooms.Verdict.HTTPSPort = len(n.spec.HTTPS) // any but 0
 	return w.file, append(problems, w.explain(n.snapshot.Apply(w.zones))...)
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// challengePath is where an ACME authority looks over HTTP (RFC 8555 §8.3): it may ask for the origin's own certificates, too.
-const challengePath = "/.well-known/acme-challenge/"
-
 // redirect sends visitors from HTTP to HTTPS; nil for a zone that doesn't.
 type redirect struct {
 	port string // ":8443", or nothing for the usual one
@@ -31,9 +28,9 @@ func (r *Room) newRedirect(s *spec.HTTPS) (*redirect, error) {
 	return &redirect{port: ":" + strconv.Itoa(r.HTTPSPort)}, nil
 }
 
-// needed tells whether a request is to come again over HTTPS.
+// needed tells whether a request is to come again over HTTPS. An ACME authority's is not: it may be about the origin's own certificates.
 func (r *redirect) needed(q *flow.Request) bool {
-	return r != nil && q.Scheme == "http" && q.Host != "" && !strings.HasPrefix(q.Path, challengePath)
+	return r != nil && q.Scheme == "http" && q.Host != "" && !strings.HasPrefix(q.Path, flow.ChallengePath)
 }
 
 // message keeps the method and the body (308, RFC 9110 §15.4.9).
