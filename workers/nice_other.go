@@ -1,0 +1,13 @@
+//go:build !linux
+
+package workers
+
+import "errors"
+
+// renice fails: elsewhere, a nice value is a process's.
+func renice(nice int) error {
+	if nice == 0 {
+		return nil
+	}
+	return errors.ErrUnsupported
+}
