@@ -18,7 +18,11 @@
 // their beginning, if each invented key uses at most half its burst, at whatever rate; 1.4 % if each uses up its burst, at
 // the same rate. The worst is a table filled wholly with used-up bursts of a limit that drains in minutes: hot keys of a
 // limit that drains in half a second are then forgotten again and again (79 % wrongly admitted). That takes as many
-// sources as the capacity, each using up a burst; a limit whose burst is 1 makes it cheap, and wants a table of its own.
+// sources as the capacity, each using up a burst; a limit whose burst is 1 makes it cheap. Limits that drain in seconds and
+// in hours (Rate.Drain) want tables of their own.
+//
+// Keys are told apart by all their 64 bits, so strangers practically never pay for one another: with a million keys live, a
+// new one is mistaken for another once in 2⁴⁴. What is forgotten only ever admits more.
 //
 // # Failure
 //

@@ -72,6 +72,11 @@ func NewRate(count int, per time.Duration, burst int) (Rate, error) {
 	return Rate{interval, burst, spanOf(interval * time.Duration(burst))}, nil
 }
 
+// Drain returns how long a whole burst takes to drain: for so long a key that used it up is remembered. It is 0 for the zero Rate.
+func (r Rate) Drain() time.Duration {
+	return time.Duration(r.burst) * r.interval
+}
+
 // limits reports whether taking cost is limited by r at all.
 func (r Rate) limits(cost int) bool {
 	return r.interval > 0 && cost > 0
@@ -80,7 +85,7 @@ func (r Rate) limits(cost int) bool {
 // take is the virtual scheduling algorithm of ITU-T I.371 (annex A): given the theoretical arrival time tat, it returns
 // the next one and, if cost does not conform now, how long until it would. The cost must be at most the burst.
 func (r Rate) take(tat, now int64, cost int) (next int64, wait time.Duration) {
-	limit := now + int64(r.burst)*int64(r.interval)
+	limit := now + int64(r.Drain())
 	if tat > limit+int64(maxSkew) {
 		tat = limit // a debt from before the Rate was relaxed: it may not outlast the Rate it was taken at
 	}

@@ -52,6 +52,9 @@ func TestNewRate(t *testing.T) {
 			if got, want := r.interval, tt.wantInterval; got != want {
 				t.Errorf("got interval %v, want %v", got, want)
 			}
+			if got, want := r.Drain(), time.Duration(tt.burst)*tt.wantInterval; got != want {
+				t.Errorf("got a drain of %v, want %v", got, want)
+			}
 		})
 	}
 }

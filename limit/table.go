@@ -65,21 +65,21 @@ func New(capacity int) *Table {
 
 // Key returns the key of an address in a zone. Kind tells apart what is counted of the same address: give each limit its
 // own. An IPv4 address and its IPv4-mapped IPv6 form have the same key; an IPv6 scope zone is ignored.
-func (t *Table) Key(zone uint32, kind uint8, addr netip.Addr) Key {
-	var b [21]byte
+func (t *Table) Key(zone uint64, kind uint8, addr netip.Addr) Key {
+	var b [25]byte
 	ip := addr.As16()
 	copy(b[:], ip[:])
-	binary.NativeEndian.PutUint32(b[16:], zone)
-	b[20] = kind
+	binary.NativeEndian.PutUint64(b[16:], zone)
+	b[24] = kind
 	return Key(maphash.Bytes(t.seed, b[:]))
 }
 
 // KeyString is Key for what has no address: a session, a fingerprint, a token, or several joined.
-func (t *Table) KeyString(zone uint32, kind uint8, s string) Key {
-	var b [13]byte
+func (t *Table) KeyString(zone uint64, kind uint8, s string) Key {
+	var b [17]byte
 	binary.NativeEndian.PutUint64(b[:], maphash.String(t.seed, s))
-	binary.NativeEndian.PutUint32(b[8:], zone)
-	b[12] = kind
+	binary.NativeEndian.PutUint64(b[8:], zone)
+	b[16] = kind
 	return Key(maphash.Bytes(t.seed, b[:]))
 }
 
