@@ -1,0 +1,286 @@
+package loop
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// serve runs a loop for the test.
+func serve(t testing.TB) *Loop {
+	t.Helper()
+	l, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- l.Run() }()
+	t.Cleanup(func() {
+		l.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// on runs f on the loop, and waits for it.
+func on(l *Loop, f func()) {
+	done := make(chan struct{})
+	l.Do(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// pair is two ends of a stream, of which one is on the loop.
+func pair(t testing.TB, l *Loop, h Handler) (*Conn, net.Conn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fds[1]), "peer")
+	peer, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	c := new(Conn)
+	on(l, func() { err = c.Init(l, fds[0], h) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, peer
+}
+
+// echo is a handler that sends back what it reads.
+type echo struct {
+	c     *Conn
+	loop  *Loop
+	tasks bool
+	over  chan error
+}
+
+func (e *echo) Ready() {
+	var b [64]byte
+	for {
+		n, err := e.c.TryRead(b[:])
+		switch {
+		case err == ErrAgain:
+			e.c.Park()
+			return
+		case err != nil:
+			e.over <- err
+			e.c.Close()
+			return
+		}
+		p := b[:n]
+		var none []byte
+		if _, err := e.c.TryWrite(&p, &none); err != nil {
+			e.over <- err
+			e.c.Close()
+			return
+		}
+	}
+}
+
+func TestHandler(t *testing.T) {
+	l := serve(t)
+	e := &echo{over: make(chan error, 1)}
+	c, peer := pair(t, l, nil)
+	on(l, func() {
+		e.c, c.handler = c, e
+		c.Park()
+	})
+	for range 100 {
+		if _, err := peer.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		var b [5]byte
+		if _, err := io.ReadFull(peer, b[:]); err != nil || string(b[:]) != "hello" {
+			t.Fatalf("got %q, %v", b, err)
+		}
+	}
+	peer.Close()
+	if err := <-e.over; err != io.EOF {
+		t.Errorf("got %v at the end, want EOF", err)
+	}
+}
+
+// TestTask lets a task, one that has left, and a goroutine move more than fits through a connection, both ways.
+func TestTask(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		start func(l *Loop, f func(*Task))
+	}{
+		{"on the loop", func(l *Loop, f func(*Task)) { l.Do(func() { l.Start(RunnerFunc(f)) }) }},
+		{"left", func(l *Loop, f func(*Task)) { l.Do(func() { l.Start(RunnerFunc(func(t *Task) { t.Leave(); f(t) })) }) }},
+		{"leaves", func(l *Loop, f func(*Task)) {
+			l.Do(func() { l.Start(RunnerFunc(f)) })
+		}},
+		{"goroutine", func(_ *Loop, f func(*Task)) { go f(nil) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := serve(t)
+			c, peer := pair(t, l, nil)
+			sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+			got := make([]byte, len(sent))
+			var failed error
+			var over sync.WaitGroup
+			over.Add(1)
+			tt.start(l, func(task *Task) {
+				defer over.Done()
+				c.Attach(task)
+				if _, failed = c.Write(sent[:len(sent)/2]); failed != nil {
+					return
+				}
+				if tt.name == "leaves" {
+					task.Leave()
+				}
+				if _, failed = c.Write(sent[len(sent)/2:]); failed != nil {
+					return
+				}
+				_, failed = io.ReadFull(c, got)
+				c.Close()
+			})
+			back := make([]byte, len(sent))
+			if _, err := io.ReadFull(peer, back); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(back, sent) {
+				t.Error("got something else than was written")
+			}
+			if _, err := peer.Write(back); err != nil {
+				t.Fatal(err)
+			}
+			over.Wait()
+			if failed != nil || !bytes.Equal(got, sent) {
+				t.Errorf("read something else than was sent: %v", failed)
+			}
+		})
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	l := serve(t)
+	c, _ := pair(t, l, nil)
+	var b [1]byte
+	c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+	if _, err := c.Read(b[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v after the deadline", err)
+	}
+	c.SetReadDeadline(time.Time{})
+	over := make(chan error)
+	l.Do(func() {
+		l.Start(RunnerFunc(func(task *Task) {
+			c.Attach(task)
+			_, err := c.Read(b[:])
+			over <- err
+		}))
+	})
+	on(l, func() {}) // the task waits
+	c.SetDeadline(time.Unix(1, 0))
+	if err := <-over; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v after an interrupt", err)
+	}
+}
+
+func TestCloseWakes(t *testing.T) {
+	l := serve(t)
+	c, peer := pair(t, l, nil)
+	over := make(chan error)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		over <- err
+	}()
+	go func() {
+		for {
+			if _, err := c.Write(make([]byte, 1<<16)); err != nil {
+				over <- err
+				return
+			}
+		}
+	}()
+	io.ReadFull(peer, make([]byte, 1<<16)) // the writer is at work
+	c.Close()
+	for range 2 {
+		if err := <-over; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v after close", err)
+		}
+	}
+	if _, err := io.Copy(io.Discard, peer); err != nil {
+		t.Errorf("the peer got %v, want an end", err)
+	}
+}
+
+// TestNoWakeLost lets two goroutines and a task play ping-pong over two loops: a wake that is lost stops them.
+func TestNoWakeLost(t *testing.T) {
+	a, b := serve(t), serve(t)
+	c, peer := pair(t, a, nil)
+	done := make(chan error, 1)
+	b.Do(func() {
+		b.Start(RunnerFunc(func(task *Task) { // a task of one loop on a connection of another
+			c.Attach(task)
+			var p [1]byte
+			for range 2000 {
+				if _, err := c.Read(p[:]); err != nil {
+					done <- err
+					return
+				}
+				if _, err := c.Write(p[:]); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}))
+	})
+	var p [1]byte
+	for range 2000 {
+		if _, err := peer.Write(p[:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(peer, p[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkTask(b *testing.B) {
+	l := serve(b)
+	b.ReportAllocs()
+	on(l, func() {
+		for b.Loop() {
+			l.Start(RunnerFunc(func(*Task) {}))
+		}
+	})
+}
+
+func BenchmarkEcho(b *testing.B) {
+	l := serve(b)
+	c, peer := pair(b, l, nil)
+	e := &echo{c: c, over: make(chan error, 1)}
+	on(l, func() {
+		c.handler = e
+		c.Park()
+	})
+	var p [16]byte
+	b.ReportAllocs()
+	for b.Loop() {
+		peer.Write(p[:])
+		io.ReadFull(peer, p[:])
+	}
+}
