@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seawall/seawall/ja4"
 )
 
 // Node is one machine's part: where it listens, what it may use, what it keeps.
@@ -34,6 +36,7 @@ type Node struct {
 	// else's is read.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
 	ACME          ACME           `yaml:"acme"`
+	TLS           ServerTLS      `yaml:"tls"`
 
 	Connections Connections `yaml:"connections"`
 	Heads       Heads       `yaml:"heads"`
@@ -114,12 +117,38 @@ type Authority struct {
 // LetsEncrypt is the directory of Let's Encrypt.
 const LetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
+// ServerTLS is how hands are shaken with clients, whichever zone they ask for.
+type ServerTLS struct {
+	// StrictNames refuses handshakes that ask for a name that no zone serves, or for none, before they cost anything. A zone of any host
+	// ("*") serves all names, and none.
+	StrictNames bool `yaml:"strict_names"`
+	// DenyFingerprints are the JA4 fingerprints of clients whose handshakes are refused, for all zones.
+	DenyFingerprints []ja4.Fingerprint `yaml:"deny_fingerprints"`
+	Handshakes       Handshakes        `yaml:"handshakes"`
+	// ECH are keys with which clients may hide the name that they ask for (Encrypted Client Hello, RFC 9849); all are tried. Clients
+	// that come with another key are told of the first.
+	ECH []ECH `yaml:"ech"`
+}
+
+// Handshakes bounds the TLS handshakes that are under way.
+type Handshakes struct {
+	// Open bounds those that were answered and are not complete. Beyond it, the one that has waited longest for its client gives way.
+	Open int `yaml:"open"`
+	// PerSource bounds those of one source (an IPv4 address or an IPv6 /64) that wait for their answer or are open. Further ones are
+	// refused.
+	PerSource int `yaml:"per_source"`
+	// Queue bounds those that wait for their answer. Beyond it, the source that has most waiting loses its newest.
+	Queue int `yaml:"queue"`
+}
+
 // Connections bounds what clients' connections may use.
 type Connections struct {
 	// Max bounds all connections together.
 	Max int `yaml:"max"`
 	// PerSource bounds those of one source (an IPv4 address or an IPv6 /64).
 	PerSource int `yaml:"per_source"`
+	// PerNetwork bounds those of one network (an IPv4 /24 or an IPv6 /48), in which one attacker may have many sources.
+	PerNetwork int `yaml:"per_network"`
 	// HeadTimeout bounds the time from a request head's first byte (on a new connection: from accept) to its last, and a TLS handshake.
 	HeadTimeout time.Duration `yaml:"head_timeout"`
 	// IdleTimeout is how long a connection may wait between two requests.
@@ -132,6 +161,8 @@ type Connections struct {
 	TunnelTimeout time.Duration `yaml:"tunnel_timeout"`
 	// DrainTimeout is how long a stopping node lets requests finish.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
+	// UpgradeDrain is how long the old process of an upgrade lets upgraded connections (WebSockets) live; 0 for as long as they do.
+	UpgradeDrain time.Duration `yaml:"upgrade_drain"`
 }
 
 // Heads bounds request and response heads.
@@ -186,16 +217,19 @@ func DefaultNode() Node {
 		Connections: Connections{
 			Max:           100_000,
 			PerSource:     256,
+			PerNetwork:    4096,
 			HeadTimeout:   10 * time.Second,
 			IdleTimeout:   60 * time.Second,
 			StallTimeout:  30 * time.Second,
 			MinRate:       256,
 			TunnelTimeout: time.Hour,
 			DrainTimeout:  30 * time.Second,
+			UpgradeDrain:  12 * time.Hour,
 		},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
 		Cache: Memory{Size: 256 << 20, Object: 16 << 20},
 		Log:   Log{MaxSize: 256 << 20, Sample: 1, Ring: 16 << 20},
+		TLS:   ServerTLS{Handshakes: Handshakes{Open: 4096, PerSource: 64, Queue: 1024}},
 		ACME:  ACME{Authorities: []Authority{{Directory: LetsEncrypt}}},
 	}
 }

@@ -3,6 +3,8 @@ package spec
 import (
 	"net/netip"
 	"time"
+
+	"github.com/seawall/seawall/ja4"
 )
 
 // AnyHost as a zone's host takes every request that no other zone takes.
@@ -34,6 +36,20 @@ type HTTPS struct {
 	ACME bool `yaml:"acme"`
 	// Certificates are the zone's own, which come before those obtained.
 	Certificates []Certificate `yaml:"certificates"`
+	// MinVersion is the least version of TLS: "1.2" or "1.3".
+	MinVersion string `yaml:"min_version"`
+	// DenyFingerprints are the JA4 fingerprints of clients whose handshakes for the zone's hosts are refused. A zone's entries come to
+	// those of the node.
+	DenyFingerprints   []ja4.Fingerprint  `yaml:"deny_fingerprints"`
+	ClientCertificates ClientCertificates `yaml:"client_certificates"`
+}
+
+// ClientCertificates says whose certificates visitors show (mutual TLS). Without a CA, none is asked for.
+type ClientCertificates struct {
+	// CA is the authorities that issue them.
+	CA PEM `yaml:"ca"`
+	// Required refuses handshakes without one. If it is not, who shows none is served, but a bad one is refused.
+	Required bool `yaml:"required"`
 }
 
 // HSTS is Strict-Transport-Security (RFC 6797): browsers come over HTTPS only, for MaxAge from their last visit. A MaxAge of 0 sends
@@ -78,6 +94,9 @@ type Limits struct {
 	Requests Rate `yaml:"requests"`
 	// OriginRequests bounds those that would reach the origin.
 	OriginRequests Rate `yaml:"origin_requests"`
+	// PerNetwork is how many times as much the sources of one network may have together (an IPv4 /24 or an IPv6 /48), in which one
+	// attacker may have many; 0 is no bound.
+	PerNetwork int `yaml:"per_network"`
 }
 
 // Budget is what an origin may be given, whatever arrives outside.
@@ -125,10 +144,13 @@ func DefaultZone() Zone {
 				SlowStart:   10 * time.Second,
 			},
 		},
-		HTTPS: HTTPS{ACME: true},
+		HTTPS: HTTPS{ACME: true, MinVersion: "1.2", ClientCertificates: ClientCertificates{Required: true}},
 		Limits: Limits{
 			Requests:       Rate{Requests: 50, Per: time.Second, Burst: 200},
 			OriginRequests: Rate{Requests: 10, Per: time.Second, Burst: 50},
+			// A quarter of a /24 may use its limits up, and thousands of people behind a carrier's or a university's addresses may
+			// browse at once (3,200 requests a second); of an IPv6 /48's 65,536 sources an attacker gains no more than 64.
+			PerNetwork: 64,
 		},
 		Action: ActionBlock,
 		Budget: Budget{

@@ -31,8 +31,8 @@ func (p *Policy) Judge(f *flow.Flow) {
 			return
 		}
 	}
-	if ok, wait := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
-		if p.limit(f, limitsRequests, flow.RequestLimit, p.requests.Detail, wait); f.Verdict.Refusal != nil {
+	if ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
+		if p.limit(f, limitsRequests, flow.RequestLimit, detail, wait); f.Verdict.Refusal != nil {
 			return
 		}
 	}
@@ -53,9 +53,9 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
 		return
 	}
-	ok, wait := p.originRequests.Take(f.Request.Source, time.Now())
+	ok, wait, detail := p.originRequests.Take(f.Request.Source, time.Now())
 	if !ok {
-		p.limit(f, limitsOriginRequests, flow.OriginLimit, p.originRequests.Detail, wait)
+		p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
 		return
 	}
 	f.Verdict.Charged = true

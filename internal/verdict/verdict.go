@@ -33,11 +33,11 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if a := z.Action; a != spec.ActionBlock && a != spec.ActionLog {
 		return nil, fmt.Errorf("action: %q is none: want %q or %q", a, spec.ActionBlock, spec.ActionLog)
 	}
-	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests)
+	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests, z.Limits.PerNetwork)
 	if err != nil {
 		return nil, fmt.Errorf("limits.requests: %w", err)
 	}
-	originRequests, err := r.taken.Compile(z.Name, uint8(limitsOriginRequests), z.Limits.OriginRequests)
+	originRequests, err := r.taken.Compile(z.Name, uint8(limitsOriginRequests), z.Limits.OriginRequests, z.Limits.PerNetwork)
 	if err != nil {
 		return nil, fmt.Errorf("limits.origin_requests: %w", err)
 	}

@@ -115,6 +115,44 @@ func TestSourcesOfIPv6(t *testing.T) {
 	})
 }
 
+// TestNetworkOverLimit: of a network whose sources keep to their limits, but are many, no more comes through than it may have together.
+func TestNetworkOverLimit(t *testing.T) {
+	tests := []struct {
+		name string
+		verb func(*Policy, *flow.Flow)
+		want flow.Refusal
+	}{
+		{"requests", (*Policy).Judge, flow.Refusal{
+			Reason: flow.RequestLimit, Status: 429, Rule: "limits.requests", RetryAfter: 500 * time.Millisecond,
+			Detail: "2001:db8::/48: 2 requests per 1s with burst 3, for all of a network (limits.per_network: 2)"}},
+		{"origin requests", (*Policy).JudgeBody, flow.Refusal{
+			Reason: flow.OriginLimit, Status: 429, Rule: "limits.origin_requests", RetryAfter: 5 * time.Second,
+			Detail: "2001:db8::/48: 2 requests per 10s with burst 1, for all of a network (limits.per_network: 2)"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := compile(t, New(nil), func(z *spec.Zone) {
+					few(z)
+					z.Limits.PerNetwork = 2
+				})
+				var f *flow.Flow
+				for i := range 5 {
+					f = newFlow(fmt.Sprintf("2001:db8:0:%d::1", i))
+					tt.verb(p, f)
+				}
+				if diff := cmp.Diff(&tt.want, f.Verdict.Refusal); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				f = newFlow("2001:db8:1::1")
+				if tt.verb(p, f); f.Verdict.Refusal != nil {
+					t.Errorf("got %v for another network, want it to pass", f.Verdict.Refusal)
+				}
+			})
+		})
+	}
+}
+
 func TestSettle(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -150,6 +150,11 @@ func (d *decoder) whole(line int, v reflect.Value, path string) *Problem {
 	switch s := v.Addr().Interface().(type) {
 	case *spec.Certificate:
 		_, err = tls.X509KeyPair([]byte(s.Chain), []byte(s.Key))
+	case *spec.ECH:
+		if _, _, err := s.Parse(); err != nil {
+			key = d.join(path, "config")
+			return d.problem(d.lineOf(key, line), key, "%v", err)
+		}
 	case *spec.TLS:
 		if s.Certificate != "" || s.Key != "" {
 			_, err = tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))

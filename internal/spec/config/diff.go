@@ -175,7 +175,10 @@ func orNone(s string) string {
 }
 
 // reloadable are the keys of the node that a reload can change; any other needs a restart.
-var reloadable = []string{"certificates", "deny", "acme"}
+var reloadable = []string{
+	"certificates", "deny", "acme",
+	"tls.strict_names", "tls.deny_fingerprints", "tls.handshakes.open", "tls.handshakes.per_source", "tls.ech",
+}
 
 // Diff says what is different in b: of the node first, then of b's zones in their order, then those that only a had. What b refuses
 // stays as it is, so it is no difference.
@@ -184,7 +187,7 @@ func Diff(a, b *Config) []Change {
 	if b.NodeProblem == nil {
 		all = changes(all, "", Flatten(a.Node), Flatten(b.Node))
 		for i := range all {
-			all[i].Restart = !slices.Contains(reloadable, topKey(all[i].Key))
+			all[i].Restart = !slices.ContainsFunc(reloadable, func(key string) bool { return within(all[i].Key, key) })
 		}
 	}
 	before := make(map[string]*spec.Zone, len(a.Zones))
@@ -212,12 +215,10 @@ func Diff(a, b *Config) []Change {
 	return all
 }
 
-// topKey is the first part of a path.
-func topKey(key string) string {
-	if i := strings.IndexAny(key, ".["); i >= 0 {
-		return key[:i]
-	}
-	return key
+// within tells whether a path is that of a key, or of something in it.
+func within(path, key string) bool {
+	rest, ok := strings.CutPrefix(path, key)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // changes adds what is different in b: what b has in its order, then what only a had.

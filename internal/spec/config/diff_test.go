@@ -91,7 +91,7 @@ zones:
   - {name: bad, hosts: [bad.example], origin: {url: http://a}}
 `
 	const after = `
-node: {name: b, acme: {email: b@example.org}, http: [81]}
+node: {name: b, acme: {email: b@example.org}, http: [81], tls: {strict_names: true, handshakes: {open: 9, queue: 9}}}
 zones:
   - {name: same, hosts: [same.example], origin: {url: http://a}}
   - {name: bad, host: [bad.example], origin: {url: http://a}}
@@ -105,6 +105,9 @@ zones:
 		"node: name: a → b (at a restart)",
 		"node: http: [:80] → [:81] (at a restart)",
 		"node: acme.email: a@example.org → b@example.org",
+		"node: tls.strict_names: false → true",
+		"node: tls.handshakes.open: 4096 → 9",
+		"node: tls.handshakes.queue: 1024 → 9 (at a restart)",
 		"zone shop: hosts: [shop.example] → [shop.example, www.shop.example]",
 		"zone shop: origin.servers[0].url: http://a → http://b",
 		"zone shop: origin.servers[1].url: added http://a",

@@ -67,6 +67,8 @@ func TestRefusedZone(t *testing.T) {
 			"key of another", shop("https:\n  certificates:\n    - chain: chain.pem\n      key: other.pem"),
 			`main.yaml:12: https.certificates[0].key: the certificate and the key make no pair: private key does not match public key`,
 		},
+		{"TLS version", shop("https: {min_version: 1.1}"), `main.yaml:9: https.min_version: "1.1" is unknown: want 1.2, 1.3`},
+		{"no authority of clients", shop("https: {client_certificates: {ca: key.pem}}"), `main.yaml:9: https.client_certificates.ca: DIR/key.pem holds no certificate in PEM form`},
 		{"host with scheme", strings.Replace(good, "[shop.example]", `[a.example, "https://shop.example"]`, 1), `main.yaml:7: hosts[1]: "https://shop.example" does not fit: want a name without scheme and port, such as www.example.org, "*.example.org" for all below it, or "*" for all`},
 		{"host with a star", strings.Replace(good, "[shop.example]", `[*.shop.example]`, 1), `main.yaml:7: hosts[0]: "*.shop.example" is an alias without an anchor: if it is meant as it stands, put it in quotes`},
 		{"no host", strings.Replace(good, "[shop.example]", `[]`, 1), `main.yaml:7: hosts: has none: want at least one, such as [www.example.org], or ["*"] for all`},
@@ -126,6 +128,10 @@ func TestBadNode(t *testing.T) {
 		{"timeout", "connections: {head_timeout: 0s}", `main.yaml:2: node.connections.head_timeout: "0s" is out of bounds: want a time of more than 0, such as 10s`},
 		{"email", "acme: {email: me}", `main.yaml:2: node.acme.email: "me" does not fit: want an address, such as ops@example.org`},
 		{"secret", "acme: {authorities: [{directory: https://ca.example/dir, hmac: 'a b'}]}", `main.yaml:2: node.acme.authorities[0].hmac: this does not fit: want a key in base64url`},
+		{"fingerprint", "tls: {deny_fingerprints: [t13d1516h2]}", `main.yaml:2: node.tls.deny_fingerprints[0]: "t13d1516h2" is not a JA4 fingerprint such as t13d1516h2_8daaf6152771_e5627efa2ab1: want 36 characters, have 10`},
+		{"handshakes", "tls: {handshakes: {open: 0}}", `main.yaml:2: node.tls.handshakes.open: "0" is out of bounds: want a number of at least 1`},
+		{"ECH", "tls:\n  ech:\n    - config: AEX+DQ==\n      key: AAAA", `main.yaml:4: node.tls.ech[0].config: is no ECHConfig of version 0xfe0d`},
+		{"ECH without a key", "tls:\n  ech:\n    - config: AEX+DQ==", `main.yaml:4: node.tls.ech[0].key: is missing: want a text`},
 		{"directory", "acme: {authorities: [{key_id: x}]}", `main.yaml:2: node.acme.authorities[0].directory: is missing: want the https URL of a directory, such as https://acme`},
 	}
 	for _, tt := range tests {

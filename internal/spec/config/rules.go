@@ -42,7 +42,14 @@ var rules = map[string]rule{
 	"Certificate.chain": {required: true},
 	"Certificate.key":   {required: true, secret: true},
 
-	"ACME.email": {pattern: regexp.MustCompile(`^[^@\s]+@[^@\s]+$`), want: "an address, such as ops@example.org"},
+	"ACME.email":            {pattern: regexp.MustCompile(`^[^@\s]+@[^@\s]+$`), want: "an address, such as ops@example.org"},
+	"Handshakes.open":       positive,
+	"Handshakes.per_source": positive,
+	"Handshakes.queue":      {least: 1, most: 1 << 20},
+	"ECH.config":            {required: true},
+	"ECH.key":               {required: true, secret: true},
+	"HTTPS.min_version":     {oneOf: []string{"1.2", "1.3"}},
+
 	"Authority.directory": {
 		required: true, pattern: regexp.MustCompile(`^https://[^/]+`), want: "the https URL of a directory, such as " + spec.LetsEncrypt,
 	},
@@ -50,6 +57,7 @@ var rules = map[string]rule{
 
 	"Connections.max":            positive,
 	"Connections.per_source":     positive,
+	"Connections.per_network":    positive,
 	"Connections.head_timeout":   positive,
 	"Connections.idle_timeout":   positive,
 	"Connections.stall_timeout":  positive,
@@ -67,10 +75,11 @@ var rules = map[string]rule{
 		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`),
 		want: "at most 128 letters, digits, dots, - and _, and no dot first",
 	},
-	"Zone.hosts":  host,
-	"Zone.action": {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
-	"Lists.allow": {appended: true},
-	"Lists.deny":  {appended: true},
+	"Zone.hosts":         host,
+	"Zone.action":        {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
+	"Limits.per_network": {most: 1 << 16},
+	"Lists.allow":        {appended: true},
+	"Lists.deny":         {appended: true},
 
 	"Origin.balance": {oneOf: []string{
 		string(spec.BalanceRoundRobin), string(spec.BalanceLeastRequests), string(spec.BalanceSource),
