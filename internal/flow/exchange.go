@@ -3,6 +3,8 @@ package flow
 import (
 	"io"
 	"time"
+
+	"github.com/seawall/seawall/loop"
 )
 
 // Exchange is one request and its response as a protocol carries them. All methods but the constructors of a head wait for the
@@ -44,6 +46,8 @@ type Stream interface {
 	CloseWrite() error
 	// Abort tells when the peer is gone.
 	Abort() *Abort
+	// Task is what Fulfil waits in; see [Flow.Task].
+	Task() *loop.Task
 	// Tunnel tells the connection that it carries another protocol from now on, with that protocol's patience.
 	Tunnel()
 	// Draining tells that the node is stopping: finish what is begun and begin nothing.
@@ -83,8 +87,6 @@ type Session interface {
 	Turn(in []byte, out *Output, now time.Time) (used int, next Next)
 	// Fulfil does the waiting work that Turn left with Wait, through the session's Stream.
 	Fulfil(out *Output) Next
-	// NeedsInput tells whether Fulfil may read from the Stream more than is buffered.
-	NeedsInput() bool
 	// Timeout answers a request whose head began to arrive and did not end in time.
 	Timeout(in []byte, out *Output, now time.Time)
 	// End gives back what the session holds; its connection is over.

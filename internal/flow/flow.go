@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/ja4"
+	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/reqid"
 )
 
@@ -16,6 +18,8 @@ type Flow struct {
 	Exchange Exchange
 	Abort    *Abort
 	Conn     *Conn
+	// Task is what the flow waits in, nil for a goroutine. Whoever waits for anything but a [loop.Conn] calls its Leave before.
+	Task *loop.Task
 
 	Request   Request
 	Zone      Zone
@@ -42,6 +46,12 @@ type TLS struct {
 	ServerName      string
 	Protocol        string // ALPN
 	Resumed         bool
+	// JA4 is the client's fingerprint.
+	JA4 ja4.Fingerprint
+	// ClientSubject is the subject of the client's certificate, if it showed one and that was verified (RFC 4514).
+	ClientSubject string
+	// Policy is that of the server name's zone, as hello compiled it, or nil.
+	Policy any
 }
 
 // Request is a request in its one normal form.

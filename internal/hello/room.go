@@ -1,26 +1,33 @@
-// Package hello is the TLS handshake: it chooses a certificate and names the client.
+// Package hello is the TLS handshake: it chooses a certificate, names the client, and refuses before it costs.
 //
-// It learns the server name that the client asks for and writes [flow.Conn.TLS]. Certificates are those that the operator configured,
-// which can be replaced while it serves; then those that an authority issued; for other names that a zone serves they are minted by a
-// local authority in the data folder, at a bounded rate into a bounded least-recently-used cache, beyond which the default certificate
-// serves. It fails by ending the handshake; a certificate that can't be read is reported when it is given, and the others serve.
+// It learns the server name that the client asks for, its fingerprint (JA4) and, where a zone wants one, its certificate, and writes
+// [flow.Conn.TLS]. Certificates are those that the operator configured, which can be replaced while it serves; then those that an authority
+// issued; for other names that a zone serves they are minted by a local authority in the data folder, at a bounded rate into a bounded
+// least-recently-used cache, beyond which the default certificate serves.
+//
+// A handshake ([Shake]) goes on in steps, on [workers]: it holds no thread while it waits for its client, and until its ClientHello is whole
+// only those bytes, [ja4.MaxHello] and a record at most. Then lists and budgets are asked, and a place in a queue that is fair by source. Handshakes that were
+// answered and are not complete are bounded for the node, where the one that has waited longest gives way, and for each source, where the
+// newest is refused. Under pressure, the post-quantum key exchange is not offered. It fails by ending the handshake; a certificate that
+// can't be read is reported when it is given, and the others serve.
 package hello
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"net"
+	"net/netip"
 	"os"
-	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello/localca"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/ja4"
 	"github.com/seawall/seawall/limit"
+	"github.com/seawall/seawall/workers"
 )
 
 const (
@@ -30,6 +37,8 @@ const (
 	mintBurst  = 100
 	// renewBefore is how long before its end a minted certificate is replaced.
 	renewBefore = 7 * 24 * time.Hour
+	// niceness is that of the room's own workers.
+	niceness = 10
 )
 
 // Options are what a room asks of others. Each is called in handshakes, on many goroutines at once, and must not wait.
@@ -38,8 +47,13 @@ type Options struct {
 	// configured certificate that is valid has the name. For a hello that offers nothing but the protocol [ALPNChallenge], it returns
 	// the certificate that answers the authority's challenge, or nil.
 	Issued func(hello *tls.ClientHelloInfo) *tls.Certificate
-	// Serves, unless nil, tells whether a zone serves a host, in lower case. Others' certificates are not minted.
+	// Serves, unless nil, tells whether a zone serves a host, in lower case. Others' certificates are not minted, and where names are
+	// strict, their handshakes are refused. The host "" is that of clients that ask for none.
 	Serves func(host string) bool
+	// Policy, unless nil, returns the policy of the zone that serves a host, or nil for the usual one.
+	Policy func(host string) *Policy
+	// Workers run the handshakes. If nil, the room has its own, with the node's bound on the queue.
+	Workers *workers.Pool
 }
 
 // ALPNChallenge is the protocol of an authority that validates a name over TLS (RFC 8737 §4).
@@ -53,7 +67,15 @@ var (
 // Room answers handshakes.
 type Room struct {
 	Options
-	config     *tls.Config
+	ownWorkers bool
+	settings   atomic.Pointer[settings]
+	tickets    tickets
+	underway   underway
+	classical  atomic.Bool // too many wait for the post-quantum key exchange
+	counts     counters
+	hellos     sync.Pool // of *ja4.Hello
+	buffers    sync.Pool // of *[4096]byte, for Handshake
+
 	configured atomic.Pointer[certificates]
 	ca         *localca.CA // nil if it could not be opened
 	minted     *lru
@@ -68,19 +90,27 @@ func New(node *spec.Node, o Options, now time.Time) (r *Room, problems []error) 
 		panic(err) // the constants are right
 	}
 	r = &Room{Options: o, minted: newLRU(mintedKept), minting: limit.NewMeter(rate)}
+	r.hellos.New = func() any { return new(ja4.Hello) }
+	r.buffers.New = func() any { return new([4096]byte) }
+	r.underway.sources = make(map[netip.Prefix]int)
 	problems = r.Use(node.Certificates)
 	if r.ca, err = localca.Open(node.Data, now); err != nil {
 		problems = append(problems, err)
 	}
-	r.config = &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"http/1.1"},
-		GetConfigForClient: r.challenged,
-		GetCertificate:     r.choose,
-		// Full records from the first: responses are mostly larger than one packet, and each record costs.
-		DynamicRecordSizingDisabled: true,
+	r.tickets.begin(now)
+	problems = append(problems, r.Configure(&node.TLS)...)
+	if r.Workers == nil {
+		r.Workers, r.ownWorkers = workers.New(workers.Options{Queue: node.TLS.Handshakes.Queue, Nice: niceness}), true
 	}
 	return r, problems
+}
+
+// Close ends the workers, if they are the room's own, and with them the handshakes that are under way.
+func (r *Room) Close() {
+	r.tickets.end()
+	if r.ownWorkers {
+		r.Workers.Close()
+	}
 }
 
 // Use replaces the configured certificates, of which the first is the default. Those that can't be read are among the problems, and left
@@ -100,69 +130,30 @@ func ownNames() []string {
 	return names
 }
 
-// Handshake shakes hands on raw and tells info what it learned. Deadlines are raw's. An authority's challenge ends with an error, too:
-// its connection carries nothing (RFC 8737 §3).
-func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
-	c := tls.Server(raw, r.config)
-	if err := apart(c.Handshake); err != nil {
-		return nil, err
-	}
-	s := c.ConnectionState()
-	if s.NegotiatedProtocol == ALPNChallenge {
-		return nil, errors.Join(errChallenge, c.CloseWrite())
-	}
-	info.TLS = &flow.TLS{
-		Version:    s.Version,
-		Cipher:     s.CipherSuite,
-		ServerName: strings.ToLower(s.ServerName),
-		Protocol:   s.NegotiatedProtocol,
-		Resumed:    s.DidResume,
-	}
-	return c, nil
-}
-
-// apart runs f on a stack that is gone when f returns: a handshake's is deep, and would stay with its connection for as long as that
-// waits, which is 4 KiB and more. A fault is the caller's, as if it had called f itself.
-func apart(f func() error) (err error) {
-	var fault any
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if fault = recover(); fault != nil {
-				fault = fmt.Sprintf("%v, at\n%s", fault, debug.Stack())
-			}
-		}()
-		err = f()
-	}()
-	if <-done; fault != nil {
-		panic(fault)
-	}
-	return err
-}
-
 // challenged is the configuration for an authority that validates a name, if there is a challenge of that name to answer. Nobody else
 // is offered its protocol.
-func (r *Room) challenged(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+func (r *Room) challenged(hello *tls.ClientHelloInfo) *tls.Config {
 	if r.Issued == nil || len(hello.SupportedProtos) != 1 || hello.SupportedProtos[0] != ALPNChallenge {
-		return nil, nil
+		return nil
 	}
 	c := r.Issued(hello)
 	if c == nil {
-		return nil, nil
+		return nil
 	}
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
+		CipherSuites:           cipherSuites,
+		CurvePreferences:       classicalGroups,
 		NextProtos:             []string{ALPNChallenge},
 		Certificates:           []tls.Certificate{*c},
 		SessionTicketsDisabled: true,
-	}, nil
+	}
 }
 
 // choose finds a certificate: a configured one that names the host, else one that was issued, else a minted one, else the default. One
 // whose time is over gives way to one that was issued, but not to one that is minted: its visitors should see what is wrong.
 func (r *Room) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := strings.ToLower(hello.ServerName) // crypto/tls takes no final dot
+	name := normal(hello.ServerName)
 	now := time.Now()
 	configured := r.configured.Load().choose(name, hello, now)
 	if configured != nil && valid(configured, now) {
@@ -181,7 +172,7 @@ func (r *Room) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return c, err
 		}
 	}
-	return r.standard(now)
+	return r.standard(hello, now)
 }
 
 // mint returns the certificate of name, making it if there is none and the rate allows it; else nil.
@@ -200,9 +191,9 @@ func (r *Room) mint(name string, now time.Time) (*tls.Certificate, error) {
 }
 
 // standard is the default certificate: the first that is configured, else one minted for this machine.
-func (r *Room) standard(now time.Time) (*tls.Certificate, error) {
-	if all := r.configured.Load().all; len(all) > 0 {
-		return all[0], nil
+func (r *Room) standard(hello *tls.ClientHelloInfo, now time.Time) (*tls.Certificate, error) {
+	if set := r.configured.Load(); len(set.all) > 0 {
+		return cmp.Or(set.choose("", hello, now), set.all[0]), nil
 	}
 	if r.ca == nil {
 		return nil, errNoCertificate

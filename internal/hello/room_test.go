@@ -35,6 +35,7 @@ func newRoomWith(t testing.TB, folder string, o Options, certificates ...spec.Ce
 	if err := errors.Join(problems...); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(r.Close)
 	return r
 }
 
@@ -170,7 +171,10 @@ func TestHandshake(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &flow.TLS{Version: tt.max, Cipher: client.CipherSuite, ServerName: "www.example.org", Protocol: client.NegotiatedProtocol}
+			want := &flow.TLS{
+				Version: tt.max, Cipher: client.CipherSuite, ServerName: "www.example.org", Protocol: client.NegotiatedProtocol,
+				JA4: server.JA4, // which is a test of its own
+			}
 			if diff := cmp.Diff(want, server); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -621,19 +625,4 @@ func BenchmarkChoose(b *testing.B) {
 			}
 		})
 	}
-}
-
-// TestApart: what happens elsewhere comes back as if it had happened here.
-func TestApart(t *testing.T) {
-	want := errors.New("an error")
-	if err := apart(func() error { return want }); err != want {
-		t.Errorf("got %v, want %v", err, want)
-	}
-	defer func() {
-		if fault := fmt.Sprint(recover()); !strings.Contains(fault, "a fault") || !strings.Contains(fault, "TestApart") {
-			t.Errorf("got %q, want the fault and where it was", fault)
-		}
-	}()
-	_ = apart(func() error { panic("a fault") })
-	t.Error("the fault is lost")
 }

@@ -130,7 +130,7 @@ response   200 with 1024 bytes after 0.3 ms
 verdict    block by limits.requests
 cache      bypass
 refused    request-limit by limits.requests: more than 50 a second
-           the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate
+           the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have
            the client was told to come back in 1 s
 response   429 with 512 bytes after 0.3 ms
 `},

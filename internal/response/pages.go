@@ -94,6 +94,7 @@ var wordings = [flow.Reasons]wording{
 	flow.BodyBroken:  {"Bad request", yourRequest + " Its content broke off or breaks the rules of HTTP.", "http_request_error"},
 	flow.Loop:        {"Loop detected", "This request has passed this server before. The site's operator has to mend its configuration.", "proxy_loop_detected"},
 	flow.UnknownHost: {"No such site here", "This server does not serve the site you asked for. Please check the address.", "destination_not_found"},
+	flow.Misdirected: {"Wrong connection", "This site has to be asked on a connection of its own. Please reload the page.", "destination_not_found"},
 	flow.Denied:      {"Access denied", "The operator of this site does not accept requests from your network.", "http_request_denied"},
 	flow.RequestLimit: {"Too many requests", "Many requests came from your network in a short time. Please wait a moment and try again.",
 		"http_request_denied"},

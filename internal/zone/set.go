@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -99,7 +100,14 @@ func (s *Set) Lookup(host string) *Zone {
 	return s.any
 }
 
-var misdirected = flow.Refusal{Reason: flow.UnknownHost, Status: 421, Rule: "zone", Detail: "no zone serves this host"}
+// The refusals of who came to the wrong place (421, RFC 9110 §15.5.20).
+var (
+	unserved    = flow.Refusal{Reason: flow.UnknownHost, Status: 421, Rule: "zone", Detail: "no zone serves this host"}
+	misdirected = flow.Refusal{
+		Reason: flow.Misdirected, Status: 421, Rule: "https",
+		Detail: "the connection's handshake was for a zone with other https settings (client_certificates, min_version, deny_fingerprints)",
+	}
+)
 
 // Enter finds the flow's zone, or refuses it. A flow that was refused before its host was known has no zone either.
 func (s *Set) Enter(f *flow.Flow) *Zone {
@@ -107,10 +115,19 @@ func (s *Set) Enter(f *flow.Flow) *Zone {
 	if f.Request.Host != "" || f.Request.Refusal == nil {
 		z = s.Lookup(f.Request.Host)
 	}
-	if z == nil {
+	switch {
+	case z == nil:
 		z = s.unserved
+		f.Unserved = &unserved
+	case f.Conn != nil && f.Conn.TLS != nil && !z.admitted(f.Conn.TLS):
 		f.Unserved = &misdirected
 	}
 	f.Zone = z
 	return z
+}
+
+// admitted tells whether a handshake asked of its client what this zone asks.
+func (z *Zone) admitted(t *flow.TLS) bool {
+	asked, _ := t.Policy.(*hello.Policy)
+	return z.Hello.Same(asked)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -191,5 +192,49 @@ func BenchmarkLookup(b *testing.B) {
 				s.Lookup(host)
 			}
 		})
+	}
+}
+
+// TestMisdirected wants a request refused whose host's zone asks something else of TLS clients than that of the server name.
+func TestMisdirected(t *testing.T) {
+	zone := func(name, version string) *Zone {
+		policy, err := hello.Compile(&spec.Zone{Name: name, HTTPS: spec.HTTPS{MinVersion: version}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &Zone{name: name, Hello: policy}
+	}
+	plain, other, strict := zone("plain", "1.2"), zone("other", ""), zone("strict", "1.3")
+	s := NewSet(&Zone{name: "unserved"})
+	for _, z := range []*Zone{plain, other, strict} {
+		if err := s.Add(z, []string{z.name + ".example"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		host string
+		conn *flow.Conn
+		want flow.Reason
+	}{
+		{"plain.example", &flow.Conn{}, flow.NoReason},
+		{"strict.example", &flow.Conn{}, flow.NoReason}, // in the clear nothing was asked
+		{"plain.example", &flow.Conn{TLS: &flow.TLS{Policy: plain.Hello}}, flow.NoReason},
+		{"plain.example", &flow.Conn{TLS: &flow.TLS{Policy: other.Hello}}, flow.NoReason},
+		{"plain.example", &flow.Conn{TLS: &flow.TLS{}}, flow.NoReason}, // no zone's name, asked as usual
+		{"plain.example", &flow.Conn{TLS: &flow.TLS{Policy: strict.Hello}}, flow.Misdirected},
+		{"strict.example", &flow.Conn{TLS: &flow.TLS{Policy: plain.Hello}}, flow.Misdirected},
+		{"strict.example", &flow.Conn{TLS: &flow.TLS{}}, flow.Misdirected},
+		{"strict.example", &flow.Conn{TLS: &flow.TLS{Policy: strict.Hello}}, flow.NoReason},
+	}
+	for i, tt := range tests {
+		f := &flow.Flow{Conn: tt.conn, Request: flow.Request{Host: tt.host}}
+		z := s.Enter(f)
+		got := flow.NoReason
+		if r := f.Refusal(); r != nil {
+			got = r.Reason
+		}
+		if got != tt.want || z.name+".example" != tt.host {
+			t.Errorf("%d: got %v in zone %s, want %v", i, got, z.name, tt.want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/cache"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/response"
@@ -17,6 +18,7 @@ import (
 type Zone struct {
 	name string
 
+	Hello     *hello.Policy
 	Verdict   *verdict.Policy
 	Cache     *cache.Policy
 	Admission *admission.Policy
@@ -42,6 +44,7 @@ type Rooms struct {
 func (r *Rooms) Compile(s *spec.Zone) (*Zone, error) {
 	z := &Zone{name: s.Name}
 	err := first(
+		compile(&z.Hello, hello.Compile, s),
 		compile(&z.Verdict, r.Verdict.Compile, s),
 		compile(&z.Cache, r.Cache.Compile, s),
 		compile(&z.Admission, r.Admission.Compile, s),
