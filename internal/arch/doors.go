@@ -57,7 +57,7 @@ func doorProblems(h *House) []Problem {
 
 // connFolders may handle connections; the other rooms see a flow.Exchange (design, rule 1 of the house).
 var connFolders = []string{
-	"internal/conn", "internal/hello", "internal/origin", "internal/node", "internal/drill", simDir, "cmd", testDir,
+	"loop", "internal/conn", "internal/hello", "internal/origin", "internal/node", "internal/drill", simDir, "cmd", testDir,
 }
 
 // connTypes of package net are what the other rooms never see.

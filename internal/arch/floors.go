@@ -12,6 +12,7 @@ type floor struct {
 var floors = []floor{
 	{"garden", []string{
 		"h1", "h2", "rules", "httpcache", "limit", "sketch", "ja4", "puzzle", "prefixes", "contrast", "reqid",
+		"loop", "workers",
 	}},
 	{"spec", []string{"internal/spec"}},
 	{"flow", []string{"internal/flow"}},

@@ -6,10 +6,11 @@ import (
 
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/loop"
 )
 
 // begin makes the fill grow and releases those who wait. It returns the leader's reader, or nil if the fill was cancelled.
-func (f *fill) begin(a answer, k store.Key, length int64, client *flow.Abort) *reader {
+func (f *fill) begin(a answer, k store.Key, length int64, client *flow.Abort, task *loop.Task) *reader {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.state != fetching {
@@ -19,14 +20,14 @@ func (f *fill) begin(a answer, k store.Key, length int64, client *flow.Abort) *r
 	f.answer = a
 	f.body.length, f.body.max = length, f.room.maxObject
 	f.readers = make(map[*reader]struct{})
-	r := f.attach(client)
+	r := f.attach(client, task)
 	f.wakeAll()
 	return r
 }
 
 // attach adds a reader at the body's start; f.mu is held, the state is growing.
-func (f *fill) attach(client *flow.Abort) *reader {
-	r := &reader{fill: f, client: client, gone: make(chan struct{}, 1)}
+func (f *fill) attach(client *flow.Abort, task *loop.Task) *reader {
+	r := &reader{fill: f, client: client, task: task, gone: make(chan struct{}, 1)}
 	f.readers[r] = struct{}{}
 	f.interested++
 	return r

@@ -118,6 +118,7 @@ func (j *join) enter(fl *fill, now time.Time, d *httpcache.Decision) (outcome Ou
 
 // wait waits for a fill's head.
 func (j *join) wait(fl *fill, w *waiter) (outcome Outcome, done bool) {
+	j.flow.Task.Leave()
 	timer := time.NewTimer(time.Until(j.deadline))
 	if j.flow.Abort.Watch(w) {
 		select {
@@ -170,7 +171,7 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 	serve(c, a.entry, a.status, &d)
 	c.Collapsed = true
 	if fl.state == growing {
-		c.Message = fl.message(fl.attach(j.flow.Abort))
+		c.Message = fl.message(fl.attach(j.flow.Abort, j.flow.Task))
 	}
 	return Served, true
 }

@@ -218,7 +218,7 @@ func (k *keep) store() {
 		k.passThrough(reason)
 		return
 	}
-	rd := l.fill.begin(answer{e, vary, flow.Miss}, l.spot.key, msg.Length, l.client)
+	rd := l.fill.begin(answer{e, vary, flow.Miss}, l.spot.key, msg.Length, l.client, k.flow.Task)
 	if rd == nil {
 		r.fills.remove(l.fill, l.spot.key)
 		k.passThrough("the client is gone")
@@ -238,6 +238,7 @@ func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	}
 	more := (err == nil || err == io.EOF) && fl.add(piece, err == io.EOF) && err == nil
 	if more {
+		k.flow.Task.Leave() // the pump waits for what the task would
 		go fl.pump(msg.Stream)
 	} else {
 		fl.finish(err)

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/loop"
 )
 
 // reader is one client's way through a growing body. It belongs to its flow's goroutine; off and closed are guarded by the
@@ -11,6 +12,7 @@ import (
 type reader struct {
 	fill   *fill
 	client *flow.Abort
+	task   *loop.Task
 	gone   chan struct{}
 	taken  int // bytes of the piece that the flow is using
 	off    int64
@@ -28,6 +30,7 @@ func (r *reader) Next() ([]byte, error) {
 		if !r.client.Watch(r) {
 			return nil, io.ErrUnexpectedEOF
 		}
+		r.task.Leave()
 		select {
 		case <-grown:
 			r.client.Unwatch()

@@ -26,25 +26,25 @@ func (s static) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 }
 
 func (static) Fulfil(*flow.Output) flow.Next           { return flow.Close }
-func (static) NeedsInput() bool                        { return false }
 func (static) Timeout([]byte, *flow.Output, time.Time) {}
 func (static) End()                                    {}
 
 // BenchmarkHit asks and reads an answer of 300 + 8192 bytes on a kept connection, client included.
 func BenchmarkHit(b *testing.B) {
 	for _, secure := range []bool{false, true} {
-		b.Run(map[bool]string{false: "raw", true: "tls"}[secure], func(b *testing.B) {
+		b.Run(map[bool]string{false: "plain", true: "tls"}[secure], func(b *testing.B) {
 			node := spec.DefaultNode()
 			answer := static{head: content(300), tail: content(8192)}
 			room := New(&node, Options{
-				Open: func(*flow.Conn, flow.Stream) flow.Session { return answer },
-				Log:  slog.New(slog.DiscardHandler),
+				Open:  func(*flow.Conn, flow.Stream) flow.Session { return answer },
+				Log:   slog.New(slog.DiscardHandler),
+				Loops: loops(b, 1),
 			})
 			l, err := Listen(b.Context(), "127.0.0.1:0")
 			if err != nil {
 				b.Fatal(err)
 			}
-			var handshake Handshake
+			var handshake Secure
 			if secure {
 				handshake = shake(b)
 			}

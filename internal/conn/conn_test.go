@@ -161,6 +161,31 @@ func TestSourceCap(t *testing.T) {
 	}
 }
 
+// TestNetworkCap wants the sources of one network to be bounded together.
+func TestNetworkCap(t *testing.T) {
+	limits := func(c *spec.Connections) { c.PerSource, c.PerNetwork = 2, 3 }
+	simulated(t, options{limits: limits}, func(w *world) {
+		for _, from := range []string{"198.51.100.1", "198.51.100.2", "198.51.100.3", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"} {
+			c, err := w.dial(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.send(c, "get 1\n")
+			w.wantText(c, "1:0")
+		}
+		w.wantTurnedAway(w.dial("198.51.100.1"))
+		w.wantTurnedAway(w.dial("2001:db8:0:4::1"))
+		if _, err := w.dial("198.51.101.1"); err != nil {
+			t.Error(err)
+		}
+		if n := w.room.NetworkOpen(netip.MustParseAddr("198.51.100.9")); n != 3 {
+			t.Errorf("got %d connections of the network, want 3", n)
+		}
+		w.wantRefused(NetworkFull, 2)
+		w.wantRefused(SourceFull, 0)
+	})
+}
+
 // TestDeny wants connections from the list to be turned away, as long as it is on the list.
 func TestDeny(t *testing.T) {
 	simulated(t, options{}, func(w *world) {
@@ -310,22 +335,6 @@ func TestFault(t *testing.T) {
 	})
 }
 
-// TestWaitInside wants a session that promised to need no input, and waits for some, to fail instead of hanging for ever.
-func TestWaitInside(t *testing.T) {
-	o := options{fulfil: func(_ string, s flow.Stream, out *flow.Output) flow.Next {
-		if _, err := s.Read(make([]byte, 1)); err == nil {
-			return flow.More
-		}
-		out.Head = append(out.Head, "refused."...)
-		return flow.Close
-	}}
-	everyWay(t, o, func(w *world) {
-		c := w.connect()
-		w.send(c, "ask\n")
-		w.wantEnd(c, "refused.")
-	})
-}
-
 // TestParked wants a connection that waits for its client to hold no buffer.
 func TestParked(t *testing.T) {
 	simulated(t, options{}, func(w *world) {
@@ -383,6 +392,41 @@ func TestShutdown(t *testing.T) {
 		}
 		if c, err := w.dial("198.51.100.7"); err == nil {
 			w.wantTurnedAway(c, nil)
+		}
+	})
+}
+
+// TestRetire wants a room that retires to answer who asks within the grace, also on a connection that is new, and then to close.
+func TestRetire(t *testing.T) {
+	last := func(_ string, s flow.Stream, out *flow.Output) flow.Next {
+		out.Head = append(out.Head, "last."...)
+		if s.Draining() {
+			return flow.Close
+		}
+		return flow.More
+	}
+	simulated(t, options{fulfil: last}, func(w *world) {
+		silent, rest, asking, fresh := w.connect(), w.connect(), w.connect(), w.connect()
+		for _, c := range []net.Conn{rest, asking} {
+			w.send(c, "ask\n")
+			w.wantText(c, "last.")
+		}
+		time.Sleep(3 * time.Second) // the clock is the test's
+		began := time.Now()
+		down := make(chan error)
+		go func() { down <- w.room.Retire(context.Background()) }()
+		time.Sleep(retireGrace / 2)
+		for _, c := range []net.Conn{asking, fresh} {
+			w.send(c, "ask\n")
+			w.wantEnd(c, "last.")
+		}
+		w.wantEnd(rest, "")
+		w.wantEnd(silent, "")
+		if err := <-down; err != nil {
+			w.Errorf("retire: %v", err)
+		}
+		if took := time.Since(began); took < retireGrace || took > retireGrace+time.Second {
+			w.Errorf("retired after %v, want %v", took, retireGrace)
 		}
 	})
 }

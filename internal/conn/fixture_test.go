@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/sim"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/loop"
 )
 
 // patience bounds every wait of a test over the kernel's network.
@@ -65,10 +67,6 @@ func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 			return used, flow.Flush
 		}
 	}
-}
-
-func (l *lines) NeedsInput() bool {
-	return strings.HasPrefix(l.line, "body") || strings.HasPrefix(l.line, "tunnel") || strings.HasPrefix(l.line, "upload")
 }
 
 func (l *lines) Fulfil(out *flow.Output) flow.Next { return l.fulfil(l.line, l.stream, out) }
@@ -119,6 +117,7 @@ type options struct {
 	play   func(w *world, s flow.Stream, out *flow.Output) flow.Next // fulfil, for tests that follow it
 	wrap   func(net.Listener) net.Listener
 	link   sim.Link
+	loops  int
 	most   int // bytes that "get" answers
 }
 
@@ -128,13 +127,13 @@ var ways = []struct {
 	run  func(t *testing.T, o options, test func(w *world))
 }{
 	{"plain", simulated},
-	{"raw", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, false, test) }},
+	{"loop", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, false, test) }},
 	{"net", func(t *testing.T, o options, test func(w *world)) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		over(t, o, l, false, test)
+		kernel(t, o, l, false, test)
 	}},
 	{"tls", func(t *testing.T, o options, test func(w *world)) { loopback(t, o, true, test) }},
 }
@@ -144,6 +143,31 @@ func everyWay(t *testing.T, o options, test func(w *world)) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) { way.run(t, o, test) })
 	}
+}
+
+// loops runs n of them for the test.
+func loops(t testing.TB, n int) []*loop.Loop {
+	t.Helper()
+	var all []*loop.Loop
+	for range n {
+		l, err := loop.New()
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+		over := make(chan error, 1)
+		go func() { over <- l.Run() }()
+		t.Cleanup(func() {
+			l.Close()
+			if err := <-over; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return all
 }
 
 func newWorld(t *testing.T, o options) *world {
@@ -158,7 +182,10 @@ func newWorld(t *testing.T, o options) *world {
 	w := &world{T: t, log: new(bytes.Buffer), began: make(chan bool), proceed: make(chan bool)}
 	switch {
 	case o.play != nil:
-		o.fulfil = func(_ string, s flow.Stream, out *flow.Output) flow.Next { return o.play(w, s, out) }
+		o.fulfil = func(_ string, s flow.Stream, out *flow.Output) flow.Next {
+			s.Task().Leave()
+			return o.play(w, s, out)
+		}
 	case o.fulfil == nil:
 		o.fulfil = say
 	}
@@ -166,13 +193,14 @@ func newWorld(t *testing.T, o options) *world {
 		Open: func(info *flow.Conn, s flow.Stream) flow.Session {
 			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
 		},
-		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Log:   slog.New(slog.NewTextHandler(w.log, nil)),
+		Loops: loops(t, o.loops),
 	})
 	return w
 }
 
 // serve runs the test, and then makes sure that nothing is left.
-func (w *world) serve(l net.Listener, o options, secure Handshake, test func(w *world)) {
+func (w *world) serve(l net.Listener, o options, secure Secure, test func(w *world)) {
 	if o.wrap != nil {
 		l = o.wrap(l)
 	}
@@ -188,13 +216,8 @@ func (w *world) serve(l net.Listener, o options, secure Handshake, test func(w *
 			w.Errorf("shutdown: %v", err)
 		}
 		w.served.Wait()
-		for i := range w.room.sources.shards {
-			s := &w.room.sources.shards[i]
-			s.mu.Lock()
-			if len(s.count) > 0 {
-				w.Errorf("sources left: %v", s.count)
-			}
-			s.mu.Unlock()
+		if _, _, keys := w.room.sources.slots(); keys > 0 {
+			w.Errorf("got %d sources and networks left, want none", keys)
 		}
 	}()
 	test(w)
@@ -224,11 +247,12 @@ func loopback(t *testing.T, o options, secure bool, test func(w *world)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	over(t, o, l, secure, test)
+	o.loops = 2
+	kernel(t, o, l, secure, test)
 }
 
-// over serves a listener of the kernel's network.
-func over(t *testing.T, o options, l net.Listener, secure bool, test func(w *world)) {
+// kernel serves a listener of the kernel's network.
+func kernel(t *testing.T, o options, l net.Listener, secure bool, test func(w *world)) {
 	t.Parallel()
 	w := newWorld(t, o)
 	w.room.every = 40 * time.Millisecond
@@ -243,7 +267,7 @@ func over(t *testing.T, o options, l net.Listener, secure bool, test func(w *wor
 		}
 		return c, nil
 	}
-	var handshake Handshake
+	var handshake Secure
 	if secure {
 		handshake = shake(t)
 	}
@@ -251,7 +275,7 @@ func over(t *testing.T, o options, l net.Listener, secure bool, test func(w *wor
 }
 
 // shake is a handshake with a certificate made for the test.
-func shake(t testing.TB) Handshake {
+func shake(t testing.TB) Secure {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -262,13 +286,20 @@ func shake(t testing.TB) Handshake {
 		t.Fatal(err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return func(raw net.Conn, info *flow.Conn) (net.Conn, error) {
-		c := tls.Server(raw, config)
-		err := c.Handshake()
-		info.TLS = &flow.TLS{}
-		return c, err
-	}
+	return blocking{config}
 }
+
+// blocking shakes hands without steps.
+type blocking struct{ config *tls.Config }
+
+func (b blocking) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
+	c := tls.Server(raw, b.config)
+	err := c.Handshake()
+	info.TLS = &flow.TLS{}
+	return c, err
+}
+
+func (blocking) Begin(net.Conn, *flow.Conn) Shake { return nil }
 
 // connect dials from an ordinary address.
 func (w *world) connect() net.Conn {

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -10,47 +9,29 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
-// Listen opens a TCP listener on address ("host:port") whose connections are made for Serve.
-func Listen(ctx context.Context, address string) (net.Listener, error) {
-	config := net.ListenConfig{
-		Control: tuneListener,
-		// Every phase of a connection has a deadline of its own, so the kernel need not probe.
-		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
-		KeepAlive:       -1,
-	}
-	config.SetMultipathTCP(false) // older kernels refuse the tuning on such a listener
-	l, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	return lean(l)
+// Secure shakes hands on connections, and writes what it learns to info.
+type Secure interface {
+	// Handshake waits for the client. It is for connections that a goroutine drives.
+	Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error)
+	// Begin begins a handshake that goes in steps; nil if there is none, and Handshake serves.
+	Begin(raw net.Conn, info *flow.Conn) Shake
 }
 
-// screener is a listener that asks about a peer before it makes anything of its connection.
-type screener interface {
-	// screen returns an Accept that resets the connections of peers whom admit turns away.
-	screen(admit func(peer netip.Addr) bool) (accept func() (net.Conn, error))
-}
-
-// screen is l's Accept for those who are admitted.
-func (r *Room) screen(l net.Listener) (accept func() (net.Conn, error)) {
-	if s, ok := l.(screener); ok {
-		return s.screen(r.admit)
-	}
-	return func() (net.Conn, error) {
-		for {
-			nc, err := l.Accept()
-			if err != nil || r.admit(addrPort(nc.RemoteAddr()).Addr()) {
-				return nc, err
-			}
-			forget(nc)
-			nc.Close()
-		}
-	}
+// Shake is a handshake in steps, of a connection on a loop.
+type Shake interface {
+	// Feed takes in what has arrived, and tells whether there is a step to do. An error is the end.
+	Feed(p []byte) (ready bool, err error)
+	// Go lets the step be done elsewhere; done is called there when it is.
+	Go(done func())
+	// Result returns the secured connection if the handshake is complete, or why it failed; it wants more input if neither.
+	Result() (secured net.Conn, complete bool, err error)
+	// Close gives back what the handshake holds. It is called once, after the last step.
+	Close()
 }
 
 // Serve accepts from l until it is closed or the room shuts down. secure shakes hands on each connection first; nil for cleartext.
-func (r *Room) Serve(l net.Listener, secure Handshake) error {
+// Connections from a [Listener] are driven by the room's loops, others, or all if there are none, by a goroutine each.
+func (r *Room) Serve(l net.Listener, secure Secure) error {
 	r.mu.Lock()
 	if r.draining.Load() {
 		r.mu.Unlock()
@@ -59,23 +40,26 @@ func (r *Room) Serve(l net.Listener, secure Handshake) error {
 	r.listeners[l] = struct{}{}
 	r.mu.Unlock()
 	r.sweeping.Do(func() { go r.sweep() })
-
-	accept := r.screen(l)
-	var pause time.Duration
+	if l, ok := l.(*Listener); ok && len(r.Loops) > 0 {
+		return r.serveOn(l, secure)
+	}
+	var pause backoff
 	for {
-		nc, err := accept()
+		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			r.accept(nc, secure)
+			if r.admit(addrPort(nc.RemoteAddr()).Addr()) {
+				r.accept(nc, secure)
+			} else {
+				forget(nc)
+				nc.Close()
+			}
 		case errors.Is(err, net.ErrClosed) || r.draining.Load():
 			return nil
-		default: // out of descriptors or memory: what is being served goes on, and frees some
-			if pause = min(max(2*pause, acceptPause), acceptPauseMost); pause == acceptPauseMost {
-				r.Log.Error("accepting fails", "address", l.Addr().String(), "error", err)
-			}
+		default:
 			select {
-			case <-time.After(pause):
+			case <-time.After(r.troubled(l, &pause, err)):
 			case <-r.stop:
 				return nil
 			}
@@ -83,11 +67,21 @@ func (r *Room) Serve(l net.Listener, secure Handshake) error {
 	}
 }
 
-// acceptPause is the first pause after an accept that failed; each further one is twice as long, up to acceptPauseMost.
+// backoff is the pause after an accept that failed; each further one is twice as long, up to backoffMost.
+type backoff time.Duration
+
 const (
-	acceptPause     = 5 * time.Millisecond
-	acceptPauseMost = time.Second
+	backoffLeast = backoff(5 * time.Millisecond)
+	backoffMost  = backoff(time.Second)
 )
+
+// troubled is how long to wait when accepting fails: out of descriptors or memory, what is being served goes on, and frees some.
+func (r *Room) troubled(l net.Listener, pause *backoff, err error) time.Duration {
+	if *pause = min(max(2**pause, backoffLeast), backoffMost); *pause == backoffMost {
+		r.Log.Error("accepting fails", "address", l.Addr().String(), "error", err)
+	}
+	return time.Duration(*pause)
+}
 
 // admit holds the deny list and the caps, and counts whom it lets in among its source's connections. A proxy's connections are counted by
 // their client, once that is known.
@@ -97,33 +91,26 @@ func (r *Room) admit(remote netip.Addr) bool {
 		r.refused[Denied].Add(1)
 	case int(r.table.open.Load()) >= r.limits.Max:
 		r.refused[NodeFull].Add(1)
-	case !r.proxies.Contains(remote) && !r.sources.enter(remote, r.limits.PerSource):
-		r.refused[SourceFull].Add(1)
-	default:
+	case r.proxies.Contains(remote):
 		return true
+	default:
+		return r.enter(remote)
 	}
 	return false
 }
 
-// accept serves a connection whose peer is admitted.
-func (r *Room) accept(nc net.Conn, secure Handshake) {
-	remote := addrPort(nc.RemoteAddr())
-	proxied := r.proxies.Contains(remote.Addr())
-	c := &Conn{
-		room:    r,
-		info:    flow.Conn{Remote: remote, Local: addrPort(nc.LocalAddr()), Shard: r.shards.Add(1)},
-		from:    r.clock(time.Now()),
-		counted: !proxied,
+// enter counts one more connection of a source, unless that or its network has as many as it may.
+func (r *Room) enter(remote netip.Addr) bool {
+	sourceFull, networkFull := r.sources.enter(remote, r.limits.PerSource, r.limits.PerNetwork)
+	switch {
+	case sourceFull:
+		r.refused[SourceFull].Add(1)
+	case networkFull:
+		r.refused[NetworkFull].Add(1)
+	default:
+		return true
 	}
-	c.wire = newTransport(nc, c)
-	c.t = c.wire
-	c.enter(fresh, c.from)
-	r.table.add(c)
-	if r.draining.Load() { // a shutdown that began before add may not see it
-		c.expire(fresh, c.from)
-		c.wire.interrupt()
-	}
-	go c.serve(proxied, secure)
+	return false
 }
 
 // forget makes nc's close a reset.
@@ -143,20 +130,4 @@ func addrPort(a net.Addr) netip.AddrPort {
 		ap, _ = netip.ParseAddrPort(a.String())
 	}
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-// serve drives one connection from its first byte to its end. A fault in our own code costs that connection, never the node.
-func (c *Conn) serve(proxied bool, secure Handshake) {
-	defer func() {
-		fault := recover()
-		if fault != nil {
-			c.room.fault(fault)
-		}
-		c.close(fault != nil)
-	}()
-	if proxied && !c.identify() || secure != nil && !c.secure(secure) {
-		return
-	}
-	c.session = c.room.Open(&c.info, c)
-	c.drive()
 }

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -43,23 +42,17 @@ type proxyHeader struct {
 
 // readFrom reads a header and waits for all of it.
 func (h *proxyHeader) readFrom(t transport) error {
-	var failed error
-	err := t.wait(func() bool {
-		for {
-			space, err := h.space()
-			if err != nil || len(space) == 0 {
-				failed = err
-				return true
-			}
-			n, err := t.tryRead(space)
-			h.size += n
-			if err != nil {
-				failed = err
-				return err != errAgain
-			}
+	for {
+		space, err := h.space()
+		if err != nil || len(space) == 0 {
+			return err
 		}
-	})
-	return cmp.Or(failed, err)
+		n, err := t.read(space)
+		h.size += n
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // space is where the next bytes belong: no more than the header has for certain, and none if it is whole.

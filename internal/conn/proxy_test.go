@@ -347,6 +347,19 @@ func TestProxySourceCap(t *testing.T) {
 	}
 }
 
+// TestProxyDenied wants a client on the list to be turned away behind a proxy too, and nobody to be counted for it.
+func TestProxyDenied(t *testing.T) {
+	everyWay(t, options{proxy: everyIP4}, func(w *world) {
+		w.room.Deny([]netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")})
+		w.wantTurnedAway(w.behind("PROXY TCP4 192.0.2.7 198.51.100.1 4660 443\r\n", 1), nil)
+		w.wantRefused(Denied, 1)
+		w.settle(func() bool { return w.room.Stats().Open == 0 })
+		if n := w.room.SourceOpen(netip.MustParseAddr("192.0.2.7")); n != 0 {
+			w.Errorf("got %d connections counted, want none", n)
+		}
+	})
+}
+
 // TestProxyShutdown wants a shutdown not to wait for headers.
 func TestProxyShutdown(t *testing.T) {
 	everyWay(t, options{proxy: everyIP4}, func(w *world) {
@@ -360,35 +373,24 @@ func TestProxyShutdown(t *testing.T) {
 	})
 }
 
-// pieces is a transport that has only a header's part: its bytes come in pieces, none of which is there before it is waited for.
+// pieces is a transport that has only a header's part: its bytes come in pieces.
 type pieces struct {
 	transport
 	in    []byte
 	size  []byte
 	taken int
-	ready int // how much of in has arrived
 }
 
-func (t *pieces) wait(turn func() bool) error {
-	for !turn() {
-		switch {
-		case t.ready == len(t.in):
-			return io.EOF
-		case len(t.size) == 0:
-			t.ready = len(t.in)
-		default:
-			t.ready = min(t.ready+int(t.size[0])+1, len(t.in))
-			t.size = t.size[1:]
-		}
+func (t *pieces) read(p []byte) (int, error) {
+	if t.taken == len(t.in) {
+		return 0, io.EOF
 	}
-	return nil
-}
-
-func (t *pieces) tryRead(p []byte) (int, error) {
-	n := copy(p, t.in[t.taken:t.ready])
-	if t.taken += n; n == 0 {
-		return 0, errAgain
+	if len(t.size) > 0 {
+		p = p[:min(len(p), int(t.size[0])+1)]
+		t.size = t.size[1:]
 	}
+	n := copy(p, t.in[t.taken:])
+	t.taken += n
 	return n, nil
 }
 
@@ -446,7 +448,7 @@ func BenchmarkProxyHeader(b *testing.B) {
 				from := &pieces{}
 				for b.Loop() {
 					h.size = 0
-					*from = pieces{in: in, ready: len(in)}
+					*from = pieces{in: in}
 					if err := h.readFrom(from); err != nil {
 						b.Fatal(err)
 					}

@@ -6,8 +6,9 @@
 // head, the rate of a body and of its reader, the buffers, which are given back while a connection waits. It fails by closing: a
 // connection from who is denied or over a cap is reset before anything is built for it; one that breaks a deadline is cut.
 //
-// A goroutine drives each connection. On TCP it stays inside one [syscall.RawConn] Read call for the whole keep-alive loop, so
-// that readiness is armed once and a parked connection holds no buffer.
+// Event loops drive the connections, one a core: each accepts from a socket of its own, and answers at once what can be answered at once.
+// What has to wait runs as a [loop.Task]; a parked connection holds no buffer and no stack. Where there are no loops a goroutine drives
+// each connection through the same turns.
 package conn
 
 import (
@@ -24,11 +25,9 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/prefixes"
 )
-
-// Handshake secures a connection and writes what it learned to info.
-type Handshake func(raw net.Conn, info *flow.Conn) (net.Conn, error)
 
 // Open begins a protocol's session on a connection.
 type Open func(info *flow.Conn, s flow.Stream) flow.Session
@@ -39,6 +38,8 @@ type Options struct {
 	Open Open
 	// Log tells of faults.
 	Log *slog.Logger
+	// Loops drive the connections of each [Listener]; without any, goroutines do.
+	Loops []*loop.Loop
 }
 
 // Room is all of a node's client connections.
@@ -54,6 +55,7 @@ type Room struct {
 	table    *table
 	buffers  buffers
 	draining atomic.Bool
+	retiring atomic.Bool // what is accepted while draining is served
 	shards   atomic.Uint32
 
 	refused [causes]atomic.Int64
@@ -106,6 +108,9 @@ func (r *Room) DeniedBy(address netip.Addr) (netip.Prefix, bool) {
 // SourceOpen is how many connections an address's source has.
 func (r *Room) SourceOpen(address netip.Addr) int { return r.sources.open(address) }
 
+// NetworkOpen is how many connections an address's network has.
+func (r *Room) NetworkOpen(address netip.Addr) int { return r.sources.openNetwork(address) }
+
 // Cause is why a connection was refused or cut.
 type Cause uint8
 
@@ -114,6 +119,7 @@ const (
 	Denied Cause = iota
 	NodeFull
 	SourceFull
+	NetworkFull
 	ProxyHeader
 	HandshakeFailed
 	HeadSlow
@@ -124,7 +130,7 @@ const (
 
 // String is the cause's name in metrics.
 func (c Cause) String() string {
-	return [...]string{"denied", "node-full", "source-full", "proxy-header", "handshake-failed", "head-slow", "body-slow", "reader-slow"}[c]
+	return [...]string{"denied", "node-full", "source-full", "network-full", "proxy-header", "handshake-failed", "head-slow", "body-slow", "reader-slow"}[c]
 }
 
 // Stats is a picture of the room. Faults are panics that cost one connection each.
@@ -149,12 +155,23 @@ func (r *Room) Stats() Stats {
 	return s
 }
 
-// Draining tells whether Shutdown has begun.
+// Draining tells whether Shutdown or Retire has begun.
 func (r *Room) Draining() bool { return r.draining.Load() }
 
 // Shutdown stops listening, lets requests in progress finish for as long as ctx allows, closes what is idle at once and the rest
 // at the end. It returns ctx's error if connections had to be cut.
-func (r *Room) Shutdown(ctx context.Context) error {
+func (r *Room) Shutdown(ctx context.Context) error { return r.drain(ctx, 0) }
+
+// Retire is Shutdown for a room whose listeners' sockets somebody else serves from now on: no client should notice. What is accepted
+// already is served, each connection ends with its next answer, and one that does not ask is closed after [retireGrace].
+func (r *Room) Retire(ctx context.Context) error { return r.drain(ctx, retireGrace) }
+
+// retireGrace is for how long a retiring room waits for an idle connection's next request: a connection that is closed while its client
+// asks leaves that client without an answer.
+const retireGrace = 5 * time.Second
+
+func (r *Room) drain(ctx context.Context, grace time.Duration) error {
+	r.retiring.Store(grace > 0)
 	r.draining.Store(true)
 	r.mu.Lock()
 	for l := range r.listeners {
@@ -163,11 +180,14 @@ func (r *Room) Shutdown(ctx context.Context) error {
 	r.mu.Unlock()
 	defer r.stopOnce.Do(func() { close(r.stop) })
 
+	from := r.clock(time.Now())
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
 	for r.table.open.Load() > 0 {
+		rested := r.clock(time.Now()) - grace.Milliseconds()
 		r.table.each(func(c *Conn) {
-			if p, since := c.since(); (p == idle || p == fresh) && c.expire(p, since) {
+			p, since := c.since()
+			if (p == idle || p == fresh) && (grace == 0 || max(since, from) <= rested) && c.expire(p, since) {
 				c.wire.interrupt()
 			}
 		})

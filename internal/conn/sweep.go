@@ -11,7 +11,14 @@ const (
 // notes is what the sweeper remembers of a connection between two looks.
 type notes struct {
 	in, out, tunnel progress
-	asked           int64 // the rest for which the peer was last found to be there, by its beginning
+}
+
+// noted is what the sweeper remembers of c.
+func (c *Conn) noted() *notes {
+	if c.notes == nil {
+		c.notes = new(notes)
+	}
+	return c.notes
 }
 
 // sweep looks at every connection once in every, a part of them at a time, so that no request pays for a timer.
@@ -48,16 +55,17 @@ func (r *Room) look(c *Conn, now int64) {
 	case waiting:
 		r.lookAtWork(c, now, lasted)
 	case tunnel:
-		if c.notes.tunnel.still(since, now, c.in.moved.Load()+c.out.moved.Load()) > r.limits.TunnelTimeout {
+		if c.noted().tunnel.still(since, now, c.in.moved.Load()+c.out.moved.Load()) > r.limits.TunnelTimeout {
 			c.wire.interrupt()
 		}
 	}
 	if p == head || p == idle {
+		c.notes = nil
 		r.lookAtRest(c, p, since, lasted)
 	}
 	if p != tunnel && c.out.waiting() {
 		// What the peer has acknowledged counts, not what the kernel took off our hands.
-		if c.out.tooSlow(&c.notes.out, now, c.wire.unacked(), r.limits.StallTimeout, r.limits.MinRate) {
+		if c.out.tooSlow(&c.noted().out, now, c.wire.unacked(), r.limits.StallTimeout, r.limits.MinRate) {
 			r.refused[ReaderSlow].Add(1)
 			c.cut.Store(true)
 			c.abort.Fire()
@@ -71,7 +79,7 @@ func (r *Room) look(c *Conn, now int64) {
 func (r *Room) lookAtWork(c *Conn, now int64, lasted time.Duration) {
 	switch {
 	case c.in.waiting():
-		if c.in.tooSlow(&c.notes.in, now, 0, r.limits.StallTimeout, r.limits.MinRate) {
+		if c.in.tooSlow(&c.noted().in, now, 0, r.limits.StallTimeout, r.limits.MinRate) {
 			r.refused[BodySlow].Add(1)
 			c.wire.interruptRead()
 		}
@@ -83,10 +91,10 @@ func (r *Room) lookAtWork(c *Conn, now int64, lasted time.Duration) {
 // lookAtRest asks once in each rest whether the peer has left. Mostly its leaving wakes the connection, but not if the news came with
 // its last bytes and the driver, having read fewer than it had room for, asked no further.
 func (r *Room) lookAtRest(c *Conn, p phase, since int64, lasted time.Duration) {
-	if lasted <= r.every/sweepParts || c.notes.asked == since {
+	if lasted <= r.every/sweepParts || c.asked == since {
 		return
 	}
-	c.notes.asked = since
+	c.asked = since
 	if c.wire.gone() && c.expire(p, since) {
 		c.wire.interrupt()
 	}

@@ -5,76 +5,183 @@ import (
 	"net"
 )
 
-// shim is what crypto/tls sees of a raw connection. While trying, Read never waits: it says errAgain, which leaves a tls.Conn usable.
-// Write always sends whole, because to a tls.Conn an error on writing is final; a KeyUpdate writes from within a Read.
+// shim is what crypto/tls sees of a connection on a loop. Outside of a task nothing waits: Read says errAgain, which leaves a tls.Conn
+// usable, and Write, an error from which would be final, keeps what the kernel does not take. (A KeyUpdate writes from within a Read.)
 type shim struct {
-	*raw
-	trying  bool
+	net.Conn
+	c       *looped
+	kept    []byte
+	trying  bool // Read does not wait in a task either
 	closing bool
 }
 
+func newShim(c *looped) *shim { return &shim{Conn: &c.sock, c: c} }
+
+// LocalAddr implements [net.Conn].
+func (s *shim) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(s.c.info.Local) }
+
+// RemoteAddr implements [net.Conn].
+func (s *shim) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.c.info.Remote) }
+
+// Read implements [net.Conn].
 func (s *shim) Read(p []byte) (int, error) {
-	if s.trying {
-		return s.tryRead(p)
+	if s.trying || s.c.task == nil {
+		return s.c.sock.TryRead(p)
 	}
-	return s.raw.read(p)
+	return s.c.wire.read(p)
 }
 
+// Write implements [net.Conn].
 func (s *shim) Write(p []byte) (int, error) {
-	if s.closing {
-		return s.part(p)
+	if s.c.task != nil && !s.closing {
+		if err := s.c.wire.write(s.kept, p); err != nil {
+			return 0, err
+		}
+		s.kept = nil
+		return len(p), nil
 	}
-	if err := s.raw.write(p, nil); err != nil {
-		return 0, err
+	rest := p
+	if len(s.kept) == 0 {
+		if _, err := s.c.wire.tryWrite(&rest, new([]byte)); err != nil {
+			return 0, err
+		}
 	}
+	if len(rest) > 0 && s.closing { // last words, which nobody waits for
+		return len(p) - len(rest), io.ErrShortWrite
+	}
+	s.kept = append(s.kept, rest...)
 	return len(p), nil
 }
 
-// part sends last words, which nobody waits for: what does not fit is lost.
-func (s *shim) part(p []byte) (int, error) {
-	rest, tail := p, []byte(nil)
-	err := io.ErrShortWrite
-	s.rc.Control(func(fd uintptr) { err = s.send(fd, &rest, &tail) })
-	if err == nil && len(rest) > 0 {
-		err = io.ErrShortWrite
-	}
-	return len(p) - len(rest), err
+// flush sends what was kept, and waits for it.
+func (s *shim) flush() error {
+	err := s.c.wire.write(s.kept, nil)
+	s.kept = nil
+	return err
 }
 
-func (t *raw) secure(handshake Handshake) (transport, error) {
-	s := &shim{raw: t}
-	inside, err := handshake(s, &t.c.info)
+// greet goes on with the handshake, as far as what has arrived takes it.
+func (c *looped) greet() outcome {
+	if c.phase() == expired {
+		return c.fail(errExpired)
+	}
+	w := c.room.buffers.get()
+	defer c.room.buffers.put(w)
+	for {
+		n, err := c.sock.TryRead(w.in[:cap(w.in)])
+		if err == errAgain {
+			return parked
+		}
+		ready := false
+		if err == nil {
+			ready, err = c.shake.Feed(w.in[:n])
+		}
+		if err != nil {
+			return c.unsecured(err)
+		}
+		if ready {
+			c.shake.Go(func() { c.sock.Loop().Do(c.stepped) })
+			return away
+		}
+	}
+}
+
+// stepped goes on after a step.
+func (c *looped) stepped() {
+	defer c.guard()
+	c.settle(c.greeted())
+}
+
+// greeted is how far a step took the handshake.
+func (c *looped) greeted() outcome {
+	inside, complete, err := c.shake.Result()
+	switch {
+	case c.phase() == expired:
+		return c.fail(errExpired)
+	case err != nil:
+		return c.unsecured(err)
+	case len(c.shim.kept) > 0 && c.task == nil:
+		c.job = greeting
+		return busy
+	case len(c.shim.kept) > 0:
+		if err := c.shim.flush(); err != nil {
+			return c.unsecured(err)
+		}
+	}
+	if !complete {
+		return c.greet()
+	}
+	return c.speak(inside)
+}
+
+// shakeHands is the part of a handshake that waits.
+func (c *looped) shakeHands() outcome {
+	if c.shake != nil {
+		return c.greeted()
+	}
+	c.task.Leave()
+	inside, err := c.secure.Handshake(c.shim, &c.info)
 	if err != nil {
-		return nil, err
+		return c.unsecured(err)
 	}
-	return &secured{raw: t, shim: s, inside: inside}, nil
+	return c.speak(inside)
 }
 
-// secured is the transport inside a TLS connection over a raw one.
-type secured struct {
-	*raw
-	shim   *shim
+func (c *looped) unsecured(err error) outcome {
+	c.secured(nil, err)
+	return c.fail(err)
+}
+
+// speak begins the session inside a handshake that is complete. What came with its end is there already.
+func (c *looped) speak(inside net.Conn) outcome {
+	c.endShake()
+	c.secured(&sealed{wire: (*wire)(c), inside: inside}, nil)
+	c.session = c.room.Open(&c.info, &c.Conn)
+	c.job = driving
+	return c.turn()
+}
+
+func (c *looped) endShake() {
+	if c.shake != nil {
+		c.shake.Close()
+		c.shake = nil
+	}
+}
+
+// sealed is the transport inside a TLS connection.
+type sealed struct {
+	*wire
 	inside net.Conn
 }
 
-func (t *secured) tryRead(p []byte) (int, error) {
+func (t *sealed) tryRead(p []byte) (int, error) {
 	t.shim.trying = true
 	n, err := t.inside.Read(p)
 	t.shim.trying = false
 	return n, err
 }
 
-func (t *secured) read(p []byte) (int, error) {
-	if t.raw.held {
-		return 0, errInside
-	}
-	return t.inside.Read(p)
-}
+func (t *sealed) read(p []byte) (int, error) { return t.inside.Read(p) }
 
 // joins is a TLS record.
-func (t *secured) joins() int { return 16 << 10 }
+func (t *sealed) joins() int { return 16 << 10 }
 
-func (t *secured) write(head, tail []byte) error {
+// sealedAtOnce is how much is encrypted before the kernel has taken what was.
+const sealedAtOnce = 64 << 10
+
+func (t *sealed) tryWrite(head, tail *[]byte) (whole bool, err error) {
+	for _, p := range [...]*[]byte{head, tail} {
+		for len(*p) > 0 && len(t.shim.kept) == 0 {
+			n, err := t.inside.Write((*p)[:min(len(*p), sealedAtOnce)])
+			if *p = (*p)[n:]; err != nil {
+				return false, err
+			}
+		}
+	}
+	return len(*head)+len(*tail)+len(t.shim.kept) == 0, nil
+}
+
+func (t *sealed) write(head, tail []byte) error {
 	if len(head) > 0 && len(tail) <= t.joins() {
 		head, tail = append(head, tail...), nil
 	}
@@ -85,18 +192,21 @@ func (t *secured) write(head, tail []byte) error {
 			}
 		}
 	}
+	if len(t.shim.kept) > 0 {
+		return t.shim.flush()
+	}
 	return nil
 }
 
 // closeWrite tells the TLS peer, and then the TCP peer.
-func (t *secured) closeWrite() error {
+func (t *sealed) closeWrite() error {
 	if err := closeWrite(t.inside); err != nil {
 		return err
 	}
-	return t.raw.closeWrite()
+	return t.wire.closeWrite()
 }
 
-func (t *secured) close() {
+func (t *sealed) close() {
 	t.shim.closing = true
 	t.inside.Close()
 }

@@ -3,18 +3,21 @@ package conn
 import (
 	"errors"
 	"net"
+	"syscall"
 	"time"
+
+	"github.com/seawall/seawall/loop"
 )
 
 // transport is a connection's bytes, as the driver needs them.
 type transport interface {
-	// wait calls turn whenever there may be something to read, until turn returns true or the transport fails.
-	wait(turn func() bool) error
-	// tryRead reads what is there, errAgain if nothing is; for use inside wait.
+	// tryRead reads what is there, errAgain if nothing is.
 	tryRead(p []byte) (int, error)
-	// read waits; for use outside of wait, whose turn holds the reading side.
+	// read waits.
 	read(p []byte) (int, error)
-	// write sends head, then tail, both whole, and waits for the peer where it must.
+	// tryWrite sends as much of head, then tail, as can be sent without waiting, and cuts that off both. It reports whether all was sent.
+	tryWrite(head, tail *[]byte) (whole bool, err error)
+	// write sends head, then tail, both whole, after what tryWrite may have left. It waits for the peer where it must.
 	write(head, tail []byte) error
 	// joins is the largest tail that is better copied behind its head.
 	joins() int
@@ -27,51 +30,33 @@ type transport interface {
 	interrupt()
 	interruptRead()
 	allow(time.Duration)
-	// secure shakes hands and returns the transport of what is inside.
-	secure(handshake Handshake) (transport, error)
 	// forget makes close reset the connection: the kernel keeps nothing for a peer that may never take it.
 	forget()
 	close()
 }
 
-var (
-	// errAgain tells that there is nothing to read now.
-	errAgain error = again{}
-	// errInside tells that the session said it needs no input, and then waited for some.
-	errInside = errors.New("a read that waits, inside a wait")
-)
+// errAgain tells that there is nothing to read now.
+var errAgain = loop.ErrAgain
 
-// again is what crypto/tls takes for a temporary error: the connection stays usable.
-type again struct{}
-
-func (again) Error() string   { return "nothing to read now" }
-func (again) Timeout() bool   { return true }
-func (again) Temporary() bool { return true }
-
-// plain is a transport over any net.Conn: where there is no descriptor to ask, and for simulated networks.
+// plain is a transport over any net.Conn, driven by a goroutine: where there are no event loops, and for simulated networks. Trying waits.
 type plain struct {
 	net.Conn
 	c      *Conn
-	inside bool   // a wait
-	ahead  []byte // what wait has read and nobody has taken
+	ahead  []byte // what await has read and nobody has taken
 	buffer [4 << 10]byte
 }
 
-func (t *plain) wait(turn func() bool) error {
-	t.inside = true
-	defer func() { t.inside = false }()
-	for {
-		if len(t.ahead) == 0 {
-			n, err := t.Conn.Read(t.buffer[:])
-			if n == 0 && err != nil {
-				return err
-			}
-			t.ahead = t.buffer[:n]
-		}
-		if turn() {
-			return nil
-		}
+// await waits for something to read.
+func (t *plain) await() error {
+	if len(t.ahead) > 0 {
+		return nil
 	}
+	n, err := t.Conn.Read(t.buffer[:])
+	if n == 0 && err != nil {
+		return err
+	}
+	t.ahead = t.buffer[:n]
+	return nil
 }
 
 func (t *plain) tryRead(p []byte) (int, error) {
@@ -92,15 +77,18 @@ func (t *plain) Read(p []byte) (int, error) {
 }
 
 func (t *plain) read(p []byte) (int, error) {
-	if t.inside {
-		return 0, errInside
-	}
 	in := &t.c.in
 	in.begin(t.c.now(), in.moved.Load())
 	n, err := t.Read(p)
 	in.moved.Add(int64(n))
 	in.end(t.c.now())
 	return n, err
+}
+
+func (t *plain) tryWrite(head, tail *[]byte) (whole bool, err error) {
+	err = t.write(*head, *tail)
+	*head, *tail = nil, nil
+	return true, err
 }
 
 // write sends in pieces, each of which an honest reader takes well within its time.
@@ -132,16 +120,13 @@ func (t *plain) forget()               { forget(t.Conn) }
 func (t *plain) close()                { t.Close() }
 
 func (t *plain) gone() bool {
-	g, ok := t.Conn.(interface{ PeerGone() bool })
-	return ok && g.PeerGone()
-}
-
-func (t *plain) secure(handshake Handshake) (transport, error) {
-	inside, err := handshake(t, &t.c.info)
-	if err != nil {
-		return nil, err
+	switch c := t.Conn.(type) {
+	case interface{ PeerGone() bool }:
+		return c.PeerGone()
+	case syscall.Conn:
+		return ended(c)
 	}
-	return &plain{Conn: inside, c: t.c}, nil
+	return false
 }
 
 func closeWrite(c net.Conn) error {

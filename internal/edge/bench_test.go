@@ -10,6 +10,7 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/loop"
 )
 
 // browser is a head as browsers send it.
@@ -37,6 +38,7 @@ func (q *quiet) Read([]byte) (int, error) { return 0, io.EOF }
 func (q *quiet) Write(_, _ []byte) error  { return nil }
 func (q *quiet) CloseWrite() error        { return nil }
 func (q *quiet) Abort() *flow.Abort       { return &q.abort }
+func (q *quiet) Task() *loop.Task         { return nil }
 func (q *quiet) Tunnel()                  {}
 func (q *quiet) Draining() bool           { return false }
 

@@ -159,7 +159,7 @@ func (c *checker) once(ctx context.Context) {
 // ask sends the check's request and returns the status of the final response. A server that does not answer in time is given as long
 // again to notice that nobody waits any more, as its share of the budget is still in use.
 func (c *checker) ask(ctx context.Context) (status int, err error) {
-	nc, err := c.endpoint.dial(ctx, appendUnnamed(nil, c.endpoint.settings.proxy))
+	nc, err := c.endpoint.dial(ctx, appendUnnamed(nil, c.endpoint.settings.proxy), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seawall/seawall/loop"
 )
 
 // errStale tells that a connection from the pool had ended, or had something to say, before anything was sent on it.
@@ -14,8 +16,8 @@ var errStale = errors.New("the idle connection is no longer usable")
 // conn is a connection to an origin. One exchange owns it at a time; [conn.Interrupt] alone may come from outside.
 type conn struct {
 	nc      net.Conn
-	raw     *rawConn        // the short way to a plain TCP socket, or nil
-	socket  syscall.RawConn // for a look at what has arrived; nil if there is no socket
+	sock    *loop.Conn      // what is under nc, if that is on a loop
+	socket  syscall.RawConn // of one that is not, for a look at what has arrived; nil if there is none
 	address string
 
 	reused    bool
@@ -28,7 +30,7 @@ type conn struct {
 }
 
 func newConn(nc net.Conn) *conn {
-	c := &conn{nc: nc, raw: newRawConn(nc)}
+	c := &conn{nc: nc}
 	if a := nc.RemoteAddr(); a != nil {
 		c.address = a.String()
 	}
@@ -36,7 +38,10 @@ func newConn(nc net.Conn) *conn {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		under = t.NetConn()
 	}
-	if s, ok := under.(syscall.Conn); ok {
+	switch s := under.(type) {
+	case *loop.Conn:
+		c.sock = s
+	case syscall.Conn:
 		if socket, err := s.SyscallConn(); err == nil {
 			c.socket = socket
 		}
@@ -44,13 +49,22 @@ func newConn(nc net.Conn) *conn {
 	return c
 }
 
+// attach lets waits be t's. Where the connection is not on a loop, t is a goroutine from here on.
+func (c *conn) attach(t *loop.Task) {
+	if c.sock == nil {
+		t.Leave()
+		return
+	}
+	c.sock.Attach(t)
+}
+
+// checkable tells whether there is a way to see if it has ended.
+func (c *conn) checkable() bool { return c.sock != nil || c.socket != nil }
+
 // exchange writes all of out, then waits until something arrives and reads it into in. With check it first makes sure that
 // nothing came while the connection was idle, the end of its stream or a response that nobody asked for.
-func (c *conn) exchange(out, in []byte, check bool) (n int, err error) {
-	if c.raw != nil {
-		return c.raw.exchange(c, out, in, check)
-	}
-	if check && c.stale() {
+func (c *conn) exchange(out, in []byte, check, careful bool) (n int, err error) {
+	if check && c.stale(careful) {
 		return 0, errStale
 	}
 	if err = c.write(out); isTimeout(err) {
@@ -65,9 +79,6 @@ func (c *conn) exchange(out, in []byte, check bool) (n int, err error) {
 
 // read waits for at least one byte. Bytes and an error together count as bytes: the next read has the error.
 func (c *conn) read(in []byte) (n int, err error) {
-	if c.raw != nil {
-		return c.raw.read(in)
-	}
 	n, err = c.nc.Read(in)
 	if n > 0 && err != nil {
 		c.abandon()
@@ -84,9 +95,13 @@ func (c *conn) write(out []byte) error {
 	return err
 }
 
-// stale looks whether anything has arrived, without waiting. TLS may have sent an alert: that is something, too.
-func (c *conn) stale() bool {
-	if c.socket == nil {
+// stale looks whether anything has arrived, without waiting. TLS may have sent an alert: that is something, too. What has arrived this very
+// moment only the careful see, who ask the kernel: a request that can be sent again need not.
+func (c *conn) stale(careful bool) bool {
+	switch {
+	case c.sock != nil:
+		return !c.sock.Quiet(careful)
+	case c.socket == nil:
 		return false
 	}
 	stale := true

@@ -118,7 +118,7 @@ func (x *exchange) send() error {
 	if x.rest != 0 {
 		return x.sendFirst()
 	}
-	n, err := c.exchange(x.out, x.in, c.reused)
+	n, err := c.exchange(x.out, x.in, c.reused, !idempotent(x.flow.Request.Method))
 	if err != errStale {
 		x.count()
 	}
@@ -135,7 +135,7 @@ func (x *exchange) count() {
 
 func (x *exchange) sendFirst() error {
 	c := x.conn
-	if c.reused && c.stale() {
+	if c.reused && c.stale(true) {
 		return errStale
 	}
 	x.count()
@@ -145,6 +145,7 @@ func (x *exchange) sendFirst() error {
 		}
 		return nil // the origin may have answered before it closed: the next read tells
 	}
+	x.flow.Task.Leave() // the upload uses the same two connections
 	x.upload = startUpload(x)
 	return nil
 }

@@ -100,7 +100,7 @@ func (x *exchange) connect(fresh bool) error {
 	e := x.server.endpoint
 	if !fresh {
 		if c := e.get(); c != nil {
-			if c.socket != nil || idempotent(x.flow.Request.Method) {
+			if c.checkable() || idempotent(x.flow.Request.Method) {
 				x.use(c, true)
 				return nil
 			}
@@ -113,7 +113,8 @@ func (x *exchange) connect(fresh bool) error {
 	if !x.watch(canceller(cancel)) {
 		return errGone
 	}
-	c, err := e.dial(ctx, appendProxy(nil, e.settings.proxy, x.flow))
+	x.flow.Task.Leave()
+	c, err := e.dial(ctx, appendProxy(nil, e.settings.proxy, x.flow), x.flow.Task.Loop())
 	x.unwatch()
 	if err != nil {
 		return dialError{fmt.Errorf("connecting to %s: %w", e.settings.address, err)}
@@ -124,6 +125,7 @@ func (x *exchange) connect(fresh bool) error {
 
 func (x *exchange) use(c *conn, reused bool) {
 	c.reused = reused
+	c.attach(x.flow.Task)
 	x.conn = c
 	x.flow.Origin.Address, x.flow.Origin.Reused = c.address, reused
 }

@@ -12,6 +12,9 @@ import (
 func (x *exchange) linger() {
 	c, server, lease := x.conn, x.server, x.lease
 	x.conn, x.server, x.lease = nil, nil, nil
+	if c.sock != nil {
+		c.sock.Attach(nil)
+	}
 	until := time.Now().Add(x.policy.origin.ResponseTimeout)
 	go func() {
 		c.drain(until)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/seawall/seawall/loop"
 )
 
 // sweepEvery is the least time between two looks for connections that have been idle too long.
@@ -114,8 +116,8 @@ func (e *endpoint) close() {
 	}
 }
 
-// dial makes a new connection, sends first on it, and then makes it a TLS connection if the server has it.
-func (e *endpoint) dial(ctx context.Context, first []byte) (*conn, error) {
+// dial makes a new connection, on a loop if there are any, sends first on it, and then makes it a TLS connection if the server has it.
+func (e *endpoint) dial(ctx context.Context, first []byte, on *loop.Loop) (*conn, error) {
 	dial := e.room.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -123,6 +125,11 @@ func (e *endpoint) dial(ctx context.Context, first []byte) (*conn, error) {
 	nc, err := dial(ctx, e.settings.network, e.settings.address)
 	if err != nil {
 		return nil, err
+	}
+	if on = e.room.loop(on); on != nil {
+		if c := on.Take(nc); c != nil {
+			nc = c
+		}
 	}
 	if len(first) > 0 {
 		if _, err := nc.Write(first); err != nil { // a new socket's buffer takes it at once

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/loop"
 )
 
 // Room holds what the zones' policies share: what is known of servers and the connections to them, which outlive a policy, and buffers.
@@ -19,6 +20,10 @@ type Room struct {
 	// Changed is told when a zone's server goes down or comes up, and why; nil for nobody. It is set before the first Compile, and must
 	// return soon and not use the room, as it is called in the order of the changes while no other can happen to that server.
 	Changed func(zone, server string, up bool, why string)
+
+	// Loops are where connections to servers are, so that flows can wait for them there; without any, flows wait as goroutines. It is set
+	// before the first Compile.
+	Loops []*loop.Loop
 
 	node      *spec.Node
 	pseudonym string
@@ -30,6 +35,15 @@ type Room struct {
 	endpoints shared[settings, endpoint]
 	groups    shared[string, group] // by zone
 	closed    atomic.Bool
+	dialled   atomic.Uint32
+}
+
+// loop is where a new connection should be: on the loop of its flow, if that has one.
+func (r *Room) loop(flows *loop.Loop) *loop.Loop {
+	if flows != nil || len(r.Loops) == 0 {
+		return flows
+	}
+	return r.Loops[int(r.dialled.Add(1))%len(r.Loops)]
 }
 
 // New makes the room of a node.

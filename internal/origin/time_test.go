@@ -171,7 +171,7 @@ func TestIdleTimeoutsDiffer(t *testing.T) {
 		room, zone := simulate(t, sim.Link{}, always(ok))
 		p := compile(t, room, zone)
 		for _, idle := range []time.Duration{40 * time.Second, 10 * time.Second, 20 * time.Second} {
-			c, err := p.servers[0].dial(t.Context(), nil)
+			c, err := p.servers[0].dial(t.Context(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +195,7 @@ func TestPoolBound(t *testing.T) {
 		p := compile(t, room, zone)
 		var conns []*conn
 		for range 4 {
-			c, err := p.servers[0].dial(t.Context(), nil)
+			c, err := p.servers[0].dial(t.Context(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -41,6 +41,7 @@ func (p *Policy) tunnel(f *flow.Flow) error {
 		return errNoTunnel
 	}
 	defer a.Close()
+	f.Task.Leave() // two goroutines use the same two connections
 	client, err := f.Exchange.Hijack()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/sim"
+	"github.com/seawall/seawall/loop"
 )
 
 const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
@@ -40,6 +41,7 @@ func (s *stream) CloseWrite() error {
 	return nil
 }
 func (s *stream) Abort() *flow.Abort { return nil }
+func (s *stream) Task() *loop.Task   { return nil }
 func (s *stream) Tunnel()            {}
 func (s *stream) Draining() bool     { return false }
 

@@ -50,15 +50,12 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 	}
 }
 
-// NeedsInput implements [flow.Session].
-func (s *session) NeedsInput() bool {
-	return s.x.flow.Request.Upgrade != "" || s.x.pending.Load() && !s.x.within(len(s.stream.Buffered()))
-}
-
 // Fulfil implements [flow.Session].
 func (s *session) Fulfil(out *flow.Output) flow.Next {
 	x := s.x
-	x.out, x.arrived, x.mayWait, x.reading = out, nil, true, s.NeedsInput()
+	x.out, x.arrived, x.mayWait = out, nil, true
+	x.reading = x.flow.Request.Upgrade != "" || x.pending.Load() && !x.within(len(s.stream.Buffered()))
+	x.flow.Task = s.stream.Task()
 	s.room.path.Fulfil(&x.flow)
 	if !x.hijacked {
 		s.stream.Discard(x.skip(len(s.stream.Buffered())))

@@ -1,0 +1,268 @@
+package conn
+
+import (
+	"io"
+	"time"
+
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// outcome is how far a connection came.
+type outcome uint8
+
+const (
+	parked outcome = iota // it waits for input, and has given its buffers back
+	later                 // it could go on, but it is others' turn
+	busy                  // something has to wait: for drive
+	away                  // somebody else has it
+	over                  // it ends
+)
+
+// turn reads what has arrived and lets the session answer, without waiting for anything.
+func (c *Conn) turn() outcome {
+	now := time.Now()
+	if c.work != nil { // it was others' turn
+		if o := c.answer(now); o != parked {
+			return o
+		}
+		return c.more(now)
+	}
+	if !c.wake(c.room.clock(now)) {
+		return c.fail(errExpired)
+	}
+	c.take()
+	return c.more(now)
+}
+
+// more is turn for a connection that is awake.
+func (c *Conn) more(now time.Time) outcome {
+	w := c.work
+	for {
+		space := w.space(c.room.buffers.limit)
+		if len(space) == 0 {
+			return c.fail(io.ErrShortBuffer)
+		}
+		n, err := c.t.tryRead(space)
+		if n > 0 {
+			w.in = w.in[:len(w.in)+n]
+			if o := c.answer(now); o != parked {
+				return o
+			}
+		}
+		switch {
+		case err == errAgain:
+			c.park(now)
+			return parked
+		case err != nil:
+			return c.fail(err)
+		}
+		now = time.Now()
+	}
+}
+
+// turnsAtOnce is how many of its session's turns a connection has before it is others' turn: pipelined requests, or answers that each fill a
+// turn.
+const turnsAtOnce = 16
+
+// answer gives the session what is buffered, turn by turn, until it wants more, which is parked, or something else.
+func (c *Conn) answer(now time.Time) outcome {
+	w := c.work
+	for range turnsAtOnce {
+		used, next := c.session.Turn(w.in[w.used:], &w.out, now)
+		if used > 0 {
+			w.discard(used)
+			c.answered = true
+			c.in.reset()
+			c.out.reset()
+		}
+		c.next = next
+		whole, err := c.flush()
+		switch {
+		case err != nil:
+			return c.fail(err)
+		case !whole || next == flow.Wait:
+			return busy
+		case next.Ends():
+			return over
+		case next == flow.More:
+			return parked
+		}
+	}
+	return later
+}
+
+// flush sends what can be sent without waiting.
+func (c *Conn) flush() (whole bool, err error) {
+	out := &c.work.out
+	if len(out.Head)+len(out.Tail) == 0 {
+		return true, nil
+	}
+	if len(out.Tail) <= c.t.joins() {
+		out.Head, out.Tail = append(out.Head, out.Tail...), nil
+	}
+	head := out.Head
+	whole, err = c.t.tryWrite(&out.Head, &out.Tail)
+	if whole {
+		out.Head = head[:0]
+	}
+	return whole, err
+}
+
+// flushAll sends everything.
+func (c *Conn) flushAll() error {
+	out := &c.work.out
+	err := c.t.write(out.Head, out.Tail)
+	out.Head, out.Tail = out.Head[:0], nil
+	return err
+}
+
+// drive goes on from a turn that came to something that has to wait, until the connection waits for input, or is over.
+func (c *Conn) drive() outcome {
+	for {
+		if err := c.flushAll(); err != nil {
+			return c.fail(err)
+		}
+		if c.next == flow.Wait {
+			c.next = c.session.Fulfil(&c.work.out)
+			if whole, err := c.flush(); err != nil {
+				return c.fail(err)
+			} else if !whole {
+				continue
+			}
+		}
+		if c.next.Ends() {
+			return over
+		}
+		now := time.Now()
+		switch o := c.answer(now); {
+		case o == parked:
+			if o = c.more(now); o != busy {
+				return o
+			}
+		case o != busy:
+			return o
+		}
+	}
+}
+
+// fail ends the connection without a word.
+func (c *Conn) fail(err error) outcome {
+	c.next, c.err = flow.Close, err
+	return over
+}
+
+// park gives the buffers back; what has arrived of a head is kept in a slice of its size. A head's time runs from its first byte, the
+// first head's from accept, and the time between two requests from the answer: bytes that are no head's, as TLS has them, gain none.
+func (c *Conn) park(t time.Time) {
+	part := c.work.in[c.work.used:]
+	now := c.room.clock(t)
+	switch {
+	case len(part) == 0 && c.answered:
+		c.rest, c.from = idle, now
+	case len(part) > 0 && (c.answered || c.rest == idle):
+		c.rest, c.from = head, now
+	case len(part) > 0:
+		c.rest = head
+	}
+	c.answered = false
+	if len(part) == 0 {
+		c.part = nil
+	} else {
+		c.part = append(c.part[:0], part...)
+	}
+	c.give()
+	c.enter(c.rest, c.from)
+}
+
+func (c *Conn) take() *work {
+	if c.work == nil {
+		c.work = c.room.buffers.get()
+		c.work.in = append(c.work.in, c.part...)
+	}
+	return c.work
+}
+
+func (c *Conn) give() {
+	if c.work != nil {
+		c.room.buffers.put(c.work)
+		c.work = nil
+	}
+}
+
+// lasts tells whether there is something to say or to hear, for [Conn.end], before the connection can be closed.
+func (c *Conn) lasts() bool { return c.owesTimeout() || c.owesLinger() }
+
+// owesTimeout tells whether the client's head began to arrive and did not end in time.
+func (c *Conn) owesTimeout() bool {
+	return c.err == errExpired && c.session != nil && c.phase() == expired && len(c.part) > 0
+}
+
+// owesLinger tells whether the client, which may still be sending, has an answer to read.
+func (c *Conn) owesLinger() bool {
+	return c.err == nil && c.work != nil && c.next != flow.Reset && (c.next == flow.Linger || c.work.used < len(c.work.in))
+}
+
+// end says and hears what is left.
+func (c *Conn) end() {
+	switch {
+	case c.owesTimeout():
+		c.timeout()
+	case c.owesLinger():
+		c.linger()
+	}
+}
+
+// timeout tells a client whose head began to arrive and did not end in time.
+func (c *Conn) timeout() {
+	c.t.allow(lastWords)
+	w := c.take()
+	c.session.Timeout(w.in, &w.out, time.Now())
+	if c.flushAll() == nil {
+		c.linger()
+	}
+}
+
+// lastWords is how long what is said to a connection that is being cut may take.
+const lastWords = time.Second
+
+// linger lets the client read its answer before the close resets the connection (RFC 9112 §9.6).
+func (c *Conn) linger() {
+	c.enter(lingering, c.now())
+	c.t.allow(lingerFor)
+	if c.t.closeWrite() != nil {
+		return
+	}
+	b := c.work.in[:cap(c.work.in)]
+	for left := lingerBytes; left > 0; {
+		n, err := c.t.read(b)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// lingerFor and lingerBytes bound a lingering close.
+const (
+	lingerFor   = 2 * time.Second
+	lingerBytes = 16 << 20
+)
+
+// close ends the connection. After a fault something may still use what it holds: that is left to the collector.
+func (c *Conn) close(faulty bool) {
+	if c.session != nil {
+		c.session.End()
+	}
+	c.abort.Fire()
+	if c.next == flow.Reset || c.cut.Load() {
+		c.wire.forget()
+	}
+	c.t.close()
+	if !faulty {
+		c.give()
+	}
+	if c.counted {
+		c.room.sources.leave(c.info.Remote.Addr())
+	}
+	c.room.table.remove(c)
+}
