@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,6 +208,7 @@ func testService(t *testing.T, root string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	main := cmd.Process.Pid
 	for _, step := range []struct {
 		want string
 		then syscall.Signal
@@ -214,6 +216,8 @@ func testService(t *testing.T, root string) {
 		{"READY=1", 0},
 		{"WATCHDOG=1", syscall.SIGHUP},
 		{"RELOADING=1\nMONOTONIC_USEC=", 0},
+		{"READY=1", syscall.SIGUSR2},
+		{"MAINPID=", 0},
 		{"READY=1", syscall.SIGTERM},
 		{"STOPPING=1", 0},
 	} {
@@ -227,8 +231,13 @@ func testService(t *testing.T, root string) {
 			cmd.Wait()
 			t.Fatalf("systemd was told %q, %v, want %q: %s", state[:n], err, step.want, said.String())
 		}
+		if pid, ok := strings.CutPrefix(string(state[:n]), "MAINPID="); ok {
+			if main, err = strconv.Atoi(pid); err != nil || main == cmd.Process.Pid {
+				t.Errorf("the main process after an upgrade: got %d, %v", main, err)
+			}
+		}
 		if step.then != 0 {
-			cmd.Process.Signal(step.then)
+			syscall.Kill(main, step.then)
 		}
 	}
 	if err := cmd.Wait(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/seawall/seawall/internal/node"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -20,12 +21,13 @@ import (
 const (
 	exitFailed  = 1 // something went wrong; what, is said on standard error
 	exitUsage   = 2 // the command line is wrong
-	exitUnknown = 3 // explain: nothing is known of the id
+	exitUnknown = 3 // explain: nothing is known of the id; upgrade: there is no node that can be upgraded
 )
 
 type commands struct {
 	Protect    protect        `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
 	Run        runNode        `cmd:"" help:"Run a node with the zones that a file configures."`
+	Upgrade    upgrade        `cmd:"" help:"Hand a running node over to a new version of the program, without a lost connection."`
 	Check      check          `cmd:"" help:"Check a configuration."`
 	Diff       diff           `cmd:"" help:"Show what a reload of the configuration would change."`
 	Schema     schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
@@ -93,7 +95,7 @@ func code(err error, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "seawall:", err)
 		return exitUsage
-	case errors.Is(err, errUnknown):
+	case errors.Is(err, errUnknown), errors.Is(err, node.ErrNoUpgrade):
 		fmt.Fprintln(stderr, "seawall:", err)
 		return exitUnknown
 	}

@@ -69,7 +69,11 @@ func (p *protect) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return usageError{err}
 	}
-	n, err := node.Start(ctx, s, []spec.Zone{z}, log)
+	process, err := node.NewProcess(func(state string) { tell(log, state) })
+	if err != nil {
+		return err
+	}
+	n, err := process.Start(ctx, s, []spec.Zone{z}, log)
 	if err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func (p *protect) Run(ctx context.Context, o output) error {
 	if err := reachable(ctx, z.Origin.Servers[0].URL); err != nil {
 		log.Warn("the origin does not answer yet; visitors see an error page until it does", "origin", z.Origin.Servers[0].URL, "error", err)
 	}
-	return keep(ctx, n, log, syscall.SIGUSR1)
+	return keep(ctx, n, log, syscall.SIGUSR1, syscall.SIGUSR2)
 }
 
 // specs turns the command line into what the node wants to know. A certificate that can't be read is left out.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,15 +23,20 @@ type runNode struct {
 // Run serves until it is told to stop.
 func (r *runNode) Run(ctx context.Context, o output) error {
 	log := slog.New(slog.NewTextHandler(o.err, nil))
-	n, err := node.Open(ctx, r.Config, r.Data, log)
+	p, err := node.NewProcess(func(state string) { tell(log, state) })
+	if err != nil {
+		return err
+	}
+	n, err := p.Open(ctx, r.Config, r.Data, log)
 	if err != nil {
 		return err
 	}
 	greetNode(o.out, n, r.Config)
-	return keep(ctx, n, log, syscall.SIGHUP, syscall.SIGUSR1)
+	return keep(ctx, n, log, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 }
 
-// keep serves until ctx ends. Of the signals, SIGHUP reloads and SIGUSR1 opens the access log anew.
+// keep serves until ctx ends, or another process has taken over and this one's last connection has ended. Of the signals, SIGHUP reloads,
+// SIGUSR1 opens the access log anew and SIGUSR2 hands over to a new process.
 func keep(ctx context.Context, n *node.Node, log *slog.Logger, on ...os.Signal) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, on...)
@@ -42,19 +48,55 @@ func keep(ctx context.Context, n *node.Node, log *slog.Logger, on ...os.Signal) 
 		case <-alive:
 			tell(log, "WATCHDOG=1")
 		case s := <-signals:
-			if s == syscall.SIGUSR1 {
-				if err := n.ReopenLog(); err != nil {
-					log.Warn("access log not reopened", "error", err)
-				}
-				continue
+			switch s {
+			case syscall.SIGUSR1:
+				reopen(n, log)
+			case syscall.SIGUSR2:
+				go n.Upgrade("") //nolint:errcheck // it is in the log
+			default:
+				tell(log, reloading())
+				n.Reload()
+				tell(log, "READY=1")
 			}
-			tell(log, reloading())
-			n.Reload()
-			tell(log, "READY=1")
+		case <-n.Retired():
+			return drain(ctx, n, log, signals)
 		case <-ctx.Done():
 			tell(log, "STOPPING=1")
 			log.Info("stopping: letting requests finish", "at most", n.Spec().Connections.DrainTimeout)
 			return n.Shutdown(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+func reopen(n *node.Node, log *slog.Logger) {
+	if err := n.ReopenLog(); err != nil {
+		log.Warn("access log not reopened", "error", err)
+	}
+}
+
+// errOrphaned ends the program, so that systemd starts it again.
+var errOrphaned = errors.New("the process that had taken over is gone")
+
+// drain lets a node end that another process has taken over. If that one dies, systemd doesn't see it, as it is not its child: then this
+// one becomes the main process again, and ends.
+func drain(ctx context.Context, n *node.Node, log *slog.Logger, signals <-chan os.Signal) error {
+	drained := make(chan error, 1)
+	go func() { drained <- n.Drain(ctx) }()
+	orphaned := n.Orphaned()
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGUSR1 {
+				reopen(n, log)
+			}
+		case <-orphaned:
+			if os.Getenv("NOTIFY_SOCKET") != "" {
+				tell(log, fmt.Sprintf("MAINPID=%d", os.Getpid()))
+				return errOrphaned
+			}
+			orphaned = nil
+		case err := <-drained:
+			return err
 		}
 	}
 }

@@ -22,6 +22,9 @@ type Room struct {
 	mu         sync.Mutex
 	generation uint64
 	budgets    map[string]weak.Pointer[budget]
+	suspended  bool
+	lent       map[string]*budget // of which a predecessor has a part; nil without one
+	grant      func(Change)
 }
 
 // New returns a room without budgets. Nothing of a node bounds it: each zone states its own budget.
@@ -42,6 +45,8 @@ type terms struct {
 	concurrent, upgrades int64
 	rate                 limit.Rate
 	metered              bool // rate bounds something
+	burst                int
+	interval             time.Duration // between two requests at the rate
 	queue                int
 	timeout              time.Duration
 
@@ -59,14 +64,22 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	defer r.mu.Unlock()
 	r.generation++
 	t.generation = r.generation
-	k := z.Name
-	b := r.budgets[k].Value()
+	return &Policy{seed: r.seed, budget: r.budget(z.Name, t), terms: t}, nil
+}
+
+// budget returns a zone's budget, made with these terms if it is not there. It is called with mu held.
+func (r *Room) budget(zone string, t *terms) *budget {
+	b := r.budgets[zone].Value()
 	if b == nil {
 		b = newBudget(t)
-		r.budgets[k] = weak.Make(b)
-		runtime.AddCleanup(b, r.forget, k)
+		if r.suspended {
+			pin(&b.concurrent)
+			pin(&b.upgrades)
+		}
+		r.budgets[zone] = weak.Make(b)
+		runtime.AddCleanup(b, r.forget, zone)
 	}
-	return &Policy{seed: r.seed, budget: b, terms: t}, nil
+	return b
 }
 
 // forget drops a budget that neither a policy nor a lease uses any more, unless the zone has come back since.
@@ -104,7 +117,8 @@ func compileTerms(s *spec.Budget) (*terms, error) {
 	}
 	if t.metered {
 		var err error
-		if t.rate, err = limit.NewRate(s.Rate.Requests, s.Rate.Per, s.Rate.Burst+1); err != nil {
+		t.burst, t.interval = s.Rate.Burst+1, s.Rate.Per/time.Duration(s.Rate.Requests)
+		if t.rate, err = limit.NewRate(s.Rate.Requests, s.Rate.Per, t.burst); err != nil {
 			return nil, fmt.Errorf("budget.rate: %w", err)
 		}
 	}
@@ -131,7 +145,7 @@ func (t *terms) describe(s *spec.Budget) {
 // is refused at once if the cap of upgrades is reached already.
 func (p *Policy) Admit(f *flow.Flow) {
 	b, t := p.budget, p.budget.terms(p.terms)
-	if f.Request.Upgrade != "" && b.upgrades.Load() >= t.upgrades {
+	if f.Request.Upgrade != "" && b.upgrades.Load() >= t.upgrades && !b.retired.Load() {
 		f.Admission.Refusal = p.refuse(f, flow.UpgradeCap, "budget.upgrades", t.capped, t.timeout)
 		return
 	}
@@ -151,6 +165,7 @@ func (p *Policy) Take() flow.Lease {
 
 // wait stands in the queue and reports whether that got a share; otherwise it writes the refusal.
 func (p *Policy) wait(f *flow.Flow, t *terms) bool {
+	f.Task.Leave()
 	start := time.Now()
 	w := p.budget.waiter()
 	if f.Abort.Watch(w) {

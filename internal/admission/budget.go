@@ -19,11 +19,14 @@ import (
 type budget struct {
 	concurrent atomic.Int64 // requests at the origin
 	upgrades   atomic.Int64 // connections that the origin has upgraded; they are not in concurrent any more
-	waiting    atomic.Int64 // the queue's length, for those without mu
+	waiting    atomic.Int64 // the queue's length and what a predecessor wants, for those without mu
+	retired    atomic.Bool  // a successor has the budget: concurrent and upgrades are pinned, holding counts
 	current    atomic.Pointer[terms]
 	meter      *limit.Meter
 
 	mu      sync.Mutex
+	loan    loan
+	holding holding
 	queue   *queue
 	timer   *time.Timer // calls serve at wake
 	wake    time.Time   // zero if the timer is not set
@@ -124,12 +127,20 @@ func acquire(n *atomic.Int64, limit int64) bool {
 
 // release gives back a share of concurrency.
 func (b *budget) release() {
-	b.concurrent.Add(-1)
-	if b.waiting.Load() > 0 {
-		b.mu.Lock()
-		b.serve(time.Now())
-		b.mu.Unlock()
+	retired := b.retired.Load()
+	if !retired {
+		b.concurrent.Add(-1)
+		if b.waiting.Load() == 0 && !b.retired.Load() {
+			return
+		}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if retired {
+		b.giveBack(1, 0)
+		return
+	}
+	b.serve(time.Now())
 }
 
 // waiter returns a waiter that is not in the queue yet.
@@ -148,7 +159,7 @@ func (b *budget) enqueue(w *waiter, source netip.Prefix) {
 	}
 	now := time.Now()
 	b.queue.push(w, source, now)
-	b.waiting.Store(int64(b.queue.len()))
+	b.waiting.Store(b.wanting())
 	b.serve(now)
 }
 
@@ -166,17 +177,20 @@ func (b *budget) serve(now time.Time) {
 		b.settle(w, dropped, backlog)
 	}
 	b.schedule(now, t.timeout, lacking)
+	if b.retired.Load() {
+		b.giveBack(0, 0)
+	}
 }
 
 // dispatch hands out shares in turn, as long as there are any. It returns how long it will take until the next one has one, if
 // that is a matter of the rate alone.
 func (b *budget) dispatch(t *terms, now time.Time) (lacking time.Duration) {
-	for b.queue.len() > 0 {
+	for b.wanting() > 0 {
 		ok, wait := b.take(t, now)
 		if !ok {
 			return wait
 		}
-		b.settle(b.queue.pop(), admitted, 0)
+		b.hand(func() bool { return acquire(&b.upgrades, t.upgrades) })
 	}
 	return 0
 }
@@ -184,20 +198,22 @@ func (b *budget) dispatch(t *terms, now time.Time) (lacking time.Duration) {
 // settle tells w, which is not in the queue any more, how its wait ended.
 func (b *budget) settle(w *waiter, o outcome, backlog time.Duration) {
 	w.outcome, w.backlog = o, backlog
-	b.waiting.Store(int64(b.queue.len()))
+	b.waiting.Store(b.wanting())
 	w.done <- struct{}{}
 }
 
 // schedule has the queue served again when the rate allows the next one, where only that is lacking, or the oldest has waited
 // too long. A timer set for earlier is left alone: it costs less to come once in vain than to set it at every turn.
 func (b *budget) schedule(now time.Time, timeout, lacking time.Duration) {
-	oldest := b.queue.oldest()
-	if oldest == nil {
-		return
+	var at time.Time
+	if oldest := b.queue.oldest(); oldest != nil {
+		at = oldest.since.Add(timeout)
 	}
-	at := oldest.since.Add(timeout)
-	if lacking > 0 && now.Add(lacking).Before(at) {
+	if lacking > 0 && (at.IsZero() || now.Add(lacking).Before(at)) {
 		at = now.Add(lacking)
+	}
+	if at.IsZero() {
+		return
 	}
 	if !b.wake.IsZero() && !at.Before(b.wake) {
 		return

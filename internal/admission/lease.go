@@ -19,13 +19,16 @@ func (l *requestLease) Attempt() bool {
 	if !t.metered {
 		return true
 	}
+	if l.retired.Load() { // the rate is the successor's
+		return false
+	}
 	ok, _ := l.meter.Take(1, time.Now())
 	return ok
 }
 
 // Upgraded takes a place under the cap first and gives the share back then, so that the connection is always counted.
 func (l *requestLease) Upgraded() flow.Lease {
-	if !acquire(&l.upgrades, l.current.Load().upgrades) {
+	if !acquire(&l.upgrades, l.current.Load().upgrades) && !(*budget)(l).place() {
 		return nil
 	}
 	l.Release()
@@ -42,4 +45,11 @@ func (l *upgradeLease) Attempt() bool { return false }
 func (l *upgradeLease) Upgraded() flow.Lease { return l }
 
 // Release gives the place under the cap back.
-func (l *upgradeLease) Release() { l.upgrades.Add(-1) }
+func (l *upgradeLease) Release() {
+	l.upgrades.Add(-1)
+	if b := (*budget)(l); b.retired.Load() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.giveBack(0, 0)
+	}
+}

@@ -133,6 +133,14 @@ func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
+	r.assignVariant(s, e, current, vary, httpcache.AppendVaryKey(nil, vary, fields))
+	return vary
+}
+
+// assignVariant gives a response its spot among the variants of a target, under which current is stored. It is called with the shard
+// locked.
+func (r *Room) assignVariant(s *spot, e, current *entry, vary []string, variant []byte) {
+	marked := current != nil && current.marker != nil
 	if !marked || !slices.Equal(vary, current.marker.vary) {
 		if marked {
 			r.forgetVariants(current.marker)
@@ -140,13 +148,11 @@ func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
 		current = r.newMarker(s.target, vary)
 		r.objects.Set(s.primary, current)
 	}
-	variant := httpcache.AppendVaryKey(nil, vary, fields)
 	e.variant = string(variant)
 	s.key = r.variantKey(s.primary, current.marker.generation, variant)
 	if oldest, full := current.marker.add(s.key); full {
 		r.objects.Delete(oldest)
 	}
-	return vary
 }
 
 // forgetVariants drops all variants of a marker from the store.

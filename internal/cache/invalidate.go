@@ -31,17 +31,22 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 	}
 }
 
-// drop forgets a target under either scheme.
+// drop forgets a target under either scheme, here and in other processes.
 func (p *Policy) drop(t target) {
+	p.room.drop(p.basis, t)
+	p.room.peers.tell(t, nil)
+}
+
+func (r *Room) drop(basis uint64, t target) {
 	for _, t.scheme = range [...]string{"http", "https"} {
-		k := p.key(&t)
-		if e := p.room.get(k, &t); e != nil && e.marker != nil {
+		k := r.key(basis, &t)
+		if e := r.get(k, &t); e != nil && e.marker != nil {
 			for _, v := range e.marker.list() {
-				p.room.fills.bar(v)
-				p.room.objects.Delete(v)
+				r.fills.bar(v)
+				r.objects.Delete(v)
 			}
 		}
-		p.room.fills.bar(k)
-		p.room.objects.Delete(k)
+		r.fills.bar(k)
+		r.objects.Delete(k)
 	}
 }

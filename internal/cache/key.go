@@ -34,17 +34,20 @@ func (t *target) size() int64 {
 // spread is 2^64 divided by the golden ratio: multiplying by it carries a difference into all higher bits.
 const spread = 0x9e3779b97f4a7c15
 
+// basis is the hash of a zone, which its keys start from.
+func (r *Room) basis(zone string) uint64 { return maphash.String(r.seed, zone) }
+
 // key is where a target's response, or the marker of its variants, is stored: keyed hashes of its parts, mixed in order. Nobody
 // who does not know the seed can aim at a key, and the whole text is compared with what is found.
-func (p *Policy) key(t *target) store.Key {
-	h := p.basis
+func (r *Room) key(basis uint64, t *target) store.Key {
+	h := basis
 	if t.scheme == "https" { // the other one is http
 		h++
 	}
-	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.host)
-	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.path)
+	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.host)
+	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.path)
 	if t.hasQuery {
-		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(p.room.seed, t.query)
+		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.query)
 	}
 	return store.Key(h * spread)
 }
@@ -67,7 +70,7 @@ type spot struct {
 // locate finds a request's spot. It does not wait, and allocates only for field values that are unusually long.
 func (p *Policy) locate(q *flow.Request, s *spot) {
 	s.target = target{p.zone, q.Scheme, q.Host, q.Path, q.Query, q.HasQuery}
-	s.primary = p.key(&s.target)
+	s.primary = p.room.key(p.basis, &s.target)
 	s.key, s.vary = s.primary, nil
 	s.entry = p.room.get(s.primary, &s.target)
 	if s.entry == nil || s.entry.marker == nil {

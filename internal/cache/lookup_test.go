@@ -144,7 +144,7 @@ func TestCollision(t *testing.T) {
 	p := newPolicy(t)
 	fetch(t, p, get("/a"), response(200, "a", "Cache-Control: max-age=60"))
 	a, b := p.target(&get("/a").Request), p.target(&get("/b").Request)
-	e, _ := p.room.objects.Get(p.key(&a))
-	p.room.objects.Set(p.key(&b), e)
+	e, _ := p.room.objects.Get(p.room.key(p.basis, &a))
+	p.room.objects.Set(p.room.key(p.basis, &b), e)
 	mustMiss(t, p, get("/b"))
 }

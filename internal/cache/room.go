@@ -35,10 +35,12 @@ const (
 type Room struct {
 	seed        maphash.Seed
 	objects     *store.Memory[*entry]
+	size        int64 // of all objects
 	maxObject   int64
 	filling     budget
 	generations atomic.Uint64
 	fills       table
+	peers       peers
 }
 
 // New makes a node's cache, empty.
@@ -58,6 +60,7 @@ func New(node *spec.Node) (*Room, error) {
 	r := &Room{
 		seed:      maphash.MakeSeed(),
 		objects:   objects,
+		size:      size - size/fillShare,
 		maxObject: object,
 		filling:   budget{limit: size / fillShare},
 	}
@@ -71,7 +74,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
 	return &Policy{
-		room: r, zone: z.Name, basis: maphash.String(r.seed, z.Name),
+		room: r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
 	}, nil
 }

@@ -110,3 +110,17 @@ func (t *table) bar(k store.Key) {
 	f.mu.Unlock()
 	delete(sh.fills, k)
 }
+
+// barAll keeps all that is being fetched out of the store.
+func (t *table) barAll() {
+	for i := range t {
+		t[i].mu.Lock()
+		for k, f := range t[i].fills {
+			f.mu.Lock()
+			f.barred = true
+			f.mu.Unlock()
+			delete(t[i].fills, k)
+		}
+		t[i].mu.Unlock()
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seawall/seawall/internal/node/metrics"
@@ -31,6 +32,7 @@ type admin struct {
 	history *status.History
 	leaves  leaves
 	end     context.CancelFunc // of the sampling
+	retired atomic.Bool        // another process has the listener
 }
 
 // operations are what the operator may have done over the admin listener; what is nil is not offered.
@@ -39,11 +41,12 @@ type operations struct {
 	Reload func() Reload
 	// Config is the configuration in force in YAML, without secrets.
 	Config func() ([]byte, error)
+	// Upgrade hands the node over to a new process of a program, "" for the same.
+	Upgrade func(program string) (pid int, err error)
 }
 
 func (n *Node) startAdmin(ctx context.Context) error {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", n.spec.Admin)
+	l, err := n.listenAdmin(ctx, &n.spec)
 	if err != nil {
 		return explainListen("admin", n.spec.Admin, err)
 	}
@@ -73,8 +76,18 @@ func (n *Node) startAdmin(ctx context.Context) error {
 
 func (a *admin) close() error {
 	a.end()
-	os.Remove(a.file)
+	if !a.retired.Load() {
+		os.Remove(a.file)
+	}
 	return a.server.Close()
+}
+
+// retire lets what is asked be answered, and leaves the rest to another process.
+func (a *admin) retire() {
+	a.retired.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), upgradeTime)
+	defer cancel()
+	_ = a.server.Shutdown(ctx)
 }
 
 // routes are all that the listener answers. Health checks need no token, and tell nothing but the state.
@@ -96,6 +109,9 @@ func (n *Node) routes() http.Handler {
 	if may.Reload != nil {
 		// A browser sends the token that it was given with every request, also with one that another site makes it send.
 		private("POST /api/reload", http.NewCrossOriginProtection().Handler(serveReload(may.Reload)).ServeHTTP)
+	}
+	if may.Upgrade != nil {
+		private("POST /api/upgrade", http.NewCrossOriginProtection().Handler(serveUpgrade(may.Upgrade)).ServeHTTP)
 	}
 	if may.Config != nil {
 		private("GET /api/config", serveConfig(may.Config))
@@ -226,6 +242,24 @@ func serveReload(reload func() Reload) http.Handler {
 		default:
 			answer(w, http.StatusOK, done)
 		}
+	})
+}
+
+// Upgraded is the answer to an upgrade.
+type Upgraded struct {
+	PID int `json:"pid"`
+}
+
+// serveUpgrade hands the node over. It may take longer than the server otherwise allows.
+func serveUpgrade(upgrade func(program string) (pid int, err error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * upgradeTime)) // as it is, if that fails
+		pid, err := upgrade(r.FormValue("program"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		answer(w, http.StatusOK, Upgraded{pid})
 	})
 }
 

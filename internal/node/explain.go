@@ -103,6 +103,11 @@ func Explain(ctx context.Context, data, admin, id string) (*Explanation, error) 
 // errNoNode tells that no node answers on the admin address.
 var errNoNode = errors.New("no node answers")
 
+// errNoPath tells that the node that answers, of another version, does not know the path, for which a server's mux says noPage.
+var errNoPath = errors.New("the node does not know what was asked")
+
+const noPage = "404 page not found"
+
 func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
 	body, err := fetch(ctx, data, admin, "/explain/"+strings.TrimSpace(id))
 	if err != nil {
@@ -117,6 +122,13 @@ func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
 
 // fetch gets a path of the node's admin listener.
 func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return call(ctx, http.MethodGet, data, admin, path)
+}
+
+// call sends a request to the node's admin listener.
+func call(ctx context.Context, method, data, admin, path string) ([]byte, error) {
 	if admin == "" {
 		address, err := os.ReadFile(filepath.Join(data, adminFile))
 		if err != nil {
@@ -128,9 +140,7 @@ func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the admin token: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+admin+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", admin, err)
 	}
@@ -143,6 +153,9 @@ func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", admin, err)
+	}
+	if answer.StatusCode == http.StatusNotFound && strings.HasPrefix(string(body), noPage) {
+		return nil, errNoPath
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, errors.New(strings.TrimSpace(string(body)))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/control/cert"
+	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -21,8 +22,9 @@ var errNoListener = errors.New("no address to listen on: give one with --http or
 
 // door is an address that connections are accepted on once the zones are in force; until then they wait.
 type door struct {
-	listener net.Listener
-	secure   conn.Handshake // nil for cleartext
+	address  string // as it was wanted
+	listener *conn.Listener
+	secure   conn.Secure // nil for cleartext
 }
 
 // listen opens all listeners. One that does not open is reported and left out; none at all is an error.
@@ -34,10 +36,13 @@ func (n *Node) listen(ctx context.Context) error {
 	if len(n.spec.HTTPS) > 0 {
 		n.prepareTLS()
 		for _, l := range n.spec.HTTPS {
-			problems = append(problems, n.open(ctx, "https", l, n.hello.Handshake))
+			problems = append(problems, n.open(ctx, "https", l, secure{n.hello}))
 		}
 	}
 	err := errors.Join(problems...)
+	if lost := n.lost(err); lost != nil {
+		return lost
+	}
 	switch {
 	case len(n.listening) == 0 && err == nil:
 		return errNoListener
@@ -57,21 +62,36 @@ func (n *Node) prepareTLS() {
 	n.hello, problems = hello.New(&n.spec, hello.Options{
 		Issued: n.certificates.Certificate,
 		Serves: func(host string) bool { return n.snapshot.Zones().Lookup(host) != nil },
+		Policy: n.policy,
 	}, time.Now())
 	n.warn("serving without a certificate", problems...)
 }
 
-func (n *Node) open(ctx context.Context, scheme string, want spec.Listener, secure conn.Handshake) error {
-	l, err := conn.Listen(ctx, want.Address)
+// policy is how hands are shaken for a host; nil in the usual way.
+func (n *Node) policy(host string) *hello.Policy {
+	if z := n.snapshot.Zones().Lookup(host); z != nil {
+		return z.Hello
+	}
+	return nil
+}
+
+// secure is hello's handshakes as conn has them.
+type secure struct{ *hello.Room }
+
+// Begin implements [conn.Secure].
+func (s secure) Begin(raw net.Conn, info *flow.Conn) conn.Shake { return s.Room.Begin(raw, info) }
+
+func (n *Node) open(ctx context.Context, scheme string, want spec.Listener, secure conn.Secure) error {
+	l, err := n.listener(ctx, want.Address)
 	if errors.Is(err, syscall.EACCES) && want.Otherwise != "" {
 		n.log.Info("not permitted to listen", "address", want.Address, "instead", want.Otherwise)
 		want.Address = want.Otherwise
-		l, err = conn.Listen(ctx, want.Address)
+		l, err = n.listener(ctx, want.Address)
 	}
 	if err != nil {
 		return explainListen(scheme, want.Address, err)
 	}
-	n.doors = append(n.doors, door{l, secure})
+	n.doors = append(n.doors, door{want.Address, l, secure})
 	n.listening = append(n.listening, Listening{Scheme: scheme, Address: l.Addr()})
 	if a, ok := l.Addr().(*net.TCPAddr); ok && secure != nil && n.rooms.Verdict.HTTPSPort == 0 {
 		n.rooms.Verdict.HTTPSPort = a.Port

@@ -22,6 +22,7 @@ import (
 	"github.com/seawall/seawall/internal/control/cert"
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/hello"
+	"github.com/seawall/seawall/internal/node/handover"
 	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/request"
@@ -30,6 +31,7 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict"
 	"github.com/seawall/seawall/internal/zone"
+	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/reqid"
 )
 
@@ -41,6 +43,7 @@ type Node struct {
 	keys    *keys
 	sealer  *reqid.Sealer
 
+	loops        []*loop.Loop
 	conns        *conn.Room
 	hello        *hello.Room
 	certificates *cert.Manager
@@ -48,6 +51,14 @@ type Node struct {
 	snapshot     *snapshot.Snapshot
 	path         *edge.Path
 	admin        *admin
+
+	process   *Process        // nil for a node that can't be upgraded
+	inherited *inheritance    // what the process before has left, or nil
+	before    *predecessor    // the process before, or nil
+	upgrading sync.Mutex      // one at a time; guards after
+	after     *successor      // the process that has taken over, or nil
+	retired   chan struct{}   // closed then
+	stopped   context.Context // done when that is stopped
 
 	doors     []door
 	listening []Listening
@@ -69,7 +80,11 @@ type Listening struct {
 // Start assembles a node, puts zones in force and begins to serve. What does not work but can be done without is logged. It fails if the
 // data folder can't be used, if no listener opens or if no zone compiles.
 func Start(ctx context.Context, s spec.Node, zones []spec.Zone, log *slog.Logger) (*Node, error) {
-	n := &Node{spec: s, log: log}
+	return startNode(ctx, nil, s, zones, log)
+}
+
+func startNode(ctx context.Context, p *Process, s spec.Node, zones []spec.Zone, log *slog.Logger) (*Node, error) {
+	n := &Node{spec: s, log: log, process: p}
 	if err := n.start(ctx, &wanted{zones: zones}, nil); err != nil {
 		return nil, err
 	}
@@ -78,14 +93,20 @@ func Start(ctx context.Context, s spec.Node, zones []spec.Zone, log *slog.Logger
 
 // start puts what is wanted in force, after what was before: so a zone that is refused has its last good form.
 func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err error) {
-	n.started = n.spec
+	n.started, n.retired = n.spec, make(chan struct{})
 	n.fitFileLimit()
 	defer func() {
 		if err != nil {
 			n.abandon()
 		}
 	}()
+	if err := n.inherit(); err != nil {
+		return err
+	}
 	if n.keys, err = openKeys(n.spec.Data); err != nil {
+		return err
+	}
+	if n.loops, err = startLoops(n.log); err != nil {
 		return err
 	}
 	if err := n.assemble(); err != nil {
@@ -101,14 +122,28 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 	if len(first.Problems) > 0 && len(n.snapshot.Specs()) == 0 {
 		return fmt.Errorf("no zone can be served: %s", strings.Join(first.Problems, "; "))
 	}
+	if err := n.takeOver(); err != nil {
+		return err
+	}
 	n.serve(ctx)
+	if n.inherited != nil {
+		n.inherited.close()
+		n.keep()
+		n.tellBefore(handover.Serving)
+	}
 	return nil
 }
 
 // abandon closes what a start has opened that failed.
 func (n *Node) abandon() {
+	if n.inherited != nil {
+		n.inherited.close()
+	}
+	if n.watcher != nil {
+		_ = n.watcher.Close()
+	}
 	for _, d := range n.doors {
-		d.listener.Close()
+		_ = d.listener.Close()
 	}
 	if n.certificates != nil {
 		n.certificates.Close()
@@ -122,6 +157,7 @@ func (n *Node) abandon() {
 	if n.rooms.Record != nil {
 		_ = n.rooms.Record.Close()
 	}
+	n.endLoops()
 }
 
 // assemble makes the rooms, from the record back to the doors.
@@ -139,15 +175,19 @@ func (n *Node) assemble() (err error) {
 	}
 	n.rooms.Verdict = verdict.New(&n.spec)
 	n.rooms.Admission = admission.New(&n.spec)
+	if n.inherited != nil {
+		n.rooms.Admission.Suspend()
+	}
 	n.rooms.Origin = origin.New(&n.spec)
 	n.rooms.Origin.Changed = n.serverChanged
+	n.rooms.Origin.Loops = n.loops
 	n.rooms.Response = response.New(&n.spec, n.sealer)
 	if n.snapshot, err = snapshot.New(&n.rooms); err != nil {
 		return err
 	}
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
-	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log})
+	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log, Loops: n.loops})
 	return nil
 }
 
@@ -179,12 +219,16 @@ func (n *Node) Counts(zoneName string) (counts record.Counts) {
 }
 
 // ReopenLog opens the access log anew, after it was rotated.
-func (n *Node) ReopenLog() error { return n.rooms.Record.Reopen() }
+func (n *Node) ReopenLog() error {
+	n.tellBefore(handover.Reopen)
+	return n.rooms.Record.Reopen()
+}
 
 // Shutdown stops accepting, lets requests finish within ctx and the node's drain time-out, and closes everything.
 func (n *Node) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.spec.Connections.DrainTimeout)
 	defer cancel()
+	n.tellBefore(handover.Stop)
 	if n.watcher != nil {
 		_ = n.watcher.Close()
 	}
@@ -199,6 +243,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	if n.admin != nil {
 		err = errors.Join(err, n.admin.close())
 	}
+	n.endLoops()
 	return errors.Join(err, n.rooms.Record.Close())
 }
 

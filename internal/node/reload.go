@@ -36,6 +36,9 @@ func (n *Node) Reloads() (last Reload, good, failed int) {
 func (n *Node) Reload() Reload {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
+	if n.after != nil {
+		return Reload{Time: time.Now(), Error: errRetired.Error()}
+	}
 	if n.source == nil {
 		return Reload{Time: time.Now(), Error: "this node was not started from a file: there is nothing to read again"}
 	}
@@ -55,7 +58,7 @@ func (n *Node) apply(w *wanted) Reload {
 		n.conns.Deny(n.spec.Deny)
 	}
 	problems = append(problems, n.certify()...)
-	if n.source != nil && (len(problems) == 0 || n.Zones() > 0) { // nothing good is nothing to keep
+	if n.source != nil && n.inherited == nil && (len(problems) == 0 || n.Zones() > 0) { // nothing good is nothing to keep
 		problems = append(problems, n.save())
 	}
 	done := Reload{Time: time.Now(), Restart: w.restart(&n.started)}
@@ -109,6 +112,19 @@ func (n *Node) certify() (problems []error) {
 		}
 	}
 	return append(n.hello.Use(certificates), n.certificates.Manage(n.spec.ACME, names)...)
+}
+
+// keep saves what is in force once this process has taken over: until then, that is the other's business.
+func (n *Node) keep() {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	n.inherited = nil
+	if n.source == nil {
+		return
+	}
+	if err := n.save(); err != nil {
+		n.warn("what is in force is not kept", err)
+	}
 }
 
 // save keeps what is in force for a start without files.

@@ -27,6 +27,9 @@ func (n *Node) operations() operations {
 	if n.source != nil {
 		may.Reload = n.Reload
 	}
+	if n.process != nil {
+		may.Upgrade = n.Upgrade
+	}
 	return may
 }
 

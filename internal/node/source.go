@@ -52,6 +52,10 @@ func (s *source) read() (*wanted, error) {
 // Open starts a node with what a file says, and follows the file's changes until ctx ends. What can't be used of it is as it was in force
 // last, according to the data folder: data, unless the file says another.
 func Open(ctx context.Context, path, data string, log *slog.Logger) (*Node, error) {
+	return openNode(ctx, nil, path, data, log)
+}
+
+func openNode(ctx context.Context, p *Process, path, data string, log *slog.Logger) (*Node, error) {
 	s := &source{path: path, files: []string{path}}
 	w, err := s.read()
 	if err == nil && w.node != nil {
@@ -71,22 +75,21 @@ func Open(ctx context.Context, path, data string, log *slog.Logger) (*Node, erro
 	default:
 		w.node = &saved.Node
 	}
-	n := &Node{spec: *w.node, log: log, source: s}
+	n := &Node{spec: *w.node, log: log, source: s, process: p}
 	var before []spec.Zone
 	if saved != nil {
 		before = values(saved.Zones)
 	}
+	if n.watcher, err = fsnotify.NewWatcher(); err != nil {
+		n.warn("changes of the configuration are not noticed: reload by SIGHUP", err)
+	}
+	n.watch() // nothing that changes from here on is missed
 	if err := n.start(ctx, w, before); err != nil {
 		return nil, err
 	}
-	if n.watcher, err = fsnotify.NewWatcher(); err != nil {
-		n.warn("changes of the configuration are not noticed: reload by SIGHUP", err)
-		return n, nil
+	if n.watcher != nil {
+		go n.follow()
 	}
-	n.reloading.Lock()
-	n.watch()
-	n.reloading.Unlock()
-	go n.follow()
 	return n, nil
 }
 

@@ -41,7 +41,7 @@ var commands = map[string]command{
 	"origin3":   origin(2), // and another
 	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
 	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER: the server to protect is DokuWiki with this folder's conf and data
-	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|wait|stop|memory MIB]: seawall protect
+	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID
 	"gets":      gets,      // gets REGEXP [curl's ARG...] URL: get until the response has it

@@ -24,6 +24,7 @@ import (
 // node is a running seawall protect, or run.
 type node struct {
 	cmd      *exec.Cmd
+	pids     []int // of the first process, and of those that took over
 	out, err transcript
 	exited   chan struct{} // closed after the end, when result is set
 	result   error
@@ -45,11 +46,13 @@ func shield(p *play, args []string) error {
 	case verb == "says" && len(rest) == 1:
 		return n.says(rest[0])
 	case verb == "signal" && len(rest) == 1:
-		return n.cmd.Process.Signal(unix.SignalNum("SIG" + rest[0]))
+		return n.signal(unix.SignalNum("SIG" + rest[0]))
+	case verb == "upgrade":
+		return p.upgrade(n, rest)
 	case verb == "memory" && len(rest) == 1:
 		return n.memory(rest[0])
 	case verb == "stop" && len(rest) == 0:
-		if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := n.signal(syscall.SIGTERM); err != nil {
 			return err
 		}
 		return p.ended(n)
@@ -96,7 +99,7 @@ func (p *play) start(args []string) error {
 	if err := n.cmd.Start(); err != nil {
 		return err
 	}
-	p.node = n
+	p.node, n.pids = n, []int{n.cmd.Process.Pid}
 	p.Setenv("NODE", strconv.Itoa(n.cmd.Process.Pid))
 	go func() {
 		n.result = n.cmd.Wait()
@@ -136,6 +139,29 @@ func (n *node) over() bool {
 	default:
 		return false
 	}
+}
+
+// signal sends a signal to the process that serves.
+func (n *node) signal(s syscall.Signal) error { return syscall.Kill(n.pids[len(n.pids)-1], s) }
+
+var upgradedTo = regexp.MustCompile(`^upgraded: process ([0-9]+) serves`)
+
+// upgrade has another process take over. The node is at its end when all of them are.
+func (p *play) upgrade(n *node, flags []string) error {
+	var out bytes.Buffer
+	err := p.run(&out, p.Stderr(), "seawall", append([]string{"upgrade", "--data", "data"}, flags...)...)
+	p.Stdout().Write(out.Bytes())
+	if err != nil {
+		return err
+	}
+	to := upgradedTo.FindStringSubmatch(out.String())
+	if to == nil {
+		return fmt.Errorf("seawall upgrade does not say which process serves: %q", &out)
+	}
+	pid, err := strconv.Atoi(to[1])
+	n.pids = append(n.pids, pid)
+	p.Setenv("NODE", to[1])
+	return err
 }
 
 // configure writes a file with the story's variables in place, whole or not at all, as editors and deployments do.
@@ -196,11 +222,13 @@ func (n *node) memory(mib string) error {
 // end makes an end of the node, and tells of faults.
 func (n *node) end(t testscript.T) {
 	if !n.over() {
-		n.cmd.Process.Signal(syscall.SIGTERM)
+		n.signal(syscall.SIGTERM)
 		select {
 		case <-n.exited:
 		case <-time.After(time.Second): // what is held open by a failed play
-			n.cmd.Process.Kill()
+			for _, pid := range n.pids {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
 			<-n.exited
 		}
 	}

@@ -66,6 +66,18 @@ func (m *Memory[V]) Set(k Key, v V) {
 // Delete forgets a key.
 func (m *Memory[V]) Delete(k Key) { m.values.Invalidate(k) }
 
+// Clear forgets everything.
+func (m *Memory[V]) Clear() { m.values.InvalidateAll() }
+
+// Hottest returns the keys, those first that are asked for most. Meanwhile nothing is evicted, but reads go on.
+func (m *Memory[V]) Hottest() []Key {
+	keys := make([]Key, 0, m.values.EstimatedSize())
+	for e := range m.values.Hottest() {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
 // Stats tells how many values there are, their bytes, and how many have been evicted for want of room.
 func (m *Memory[V]) Stats() (values int, bytes int64, evictions uint64) {
 	return m.values.EstimatedSize(), int64(m.values.WeightedSize()), m.evictions.Load()
