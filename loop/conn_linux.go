@@ -136,17 +136,14 @@ func (c *Conn) event(events uint32) {
 	}
 }
 
-// Quiet tells whether nothing has arrived since what was read last, not even the peer's end. It relies on what the loop has heard, and asks
-// the kernel for sure if that was something, or if ask is true. It is for the owner.
-func (c *Conn) Quiet(ask bool) bool {
-	switch {
-	case c.hup.Load():
+// Quiet tells whether nothing has arrived since what was read last, not even the peer's end. It asks the kernel, as the loop may not have
+// heard yet. It is for the owner.
+func (c *Conn) Quiet() bool {
+	if c.hup.Load() {
 		return false
-	case !ask && !c.in.ready.Load(): // which may tell of what has been read already
-		return true
 	}
-	c.in.ready.Store(false)
 	quiet := false
+	c.in.ready.Store(false) // which may tell of what has been read already
 	_ = c.socket(func(fd int) error {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)

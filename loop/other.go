@@ -36,7 +36,7 @@ func (l *Loop) Take(net.Conn) *Conn { return nil }
 func (c *Conn) Attach(*Task) {}
 
 // Quiet tells whether nothing has arrived.
-func (c *Conn) Quiet(bool) bool { return false }
+func (c *Conn) Quiet() bool { return false }
 
 // ErrAgain tells that there is nothing to read now.
 var ErrAgain = errors.New("not now")

@@ -63,8 +63,8 @@ func (c *conn) checkable() bool { return c.sock != nil || c.socket != nil }
 
 // exchange writes all of out, then waits until something arrives and reads it into in. With check it first makes sure that
 // nothing came while the connection was idle, the end of its stream or a response that nobody asked for.
-func (c *conn) exchange(out, in []byte, check, careful bool) (n int, err error) {
-	if check && c.stale(careful) {
+func (c *conn) exchange(out, in []byte, check bool) (n int, err error) {
+	if check && c.stale() {
 		return 0, errStale
 	}
 	if err = c.write(out); isTimeout(err) {
@@ -95,12 +95,11 @@ func (c *conn) write(out []byte) error {
 	return err
 }
 
-// stale looks whether anything has arrived, without waiting. TLS may have sent an alert: that is something, too. What has arrived this very
-// moment only the careful see, who ask the kernel: a request that can be sent again need not.
-func (c *conn) stale(careful bool) bool {
+// stale looks whether anything has arrived, without waiting. TLS may have sent an alert: that is something, too.
+func (c *conn) stale() bool {
 	switch {
 	case c.sock != nil:
-		return !c.sock.Quiet(careful)
+		return !c.sock.Quiet()
 	case c.socket == nil:
 		return false
 	}

@@ -118,7 +118,7 @@ func (x *exchange) send() error {
 	if x.rest != 0 {
 		return x.sendFirst()
 	}
-	n, err := c.exchange(x.out, x.in, c.reused, !idempotent(x.flow.Request.Method))
+	n, err := c.exchange(x.out, x.in, c.reused)
 	if err != errStale {
 		x.count()
 	}
@@ -135,7 +135,7 @@ func (x *exchange) count() {
 
 func (x *exchange) sendFirst() error {
 	c := x.conn
-	if c.reused && c.stale(true) {
+	if c.reused && c.stale() {
 		return errStale
 	}
 	x.count()

@@ -222,7 +222,7 @@ func TestStaleConnections(t *testing.T) {
 					kept := p.servers[0].idle[0]
 					said <- true
 					<-said
-					eventually(t, "stale", func() bool { return kept.stale(true) })
+					eventually(t, "stale", kept.stale)
 					f := ordinary()
 					if method == "POST" {
 						posting(f, strings.Repeat("x", 40<<10), true)
