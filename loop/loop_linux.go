@@ -18,9 +18,10 @@ const batch = 256
 
 // Loop serves sockets on one goroutine, that of [Loop.Run].
 type Loop struct {
-	file   *os.File // the epoll descriptor
 	epoll  int
-	wakeup int // an eventfd
+	gate   *os.File // an epoll descriptor with epoll in it, which the runtime watches
+	open   bool     // events pass the gate; the loop's own
+	wakeup int      // an eventfd
 
 	// the loop's own
 	slots  []slot
@@ -59,46 +60,76 @@ type posted struct {
 
 // New makes a loop that serves nothing yet.
 func New() (*Loop, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
+	l := new(Loop)
+	var err error
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("loop: making an epoll descriptor: %w", err)
 	}
-	l := &Loop{epoll: epoll}
-	if err = unix.SetNonblock(epoll, true); err == nil {
-		l.file = os.NewFile(uintptr(epoll), "epoll")
-		err = l.file.SetDeadline(time.Time{}) // fails where the runtime can't watch it
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("loop: watching an epoll descriptor: %w", err), unix.Close(epoll))
+	if err := l.makeGate(); err != nil {
+		return nil, errors.Join(fmt.Errorf("loop: watching an epoll descriptor: %w", err), unix.Close(l.epoll))
 	}
 	if l.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
 		_, err = l.add(l.wakeup, (*wakeup)(l), unix.EPOLLIN|unix.EPOLLET)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("loop: making an eventfd: %w", err), l.file.Close())
+		return nil, errors.Join(fmt.Errorf("loop: making an eventfd: %w", err), l.gate.Close(), unix.Close(l.epoll))
 	}
 	return l, nil
 }
 
-// Run serves until Close.
-func (l *Loop) Run() error {
-	rc, err := l.file.SyscallConn()
+// makeGate lets the runtime watch the loop's descriptor through another, which can be shut. While the loop is busy it asks for events by
+// itself; to be told of each would only wake a thread that finds nothing to run.
+func (l *Loop) makeGate() error {
+	gate, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
 	}
-	err = rc.Read(func(uintptr) bool { return l.turn() })
+	if err = unix.SetNonblock(gate, true); err != nil {
+		return errors.Join(err, unix.Close(gate))
+	}
+	l.gate = os.NewFile(uintptr(gate), "epoll")
+	err = l.gate.SetDeadline(time.Time{}) // fails where the runtime can't watch it
+	if err == nil {
+		err = unix.EpollCtl(gate, unix.EPOLL_CTL_ADD, l.epoll, &unix.EpollEvent{})
+	}
+	if err != nil {
+		return errors.Join(err, l.gate.Close())
+	}
+	return nil
+}
+
+// swing opens the gate, or shuts it. If something has happened already, an open gate tells so at once.
+func (l *Loop) swing(gate uintptr, open bool) {
+	if l.open == open {
+		return
+	}
+	l.open = open
+	e := unix.EpollEvent{}
+	if open {
+		e.Events = unix.EPOLLIN | unix.EPOLLET
+	}
+	_, _, _ = syscall.RawSyscall6(unix.SYS_EPOLL_CTL, gate, unix.EPOLL_CTL_MOD, uintptr(l.epoll), uintptr(unsafe.Pointer(&e)), 0, 0)
+}
+
+// Run serves until Close.
+func (l *Loop) Run() error {
+	rc, err := l.gate.SyscallConn()
+	if err != nil {
+		return err
+	}
+	err = rc.Read(l.turn)
 	for _, t := range l.spares {
 		t.stop()
 	}
 	if err == nil {
-		err = errors.Join(l.file.Close(), unix.Close(l.wakeup))
+		err = errors.Join(l.gate.Close(), unix.Close(l.epoll), unix.Close(l.wakeup))
 	}
 	return err
 }
 
 // turn handles all there is, and reports whether the loop is closed.
-func (l *Loop) turn() (done bool) {
-	for {
+func (l *Loop) turn(gate uintptr) (done bool) {
+	for round := 0; ; round++ {
 		n := l.poll()
 		for _, e := range l.events[:max(n, 0)] {
 			if s := &l.slots[e.Fd]; s.generation == e.Pad && s.watch != nil {
@@ -110,8 +141,12 @@ func (l *Loop) turn() (done bool) {
 		case closed:
 			return true
 		case n > 0 || did:
+			if round > 0 {
+				l.swing(gate, false)
+			}
 			continue
 		}
+		l.swing(gate, true)
 		// From here on whoever posts rings; what was posted before is seen now.
 		l.asleep.Store(true)
 		if did, closed = l.catchUp(); !did && !closed {
