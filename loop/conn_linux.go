@@ -83,9 +83,11 @@ func (l *Loop) Take(nc net.Conn) *Conn {
 		return nil
 	}
 	c := &Conn{ends: &[2]net.Addr{nc.LocalAddr(), nc.RemoteAddr()}}
-	taken := make(chan error, 1)
-	l.Do(func() { taken <- c.Init(l, fd, nil) })
-	if <-taken != nil {
+	if !l.Call(func() { err = c.Init(l, fd, nil) }) {
+		_ = unix.Close(fd) // which is a duplicate
+		return nil
+	}
+	if err != nil {
 		return nil
 	}
 	_ = nc.Close()
@@ -332,7 +334,7 @@ func (c *Conn) CloseWrite() error {
 
 // Forget makes Close a reset: the kernel keeps nothing for a peer that may never take it.
 func (c *Conn) Forget() {
-	_ = c.socket(func(fd int) error { return Forget(fd) })
+	_ = c.socket(Forget)
 }
 
 // Forget makes the close of a socket a reset.

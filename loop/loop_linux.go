@@ -22,6 +22,7 @@ type Loop struct {
 	gate   *os.File // an epoll descriptor with epoll in it, which the runtime watches
 	open   bool     // events pass the gate; the loop's own
 	wakeup int      // an eventfd
+	ended  chan struct{}
 
 	// the loop's own
 	slots  []slot
@@ -60,7 +61,7 @@ type posted struct {
 
 // New makes a loop that serves nothing yet.
 func New() (*Loop, error) {
-	l := new(Loop)
+	l := &Loop{ended: make(chan struct{})}
 	var err error
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("loop: making an epoll descriptor: %w", err)
@@ -118,6 +119,7 @@ func (l *Loop) Run() error {
 		return err
 	}
 	err = rc.Read(l.turn)
+	close(l.ended)
 	for _, t := range l.spares {
 		t.stop()
 	}
@@ -197,6 +199,25 @@ func (l *Loop) post(p posted) {
 
 // Do lets f run on the loop soon. Anyone may call it; after Close, f may not run.
 func (l *Loop) Do(f func()) { l.post(posted{do: f}) }
+
+// Call runs f on the loop and waits for that; it reports false if the loop has ended. It must not be called on the loop.
+func (l *Loop) Call(f func()) bool {
+	called := make(chan struct{})
+	l.Do(func() {
+		defer close(called)
+		f()
+	})
+	select {
+	case <-called:
+	case <-l.ended:
+		select {
+		case <-called:
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 // Close ends Run. Connections and tasks that are left are forgotten. Anyone may call it.
 func (l *Loop) Close() {

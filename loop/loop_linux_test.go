@@ -32,14 +32,7 @@ func serve(t testing.TB) *Loop {
 }
 
 // on runs f on the loop, and waits for it.
-func on(l *Loop, f func()) {
-	done := make(chan struct{})
-	l.Do(func() {
-		defer close(done)
-		f()
-	})
-	<-done
-}
+func on(l *Loop, f func()) { l.Call(f) }
 
 // pair is two ends of a stream, of which one is on the loop.
 func pair(t testing.TB, l *Loop, h Handler) (*Conn, net.Conn) {
@@ -65,10 +58,8 @@ func pair(t testing.TB, l *Loop, h Handler) (*Conn, net.Conn) {
 
 // echo is a handler that sends back what it reads.
 type echo struct {
-	c     *Conn
-	loop  *Loop
-	tasks bool
-	over  chan error
+	c    *Conn
+	over chan error
 }
 
 func (e *echo) Ready() {
@@ -256,6 +247,37 @@ func TestNoWakeLost(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEnded wants nobody to wait for a loop that has ended.
+func TestEnded(t *testing.T) {
+	l, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := l.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if l.Call(func() { t.Error("called") }) {
+		t.Error("called on a loop that has ended")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	c, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if taken := l.Take(c); taken != nil {
+		t.Errorf("got %v from a loop that has ended", taken)
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Errorf("the connection is not as it was: %v", err)
 	}
 }
 

@@ -174,27 +174,17 @@ func (r *Room) serveOn(l *Listener, secure Secure) error {
 // serveSocket lets a loop accept from a socket, by a descriptor that only the loop knows.
 func (r *Room) serveSocket(on *loop.Loop, l *Listener, s *net.TCPListener, secure Secure) error {
 	fd, err := duplicate(s)
-	switch {
-	case l.closed.Load() && err != nil:
-		return nil
-	case err != nil:
+	if err != nil {
+		if l.closed.Load() {
+			err = nil
+		}
 		return err
 	}
 	a := &acceptor{room: r, loop: on, listener: l, fd: fd, local: addrPort(s.Addr()), secure: secure}
-	over := make(chan error, 1)
-	on.Do(func() {
-		if err := a.begin(); err != nil {
-			over <- err
-		}
-	})
-	select {
-	case err = <-over:
-	case <-l.done:
-		on.Do(func() {
-			a.end()
-			over <- nil
-		})
-		<-over
+	on.Call(func() { err = a.begin() })
+	if err == nil {
+		<-l.done
+		on.Call(a.end)
 	}
 	return errors.Join(err, unix.Close(fd))
 }

@@ -3,6 +3,7 @@ package conn
 import (
 	"io"
 	"net"
+	"time"
 )
 
 // shim is what crypto/tls sees of a connection on a loop. Outside of a task nothing waits: Read says errAgain, which leaves a tls.Conn
@@ -16,6 +17,14 @@ type shim struct {
 }
 
 func newShim(c *looped) *shim { return &shim{Conn: &c.sock, c: c} }
+
+// SetWriteDeadline implements [net.Conn]. The last words of a connection that is being closed need none.
+func (s *shim) SetWriteDeadline(t time.Time) error {
+	if s.closing {
+		return nil
+	}
+	return s.Conn.SetWriteDeadline(t)
+}
 
 // LocalAddr implements [net.Conn].
 func (s *shim) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(s.c.info.Local) }

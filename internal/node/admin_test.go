@@ -302,6 +302,7 @@ func TestShownConfig(t *testing.T) {
 	zoneChain, zoneKey := pair(t, "site.test")
 	s.Certificates = []spec.Certificate{{Chain: chain, Key: key}}
 	s.ACME.Authorities = []spec.Authority{{Directory: "https://ca.test/directory", KeyID: "k1", HMAC: "c2VjcmV0LWhtYWM"}}
+	s.TLS.ECH = []spec.ECH{{Config: "Y29uZmln", Key: "c2VjcmV0LWVjaA=="}}
 	z.HTTPS.Certificates = []spec.Certificate{{Chain: zoneChain, Key: zoneKey}}
 	z.Origin.TLS = spec.TLS{Certificate: chain, Key: key}
 	z.Origin.Servers[0].URL = "https://127.0.0.1"
@@ -309,16 +310,16 @@ func TestShownConfig(t *testing.T) {
 	n, _ := start(t, s, z)
 	before := *n.snapshot.Specs()[0]
 	got := askAdmin(t, n, "GET", "/api/config", bearer(t, s.Data))
-	if got.status != 200 || strings.Count(got.body, "not shown") != 5 || !strings.Contains(got.body, "BEGIN CERTIFICATE") {
-		t.Errorf("got %d, %s, want certificates and five secrets hidden", got.status, got.body)
+	if got.status != 200 || strings.Count(got.body, "not shown") != 6 || !strings.Contains(got.body, "Y29uZmln") || !strings.Contains(got.body, "BEGIN CERTIFICATE") {
+		t.Errorf("got %d, %s, want certificates and six secrets hidden", got.status, got.body)
 	}
-	for _, secret := range []string{"PRIVATE KEY", "c2VjcmV0LWhtYWM"} {
+	for _, secret := range []string{"PRIVATE KEY", "c2VjcmV0LWhtYWM", "c2VjcmV0LWVjaA"} {
 		if strings.Contains(got.body, secret) {
 			t.Errorf("%q is shown", secret)
 		}
 	}
 	if after := *n.snapshot.Specs()[0]; after.Origin.Servers[0].TLS.Key != zoneKey || after.HTTPS.Certificates[0].Key != zoneKey ||
-		before.Origin.TLS.Key != key || n.Spec().ACME.Authorities[0].HMAC == "not shown" || n.Spec().Certificates[0].Key != key {
+		before.Origin.TLS.Key != key || n.Spec().ACME.Authorities[0].HMAC == "not shown" || n.Spec().TLS.ECH[0].Key == "not shown" || n.Spec().Certificates[0].Key != key {
 		t.Error("what is in force has changed")
 	}
 }

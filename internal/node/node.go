@@ -148,6 +148,9 @@ func (n *Node) abandon() {
 	if n.certificates != nil {
 		n.certificates.Close()
 	}
+	if n.hello != nil {
+		n.hello.Close()
+	}
 	if n.admin != nil {
 		_ = n.admin.close()
 	}
@@ -238,6 +241,9 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	err := n.conns.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("some connections had to be cut: %w", err)
+	}
+	if n.hello != nil {
+		n.hello.Close()
 	}
 	n.rooms.Origin.Close()
 	if n.admin != nil {

@@ -54,8 +54,11 @@ func (n *Node) Reload() Reload {
 func (n *Node) apply(w *wanted) Reload {
 	problems := append(w.problems, w.explain(n.snapshot.Apply(w.zones, w.keep...))...)
 	if w.node != nil {
-		n.spec.Certificates, n.spec.ACME, n.spec.Deny = w.node.Certificates, w.node.ACME, w.node.Deny
+		reloadable(&n.spec, w.node)
 		n.conns.Deny(n.spec.Deny)
+		if n.hello != nil {
+			problems = append(problems, n.hello.Configure(&n.spec.TLS)...)
+		}
 	}
 	problems = append(problems, n.certify()...)
 	if n.source != nil && n.inherited == nil && (len(problems) == 0 || n.Zones() > 0) { // nothing good is nothing to keep
@@ -68,6 +71,14 @@ func (n *Node) apply(w *wanted) Reload {
 		}
 	}
 	return n.noted(done)
+}
+
+// reloadable sets those keys of a node that a reload can change to another's; for others, [config.Diff] says that they want a restart.
+func reloadable(to, from *spec.Node) {
+	to.Certificates, to.ACME, to.Deny = from.Certificates, from.ACME, from.Deny
+	queue := to.TLS.Handshakes.Queue
+	to.TLS = from.TLS
+	to.TLS.Handshakes.Queue = queue
 }
 
 // noted keeps how a reload went, and says it.
@@ -130,7 +141,7 @@ func (n *Node) keep() {
 // save keeps what is in force for a start without files.
 func (n *Node) save() error {
 	s := n.started
-	s.Certificates, s.ACME, s.Deny = n.spec.Certificates, n.spec.ACME, n.spec.Deny
+	reloadable(&s, &n.spec)
 	return snapshot.Save(filepath.Join(n.spec.Data, savedFile), &snapshot.Saved{Time: time.Now(), Node: s, Zones: n.snapshot.Specs()})
 }
 

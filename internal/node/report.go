@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/node/metrics"
 	"github.com/seawall/seawall/internal/node/status"
 	"github.com/seawall/seawall/internal/record"
@@ -99,6 +100,9 @@ func (n *Node) report(of string) *status.Report {
 	for cause, count := range conns.Refused {
 		r.Connections.Refused[cause.String()] = count
 	}
+	if n.hello != nil {
+		r.Handshakes = reportHandshakes(n.hello)
+	}
 	n.reportZones(r)
 	n.reportCertificates(r)
 	var refusals []status.Refusal
@@ -109,6 +113,18 @@ func (n *Node) report(of string) *status.Report {
 		})
 	}
 	r.Summarize(refusals, refusalsShown)
+	return r
+}
+
+func reportHandshakes(room *hello.Room) *status.Handshakes {
+	s := room.Stats()
+	r := &status.Handshakes{
+		Open: s.Open, Queued: room.Workers.Waiting(),
+		Complete: int64(s.Complete), Resumed: int64(s.Resumed), Failed: int64(s.Failed), Refused: make(map[string]int64, len(s.Refused)),
+	}
+	for cause, count := range s.Refused {
+		r.Refused[hello.Cause(cause).String()] = int64(count)
+	}
 	return r
 }
 
@@ -189,7 +205,7 @@ func reportZone(z *zone.Zone, s *spec.Zone, counts *record.Counts) status.Zone {
 // sources are where the metrics come from.
 func (n *Node) sources() *metrics.Sources {
 	return &metrics.Sources{
-		Connections: n.conns, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
+		Connections: n.conns, Handshakes: n.hello, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
 		MaxConnections: n.spec.Connections.Max,
 		Version:        version(),
 		Certificates: func() (list []metrics.Certificate) {

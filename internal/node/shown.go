@@ -16,6 +16,10 @@ func (n *Node) shownConfig() ([]byte, error) {
 	for i := range s.ACME.Authorities {
 		hide(&s.ACME.Authorities[i].HMAC)
 	}
+	s.TLS.ECH = slices.Clone(s.TLS.ECH)
+	for i := range s.TLS.ECH {
+		hide(&s.TLS.ECH[i].Key)
+	}
 	specs := n.snapshot.Specs()
 	zones := make([]spec.Zone, len(specs))
 	for i := range specs {

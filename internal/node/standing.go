@@ -22,6 +22,10 @@ type Standing struct {
 	Source      netip.Prefix `json:"source"`
 	Connections int          `json:"connections"`
 	Most        int          `json:"most"`
+	// Network is what the source is counted by, with others. It has NetworkConnections open, and may have NetworkMost.
+	Network            netip.Prefix `json:"network"`
+	NetworkConnections int          `json:"network_connections"`
+	NetworkMost        int          `json:"network_most"`
 	// Denied is the entry of node.deny that the address falls under.
 	Denied *netip.Prefix `json:"denied,omitempty"`
 	// Listed are the zones' lists that it is on.
@@ -37,8 +41,11 @@ type Listed struct {
 
 func (n *Node) standing(address netip.Addr) *Standing {
 	address = address.Unmap().WithZone("")
-	s := &Standing{Address: address, Source: prefixes.Source(address), Most: n.started.Connections.PerSource}
-	s.Connections = n.conns.SourceOpen(address)
+	s := &Standing{
+		Address: address,
+		Source:  prefixes.Source(address), Connections: n.conns.SourceOpen(address), Most: n.started.Connections.PerSource,
+		Network: prefixes.Network(address), NetworkConnections: n.conns.NetworkOpen(address), NetworkMost: n.started.Connections.PerNetwork,
+	}
 	if p, ok := n.conns.DeniedBy(address); ok {
 		s.Denied = &p
 	}
@@ -72,8 +79,14 @@ func (s *Standing) Write(w io.Writer) error {
 	}
 	line("address", "%v, counted by %v", s.Address, s.Source)
 	line("connections", "%d open of at most %d", s.Connections, s.Most)
-	if s.Connections >= s.Most {
+	sourceFull := s.Connections >= s.Most
+	if sourceFull {
 		line("", "further ones are reset; raise node.connections.per_source if many people share the address")
+	}
+	line("network", "%v: %d open of at most %d", s.Network, s.NetworkConnections, s.NetworkMost)
+	networkFull := s.NetworkConnections >= s.NetworkMost
+	if networkFull {
+		line("", "further ones are reset; raise node.connections.per_network if many people share the network")
 	}
 	if s.Denied != nil {
 		line("refused", "by node.deny: connections from %v are reset as soon as they are accepted", *s.Denied)
@@ -82,7 +95,7 @@ func (s *Standing) Write(w io.Writer) error {
 	for _, l := range s.Listed {
 		line("zone", "%s: %v is on %s", l.Zone, l.Prefix, l.Rule)
 	}
-	if s.Denied == nil && s.Connections < s.Most {
+	if s.Denied == nil && !sourceFull && !networkFull {
 		line("", "nothing resets its connections now; of a request that was refused, the id tells more")
 	}
 	_, err := io.WriteString(w, b.String())

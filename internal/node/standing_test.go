@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
 )
 
 func TestExplainAddress(t *testing.T) {
@@ -20,7 +21,7 @@ func TestExplainAddress(t *testing.T) {
 	z.Lists = spec.Lists{Allow: []netip.Prefix{prefix("203.0.113.7/32")}, Deny: []netip.Prefix{prefix("203.0.113.0/24")}}
 	s := testNode(t)
 	s.Deny = []netip.Prefix{prefix("198.51.100.0/24")}
-	s.Connections.PerSource = 1
+	s.Connections.PerSource, s.Connections.PerNetwork = 1, 2
 	n, _ := start(t, s, z)
 	c, err := net.Dial("tcp", n.Listening()[0].Address.String())
 	if err != nil {
@@ -38,7 +39,8 @@ func TestExplainAddress(t *testing.T) {
 		want    Standing
 		says    string
 	}{
-		{"127.0.0.1", Standing{Source: prefix("127.0.0.1/32"), Connections: 1, Most: 1}, "raise node.connections.per_source"},
+		{"127.0.0.1", Standing{Source: prefix("127.0.0.1/32"), Connections: 1, Most: 1, NetworkConnections: 1}, "raise node.connections.per_source"},
+		{"127.0.0.9", Standing{Source: prefix("127.0.0.9/32"), Most: 1, NetworkConnections: 1}, "network     127.0.0.0/24: 1 open of at most 2\n"},
 		{"::ffff:198.51.100.9", Standing{Address: netip.MustParseAddr("198.51.100.9"), Source: prefix("198.51.100.9/32"), Most: 1, Denied: &denied},
 			"by node.deny: connections from 198.51.100.0/24"},
 		{"203.0.113.8", Standing{Source: prefix("203.0.113.8/32"), Most: 1, Listed: []Listed{{"site", "lists.deny", prefix("203.0.113.0/24")}}},
@@ -56,12 +58,49 @@ func TestExplainAddress(t *testing.T) {
 			if !tt.want.Address.IsValid() {
 				tt.want.Address = address
 			}
+			tt.want.Network, tt.want.NetworkMost = prefixes.Network(tt.want.Address), 2
 			if diff := cmp.Diff(&tt.want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			var text strings.Builder
 			if err := got.Write(&text); err != nil || !strings.Contains(text.String(), tt.says) {
 				t.Errorf("got %q, %v, want it to say %q", text.String(), err, tt.says)
+			}
+		})
+	}
+}
+
+// TestStandingCaps: an address is said to be free only if neither cap is reached.
+func TestStandingCaps(t *testing.T) {
+	const source, network, free = "raise node.connections.per_source", "raise node.connections.per_network", "nothing resets"
+	tests := []struct {
+		name            string
+		source, network int
+		want            []string
+	}{
+		{"neither", 1, 3, []string{free}},
+		{"source", 2, 3, []string{source}},
+		{"network", 1, 4, []string{network}},
+		{"both", 2, 4, []string{source, network}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := Standing{
+				Source: netip.MustParsePrefix("2001:db8::/64"), Connections: tt.source, Most: 2,
+				Network: netip.MustParsePrefix("2001:db8::/48"), NetworkConnections: tt.network, NetworkMost: 4,
+			}
+			var text strings.Builder
+			if err := s.Write(&text); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, says := range []string{source, network, free} {
+				if strings.Contains(text.String(), says) {
+					got = append(got, says)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s\n%s", diff, text.String())
 			}
 		})
 	}

@@ -233,6 +233,7 @@ func (n *Node) Orphaned() <-chan struct{} { return n.after.lost }
 // Drain follows an upgrade: it lets requests finish and upgraded connections live, for as long as the node's upgrade_drain and ctx allow
 // and the new process is not stopped, and shuts down.
 func (n *Node) Drain(ctx context.Context) error {
+	n.rooms.Record.Retire()
 	draining, end := context.WithCancel(ctx)
 	if limit := n.spec.Connections.UpgradeDrain; limit > 0 {
 		draining, end = context.WithTimeout(ctx, limit)

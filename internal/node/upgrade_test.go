@@ -2,12 +2,15 @@ package node
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/node/handover"
@@ -63,6 +66,44 @@ func TestUpgradeIsNotForAll(t *testing.T) {
 	}
 	if _, err := AskUpgrade(t.Context(), t.TempDir(), "", ""); !errors.Is(err, ErrNoUpgrade) {
 		t.Errorf("got %v, want that there is no node", err)
+	}
+}
+
+// TestDrainLeavesTheLog: after an upgrade, the new process rotates the access log.
+func TestDrainLeavesTheLog(t *testing.T) {
+	z, proceed := testZone(t)
+	s := testNode(t)
+	s.Log.Path, s.Log.MaxSize = filepath.Join(t.TempDir(), "access.log"), 1
+	n, err := Start(t.Context(), s, []spec.Zone{z}, new(events).logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.stopped = t.Context()
+	busy, err := net.Dial("tcp", n.Listening()[0].Address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	io.WriteString(busy, "GET /hold HTTP/1.1\r\nHost: site.test\r\n\r\n")
+	if _, err := busy.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan error)
+	go func() { drained <- n.Drain(t.Context()) }()
+	for end := time.Now().Add(patience); !n.conns.Draining(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("the node does not drain")
+		}
+	}
+	close(proceed)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if log, err := os.ReadFile(s.Log.Path); err != nil || strings.Count(string(log), "\n") != 1 {
+		t.Errorf("got %q, %v in the log, want one line", log, err)
+	}
+	if _, err := os.Stat(s.Log.Path + ".1"); err == nil {
+		t.Error("the log was rotated")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/ja4"
 )
 
 // browserFields are what a browser sends with a request for a page.
@@ -32,7 +33,7 @@ func browserFields() []flow.Field {
 // hit is the flow of a page that the cache had.
 func hit() *flow.Flow {
 	return &flow.Flow{
-		Conn: &flow.Conn{TLS: &flow.TLS{Version: 0x0304}},
+		Conn: &flow.Conn{TLS: &flow.TLS{Version: 0x0304, JA4: ja4.Fingerprint([]byte(fingerprint))}},
 		Zone: zone("example"),
 		Request: flow.Request{
 			ID:       idOf(1),

@@ -14,19 +14,21 @@ import (
 
 // Entry is a line of the access log, as who reads it sees it. Fields that do not apply are absent.
 type Entry struct {
-	Time    time.Time `json:"time"`
-	ID      string    `json:"id"`
-	Zone    string    `json:"zone"`
-	Client  string    `json:"client"`            // the client's network, or its address if the operator wants that
-	Visitor string    `json:"visitor,omitempty"` // keyed hash of the address; the key changes every day
-	Method  string    `json:"method"`
-	Host    string    `json:"host"`
-	Target  string    `json:"target"`
-	Proto   string    `json:"proto"`
-	TLS     string    `json:"tls,omitempty"`
-	Status  int       `json:"status"`
-	Bytes   int64     `json:"bytes"`
-	Ms      float64   `json:"ms"`
+	Time          time.Time `json:"time"`
+	ID            string    `json:"id"`
+	Zone          string    `json:"zone"`
+	Client        string    `json:"client"`            // the client's network, or its address if the operator wants that
+	Visitor       string    `json:"visitor,omitempty"` // keyed hash of the address; the key changes every day
+	Method        string    `json:"method"`
+	Host          string    `json:"host"`
+	Target        string    `json:"target"`
+	Proto         string    `json:"proto"`
+	TLS           string    `json:"tls,omitempty"`
+	JA4           string    `json:"ja4,omitempty"`            // fingerprint of the client's TLS software
+	ClientSubject string    `json:"client_subject,omitempty"` // of the client's certificate, where the zone asks for one
+	Status        int       `json:"status"`
+	Bytes         int64     `json:"bytes"`
+	Ms            float64   `json:"ms"`
 
 	Verdict     string `json:"verdict"`
 	Rule        string `json:"rule,omitempty"`
@@ -81,6 +83,12 @@ func (e *Entry) Explain(w io.Writer) error {
 		s.tell("", "by "+e.Agent)
 	}
 	s.tell("client", e.client())
+	if e.JA4 != "" {
+		s.tell("", "with the TLS fingerprint "+e.JA4)
+	}
+	if e.ClientSubject != "" {
+		s.tell("", "with a certificate of "+e.ClientSubject)
+	}
 	s.tell("zone", e.zone())
 	s.tell("verdict", e.verdict())
 	s.tell("cache", e.cache())

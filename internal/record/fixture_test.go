@@ -13,6 +13,9 @@ import (
 
 var t0 = time.Date(2026, 11, 22, 21, 22, 28, 123e6, time.UTC)
 
+// fingerprint is that of hit's client.
+const fingerprint = "t13d1516h2_8daaf6152771_e5627efa2ab1"
+
 // zone is a flow.Zone that is nothing but its name.
 type zone string
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/ja4"
 )
 
 // appendLine writes a flow as one line of JSON, in the shape of [Entry].
@@ -28,6 +29,10 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 	b = appendWord(b, `,"proto":"`, q.Proto)
 	if t := f.Conn.TLS; t != nil {
 		b = appendWord(b, `,"tls":"`, tlsVersion(t.Version))
+		if t.JA4 != (ja4.Fingerprint{}) {
+			b = append(append(append(b, `,"ja4":"`...), t.JA4[:]...), '"') // letters, digits and _
+		}
+		b = appendText(b, `,"client_subject":"`, t.ClientSubject, maxText)
 	}
 	b = appendInt(b, `,"status":`, int64(f.Response.Status))
 	b = appendInt(b, `,"bytes":`, f.Response.Bytes)

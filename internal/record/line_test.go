@@ -15,6 +15,7 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/ja4"
 )
 
 // outcome is a way in which a flow can end, with what its line and its story are.
@@ -206,7 +207,7 @@ response   200 with 1024 bytes after 0.3 ms; ended early: unexpected EOF
 func hitEntry() Entry {
 	return Entry{
 		Time: t0, ID: idOf(1).String(), Zone: "example", Client: "198.51.100.0/24", Method: "GET", Host: "www.example.org",
-		Target: "/news/2026/11/22/harbour-wall-holds", Proto: "HTTP/1.1", TLS: "1.3", Status: 200, Bytes: 1024, Ms: 0.31,
+		Target: "/news/2026/11/22/harbour-wall-holds", Proto: "HTTP/1.1", TLS: "1.3", JA4: fingerprint, Status: 200, Bytes: 1024, Ms: 0.31,
 		Verdict: "pass", Cache: "hit", Age: 12, TTL: 48,
 		Referer: "https://www.example.org/news/2026/11/",
 		Agent:   "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
@@ -252,6 +253,7 @@ func TestExplainEveryOutcome(t *testing.T) {
            from https://www.example.org/news/2026/11/
            by Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36
 client     198.51.100.0/24
+           with the TLS fingerprint t13d1516h2_8daaf6152771_e5627efa2ab1
 zone       example`
 	for _, tt := range outcomes() {
 		t.Run(tt.name, func(t *testing.T) {
@@ -266,6 +268,29 @@ zone       example`
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestClientCertificate: a line tells whose certificate the client showed.
+func TestClientCertificate(t *testing.T) {
+	f := hit()
+	f.Conn.TLS.ClientSubject = `CN="a",O=b`
+	e, err := Parse(line(t, f, nil))
+	if err != nil || e.ClientSubject != f.Conn.TLS.ClientSubject {
+		t.Errorf("got %q, %v, want %q", e.ClientSubject, err, f.Conn.TLS.ClientSubject)
+	}
+	var got strings.Builder
+	if err := e.Explain(&got); err != nil || !strings.Contains(got.String(), "\n           with a certificate of "+e.ClientSubject+"\n") {
+		t.Errorf("got %q, %v", got.String(), err)
+	}
+}
+
+// TestNoFingerprint: a line says nothing of a fingerprint that is not known.
+func TestNoFingerprint(t *testing.T) {
+	f := hit()
+	f.Conn.TLS.JA4 = ja4.Fingerprint{}
+	if got := line(t, f, nil); bytes.Contains(got, []byte("ja4")) || !bytes.Contains(got, []byte(`"tls":"1.3","status"`)) {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -343,6 +368,7 @@ func FuzzLine(f *testing.F) {
 		x.Request.Method, x.Request.Host, x.Request.Target = method, host, target
 		x.Request.Fields = []flow.Field{{Name: "user-agent", Value: agent}}
 		x.Response.Err = errors.New(agent)
+		x.Conn.TLS.ClientSubject = host
 		r := &Room{}
 		got := r.appendLine(nil, x, &shard{})
 		if bytes.Count(got, newline) != 1 || got[len(got)-1] != '\n' {
@@ -362,7 +388,7 @@ func FuzzLine(f *testing.F) {
 		if err := d.Decode(&e); err != nil {
 			t.Fatalf("%v in %q", err, got)
 		}
-		for _, text := range [][2]string{{method, e.Method}, {host, e.Host}, {target, e.Target}, {agent, e.Agent}, {agent, e.Error}} {
+		for _, text := range [][2]string{{method, e.Method}, {host, e.Host}, {target, e.Target}, {agent, e.Agent}, {agent, e.Error}, {host, e.ClientSubject}} {
 			sent, kept := text[0], text[1]
 			if len(sent) < maxText/6 && kept != strings.ToValidUTF8(sent, "\ufffd") && utf8.ValidString(sent) {
 				t.Fatalf("got %q, want %q", kept, sent)

@@ -21,6 +21,8 @@ const (
 	writeSize = 256 << 10
 	// complainEvery bounds how often a log that can't be written is reported.
 	complainEvery = time.Minute
+	// followEvery is how often a retired logger looks whether its file is still the log.
+	followEvery = time.Second
 )
 
 var newline = []byte{'\n'}
@@ -30,7 +32,6 @@ type logger struct {
 	room   *Room
 	path   string
 	cut    cut
-	max    int64 // bytes of the file, 0 for no bound
 	events *slog.Logger
 	lost   atomic.Int64 // lines
 
@@ -42,9 +43,12 @@ type logger struct {
 	mu         sync.Mutex // guards what follows
 	out        io.WriteCloser
 	size       int64 // of the file
+	max        int64 // that it may be, 0 for no bound
 	buffer     []byte
 	torn       bool // what was written last ended within a line
 	complained time.Time
+	retired    bool      // another process rotates the file
+	looked     time.Time // whether it has
 }
 
 func newLogger(r *Room, s spec.Log, events *slog.Logger) (*logger, error) {
@@ -113,6 +117,9 @@ func (l *logger) hurry() {
 func (l *logger) drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.retired {
+		l.follow(time.Now())
+	}
 	for i := range l.room.shards {
 		s := &l.room.shards[i]
 		s.mu.Lock()
@@ -171,13 +178,47 @@ func (l *logger) rotate() {
 	}
 }
 
+func (l *logger) retire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired, l.max = true, 0
+}
+
+// follow opens the file anew if its path is another file's by now, which it looks for now and then. Where the path is nobody's, the file
+// is about to be begun anew.
+func (l *logger) follow(now time.Time) {
+	f, ok := l.out.(*os.File)
+	if !ok || now.Sub(l.looked) < followEvery {
+		return
+	}
+	l.looked = now
+	theirs, err := os.Stat(l.path)
+	if err != nil {
+		return
+	}
+	if ours, err := f.Stat(); err != nil || os.SameFile(ours, theirs) {
+		return
+	}
+	if err := l.replace(); err != nil && l.complain(now) {
+		l.events.Warn("the access log was rotated and can't be opened anew", "path", l.path, "error", err)
+	}
+}
+
 // lose counts lines and says so, but not every time.
 func (l *logger) lose(lines int, why string, err error) {
 	lost := l.lost.Add(int64(lines))
-	if now := time.Now(); now.Sub(l.complained) > complainEvery {
-		l.complained = now
+	if l.complain(time.Now()) {
 		l.events.Warn("the access log "+why+"; requests are served, lines are lost", "path", l.path, "lines", lost, "error", err)
 	}
+}
+
+// complain tells whether it is time to.
+func (l *logger) complain(now time.Time) bool {
+	if now.Sub(l.complained) <= complainEvery {
+		return false
+	}
+	l.complained = now
+	return true
 }
 
 func (l *logger) reopen() error {

@@ -233,6 +233,74 @@ func TestLogRotates(t *testing.T) {
 	}
 }
 
+// TestLogRetires: a process that was succeeded rotates no more, and follows the one that does.
+func TestLogRetires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "access.log")
+		r, p := loggingAs(t, spec.Log{Path: path, Sample: 1, MaxSize: 1}, new(bytes.Buffer))
+		step := func(from int) {
+			add(p, from, 3)
+			time.Sleep(followEvery + writeEvery)
+			synctest.Wait()
+		}
+		r.Retire()
+		step(0)
+		step(3)
+		if _, err := os.Stat(path + ".1"); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("an older log: got %v, want none, as nothing was rotated", err)
+		}
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		step(6)
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the log: got %v, want none, as the other process begins it", err)
+		}
+		if err := os.WriteFile(path, nil, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(followEvery + writeEvery)
+		synctest.Wait()
+		step(9)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(ids(0, 9), logged(t, path+".1")); diff != "" {
+			t.Errorf("before: -want +got:\n%s", diff)
+		}
+		if diff := cmp.Diff(ids(9, 3), logged(t, path)); diff != "" {
+			t.Errorf("after: -want +got:\n%s", diff)
+		}
+	})
+}
+
+// TestRetiredLogThatCannotBeOpened goes on in the old file, and says so once in a while.
+func TestRetiredLogThatCannotBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "access.log")
+		var events bytes.Buffer
+		r, p := logging(t, path, &events)
+		r.Retire()
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * followEvery)
+		add(p, 0, 3)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(ids(0, 3), logged(t, path+".1")); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		if got := events.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "can't be opened anew") {
+			t.Errorf("got %q, want one report", got)
+		}
+	})
+}
+
 // TestLogThatCannotBeReopened goes on in the old file.
 func TestLogThatCannotBeReopened(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "logs")
@@ -365,6 +433,7 @@ func TestNew(t *testing.T) {
 	})
 	t.Run("no log", func(t *testing.T) {
 		r := newRoom(t, nil)
+		r.Retire()
 		if err := errors.Join(r.Reopen(), r.Close()); err != nil || r.Lost() != 0 {
 			t.Errorf("got %v and %d lost", err, r.Lost())
 		}

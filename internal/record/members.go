@@ -26,6 +26,8 @@ var members = []Member{
 	{"target", "the request target as received, its first 2 KiB"},
 	{"proto", "the protocol, such as HTTP/1.1"},
 	{"tls", "the TLS version; absent over HTTP"},
+	{"ja4", "the JA4 fingerprint of the client's TLS software; absent over HTTP"},
+	{"client_subject", "the subject of the client's certificate, if it showed one to a zone that asks for it"},
 	{"status", "the response's status"},
 	{"bytes", "bytes of the response's body"},
 	{"ms", "milliseconds from the request's head to the end of the response"},

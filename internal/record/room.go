@@ -147,6 +147,14 @@ func (r *Room) Reopen() error {
 	return r.log.reopen()
 }
 
+// Retire leaves the log's rotation to another process that writes to the same file: this one follows it, and opens the file anew when
+// its path is another file's.
+func (r *Room) Retire() {
+	if r.log != nil {
+		r.log.retire()
+	}
+}
+
 // Close writes what is left to the log.
 func (r *Room) Close() error {
 	if r.log == nil {

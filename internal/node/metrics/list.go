@@ -34,12 +34,24 @@ func histogram(name, help string, labels ...string) *metric {
 var (
 	buildInfo = gauge("build_info", "1, with the version as a label.", "version", "goversion")
 
-	connectionsOpen    = gauge("connections", "Client connections open now.")
-	connectionsMax     = gauge("connections_max", "Client connections that may be open at one time.")
-	connectionsRefused = counter("connections_refused_total", "Client connections refused or cut, by cause.", "cause")
-	connectionFaults   = counter("faults_total", "Connections lost to a fault of Seawall itself. Should be 0; please report what the log says.")
-	draining           = gauge("draining", "1 while the node lets requests finish before it stops, else 0.")
-	logLost            = counter("log_lines_lost_total", "Access log lines that could not be written.")
+	connectionsOpen     = gauge("connections", "Client connections open now.")
+	connectionsMax      = gauge("connections_max", "Client connections that may be open at one time.")
+	connectionsRefused  = counter("connections_refused_total", "Client connections refused or cut, by cause.", "cause")
+	connectionFaults    = counter("faults_total", "Connections lost to a fault of Seawall itself. Should be 0; please report what the log says.")
+	handshakes          = counter("handshakes_total", "TLS handshakes that were begun, by how they ended.", "result")
+	handshakesResumed   = counter("handshakes_resumed_total", "TLS handshakes that resumed a session.")
+	handshakesClassical = counter("handshakes_classical_total", "TLS handshakes answered without the post-quantum key exchange, because too many waited.")
+	handshakesRefused   = counter("handshakes_refused_total", "TLS handshakes refused, by cause.", "cause")
+	handshakesOpen      = gauge("handshakes_open", "TLS handshakes that were answered and are not complete.")
+	handshakesWaiting   = gauge("handshakes_waiting", "Open TLS handshakes that wait for their clients.")
+	workersThreads      = gauge("workers_threads", "Threads of lower priority that do what costs CPU.")
+	workersWaiting      = gauge("workers_waiting", "Jobs that wait for a worker.")
+	workersJobs         = counter("workers_jobs_total", "Jobs that workers have begun.")
+	workersSteps        = counter("workers_steps_total", "Further steps of jobs that were begun.")
+	workersShed         = counter("workers_shed_total", "Jobs that were shed, by why.", "cause")
+
+	draining = gauge("draining", "1 while the node lets requests finish before it stops, else 0.")
+	logLost  = counter("log_lines_lost_total", "Access log lines that could not be written.")
 
 	cacheObjects   = gauge("cache_objects", "Objects in the memory cache.")
 	cacheBytes     = gauge("cache_bytes", "Bytes in the memory cache.")
@@ -81,6 +93,8 @@ var (
 var all = []*metric{
 	buildInfo,
 	connectionsOpen, connectionsMax, connectionsRefused, connectionFaults, draining, logLost,
+	handshakes, handshakesResumed, handshakesClassical, handshakesRefused, handshakesOpen, handshakesWaiting,
+	workersThreads, workersWaiting, workersJobs, workersSteps, workersShed,
 	cacheObjects, cacheBytes, cacheEvictions,
 	configReloads, configRead, configUsable, configProblems, configRestart, zonesInForce, certificateEnd,
 	requests, requestsCache, requestsRefused, requestsDry, ruleMatches, responsesBroken, bodyBytes, requestSeconds,

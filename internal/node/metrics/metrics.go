@@ -15,6 +15,7 @@ import (
 
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/conn"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/zone"
@@ -23,6 +24,7 @@ import (
 // Sources are what metrics are read from.
 type Sources struct {
 	Connections *conn.Room
+	Handshakes  *hello.Room // nil for a node without HTTPS
 	Records     *record.Room
 	Cache       *cache.Room
 	Zones       *snapshot.Snapshot
@@ -81,6 +83,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s := sink(ch)
 	s.node(c.Sources)
+	if c.Handshakes != nil {
+		s.handshakes(c.Handshakes)
+	}
 	s.configuration(c.Configuration())
 	c.Zones.Each(func(z *zone.Zone) {
 		s.zone(z)
@@ -132,6 +137,28 @@ func (s sink) node(from *Sources) {
 	s.add(cacheObjects, float64(stored.Objects))
 	s.add(cacheBytes, float64(stored.Bytes))
 	s.add(cacheEvictions, float64(stored.Evictions))
+}
+
+func (s sink) handshakes(room *hello.Room) {
+	shaken := room.Stats()
+	s.add(handshakes, float64(shaken.Complete), "complete")
+	s.add(handshakes, float64(shaken.Failed), "failed")
+	s.add(handshakesResumed, float64(shaken.Resumed))
+	s.add(handshakesClassical, float64(shaken.Classical))
+	for cause, n := range shaken.Refused {
+		s.add(handshakesRefused, float64(n), hello.Cause(cause).String())
+	}
+	s.add(handshakesOpen, float64(shaken.Open))
+	s.add(handshakesWaiting, float64(shaken.Waiting))
+
+	jobs := room.Workers.Stats()
+	s.add(workersThreads, float64(jobs.Threads))
+	s.add(workersWaiting, float64(jobs.Waiting))
+	s.add(workersJobs, float64(jobs.Run))
+	s.add(workersSteps, float64(jobs.Steps))
+	s.add(workersShed, float64(jobs.Refused), "refused")
+	s.add(workersShed, float64(jobs.Displaced), "displaced")
+	s.add(workersShed, float64(jobs.Late), "late")
 }
 
 func (s sink) configuration(c Configuration) {

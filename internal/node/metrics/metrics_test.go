@@ -19,6 +19,8 @@ import (
 	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/conn"
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/response"
@@ -62,9 +64,15 @@ func testSources(t *testing.T, zones int) *Sources {
 	if problems := in.Apply(specs); len(problems) > 0 {
 		t.Fatal(problems)
 	}
+	n.Data = t.TempDir()
+	handshakes, problems := hello.New(&n, hello.Options{}, time.Now())
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	t.Cleanup(handshakes.Close)
 	end := time.Unix(1_800_000_000, 0)
 	return &Sources{
-		Connections: conn.New(&n, conn.Options{}), Records: records, Cache: objects, Zones: in, MaxConnections: n.Connections.Max, Version: "v1",
+		Connections: conn.New(&n, conn.Options{}), Handshakes: handshakes, Records: records, Cache: objects, Zones: in, MaxConnections: n.Connections.Max, Version: "v1",
 		Certificates: func() []Certificate {
 			return []Certificate{{"a.test", end.Add(-time.Hour)}, {"a.test", end}, {"a.test", end.Add(-time.Minute)}, {"b.test", end}}
 		},
@@ -137,6 +145,40 @@ func TestDocumented(t *testing.T) {
 	}
 	if rows := strings.Count(string(text), "\n| `seawall_"); rows != len(documented) {
 		t.Errorf("got %d rows, of which %d can be read", rows, len(documented))
+	}
+}
+
+// TestCausesDocumented: docs/metrics.md names every value of the labels that say why.
+func TestCausesDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for cause := range conn.New(&spec.Node{}, conn.Options{}).Stats().Refused {
+		names = append(names, cause.String())
+	}
+	for cause := range hello.Causes {
+		names = append(names, hello.Cause(cause).String())
+	}
+	for reason := flow.NoReason + 1; int(reason) < flow.Reasons; reason++ {
+		names = append(names, reason.String())
+	}
+	for _, name := range names {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("%s is not there", name)
+		}
+	}
+}
+
+// TestNoHandshakes: a node that does not listen for HTTPS has none to show.
+func TestNoHandshakes(t *testing.T) {
+	s := testSources(t, 0)
+	s.Handshakes = nil
+	for name := range shown(t, s) {
+		if strings.Contains(name, "handshakes") || strings.Contains(name, "workers") {
+			t.Errorf("%s is shown", name)
+		}
 	}
 }
 

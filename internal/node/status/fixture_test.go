@@ -18,6 +18,7 @@ func testReport(zones int) *Report {
 		Node: "ams-1", Version: "v0.3.0", Time: now, Started: now.Add(-75 * time.Hour), Reloaded: now.Add(-12 * time.Minute), State: Serving,
 		Listening:    []string{"http [::]:80", "https [::]:443"},
 		Connections:  Connections{Open: 4321, Max: 100_000, Refused: map[string]int64{"node-full": 0, "source-full": 91_234, "head-slow": 812}},
+		Handshakes:   &Handshakes{Open: 17, Queued: 5, Complete: 765_432, Resumed: 345_678, Failed: 2345, Refused: map[string]int64{"queue-full": 54_321, "not-tls": 0}},
 		Cache:        Cache{Objects: 18_233, Bytes: 201 << 20, Size: 256 << 20, Evictions: 12},
 		Certificates: []Certificate{{Names: []string{"*.example.net"}, Issuer: "Example CA", NotAfter: now.Add(60 * 24 * time.Hour)}},
 		CanReload:    true,

@@ -27,6 +27,7 @@ type Report struct {
 	Points []Point `json:"points"`
 
 	Connections Connections `json:"connections"`
+	Handshakes  *Handshakes `json:"handshakes,omitempty"` // nil for a node that does not listen for HTTPS
 	Cache       Cache       `json:"cache"`
 	LogLost     int64       `json:"log_lines_lost"`
 	Faults      int64       `json:"faults"`
@@ -92,6 +93,17 @@ type Connections struct {
 	Open    int              `json:"open"`
 	Max     int              `json:"max"`
 	Refused map[string]int64 `json:"refused"`
+}
+
+// Handshakes are TLS's: how many are under way now and wait for a worker, and what became of the others since the start. Resumed ones are
+// among those complete.
+type Handshakes struct {
+	Open     int              `json:"open"`
+	Queued   int              `json:"queued"`
+	Complete int64            `json:"complete"`
+	Resumed  int64            `json:"resumed"`
+	Failed   int64            `json:"failed"`
+	Refused  map[string]int64 `json:"refused"` // by cause
 }
 
 // Cache is the node's memory for responses. Size is its bound in bytes.

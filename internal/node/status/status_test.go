@@ -111,7 +111,9 @@ func TestPage(t *testing.T) {
 			"certificate ends in 2 days dry run", "0 of 2", "64 of 64", "61, those first that need a look", "page 1 of 2 after →",
 			"12:00:00 request-limit 203.0.0.0/24 GET www.zone-3.example/search?q=0 zone-3.example 06h0abgq5hmzjqrm20t0fs7aaxjxpsrm3wkn7gbf3cr100",
 			"running for 3 days, since 2026-11-20 09:00 UTC", "configuration read 12 min ago", "listening http [::]:80, https [::]:443",
-			"cache 201 MiB of 256 MiB in 18,233 objects", "source-full 91,234", "*.example.net Example CA in 60 days", "version v0.3.0",
+			"cache 201 MiB of 256 MiB in 18,233 objects", "source-full 91,234",
+			"TLS handshakes 765 k, 346 k of them resumed; 17 open, 5 queued", "TLS handshakes refused cause since the start not-tls 0 queue-full 54,321",
+			"*.example.net Example CA in 60 days", "version v0.3.0",
 		}, []string{"← before"}},
 		{"second page of zones", attacked, "page=2", []string{"← before page 2 of 2"}, []string{"after →", "origin down"}},
 		{"page too far", attacked, "page=99", []string{"page 2 of 2"}, nil},
@@ -120,7 +122,7 @@ func TestPage(t *testing.T) {
 		{"filter by host", attacked, "q=shop.zone-5.", []string{"1 of 61, those", "origin down"}, nil},
 		{"filter for nothing", attacked, "q=nothing", []string{"0 of 61, those"}, []string{"origin down"}},
 		{"draining", draining, "", []string{"ams-1 draining"}, []string{"serving"}},
-		{"nothing to say", calm, "", []string{"ams-1 serving", "Nothing was refused.", "None is remembered.", "listening nowhere"}, []string{"To be mended", "Certificates"}},
+		{"nothing to say", calm, "", []string{"ams-1 serving", "Nothing was refused.", "None is remembered.", "listening nowhere"}, []string{"To be mended", "Certificates", "TLS"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -372,7 +374,7 @@ func TestReportJSON(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"node", "state", "rates_10s", "rates_1m", "refused", "zones", "refusals", "problems", "cache", "connections", "points"} {
+	for _, key := range []string{"node", "state", "rates_10s", "rates_1m", "refused", "zones", "refusals", "problems", "cache", "connections", "handshakes", "points"} {
 		if _, ok := got[key]; !ok {
 			t.Errorf("no %q in %s", key, text[:200])
 		}
