@@ -118,7 +118,8 @@ type options struct {
 	wrap   func(net.Listener) net.Listener
 	link   sim.Link
 	loops  int
-	most   int // bytes that "get" answers
+	open   Open // of another protocol than lines
+	most   int  // bytes that "get" answers
 }
 
 // ways are the transports: over a simulated network, over TCP, by a listener of package net too, and over TLS.
@@ -189,10 +190,13 @@ func newWorld(t *testing.T, o options) *world {
 	case o.fulfil == nil:
 		o.fulfil = say
 	}
-	w.room = New(&node, Options{
-		Open: func(info *flow.Conn, s flow.Stream) flow.Session {
+	if o.open == nil {
+		o.open = func(info *flow.Conn, s flow.Stream) flow.Session {
 			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
-		},
+		}
+	}
+	w.room = New(&node, Options{
+		Open:  o.open,
 		Log:   slog.New(slog.NewTextHandler(w.log, nil)),
 		Loops: loops(t, o.loops),
 	})
