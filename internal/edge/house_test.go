@@ -35,6 +35,7 @@ import (
 // Addresses in the simulated network: the house, two origins, and somebody who visits.
 const (
 	door        = "192.0.2.1:80"
+	secureDoor  = "192.0.2.1:443"
 	firstOrigin = "198.51.100.1:80"
 	otherOrigin = "198.51.100.2:80"
 	visitor     = "203.0.113.77"
@@ -72,9 +73,11 @@ func build(tb testing.TB, n spec.Node, zones ...spec.Zone) *house {
 	h.path = New(h.snapshot)
 	h.requests = request.New(&n, reqid.NewGenerator(1, 64), h.path)
 	h.conns = conn.New(&n, conn.Options{Open: h.requests.Open, Log: slog.New(slog.DiscardHandler)})
-	l, err := h.net.Listen(door)
-	h.must(err)
-	go h.conns.Serve(l, nil)
+	for address, secure := range map[string]conn.Secure{door: nil, secureDoor: trusting{}} {
+		l, err := h.net.Listen(address)
+		h.must(err)
+		go h.conns.Serve(l, secure)
+	}
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -96,6 +99,18 @@ func (h *house) must(err error) {
 		h.Fatal(err)
 	}
 }
+
+// trusting is a handshake that says nothing: the connection counts as one over TLS, for a name of no zone.
+type trusting struct{}
+
+// Handshake implements [conn.Secure].
+func (trusting) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
+	info.TLS = new(flow.TLS)
+	return raw, nil
+}
+
+// Begin implements [conn.Secure].
+func (trusting) Begin(net.Conn, *flow.Conn) conn.Shake { return nil }
 
 // testNode is a small node; it remembers a few thousand requests.
 func testNode() spec.Node {
@@ -146,7 +161,9 @@ type client struct {
 }
 
 // dial connects from an address.
-func (h *house) dial(from string) *client {
+func (h *house) dial(from string) *client { return h.dialAt(from, door) }
+
+func (h *house) dialAt(from, door string) *client {
 	h.Helper()
 	c, err := h.net.Dial(h.Context(), netip.AddrPortFrom(netip.MustParseAddr(from), 0), door)
 	h.must(err)

@@ -37,6 +37,7 @@ func refusedZones() []spec.Zone {
 		z.Origin.Servers = spec.OneServer("http://198.51.100.99:80")
 		z.Origin.Health.Path = "/healthz"
 	})
+	add("strict", func(z *spec.Zone) { z.HTTPS.MinVersion = "1.3" })
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
 }
@@ -70,6 +71,11 @@ var refusals = []refusal{
 		return c.read("GET")
 	}},
 	{flow.UnknownHost, 421, "-", "zone", func(h *house) answer { return h.get(visitor, "nowhere.test", "/") }},
+	{flow.Misdirected, 421, "strict", "https", func(h *house) answer {
+		c := h.dialAt(visitor, secureDoor)
+		defer c.conn.Close()
+		return c.ask("GET", "strict.test", "/")
+	}},
 	{flow.Denied, 403, "listed", "lists.deny", func(h *house) answer { return h.get(visitor, "listed.test", "/") }},
 	{flow.RequestLimit, 429, "limited", "limits.requests", func(h *house) answer {
 		h.get(visitor, "limited.test", "/")
