@@ -58,14 +58,15 @@ func (x *exchange) leave() {
 }
 
 // again returns the server for one more attempt after err, nil if there may be none. It is one that has not been tried if there is
-// such a one; that one may have any request of which nothing has been sent.
+// such a one; that one may have any request of which nothing has been sent. The same server gets a request twice only if the first
+// time was on an idle connection: what makes it hang up on a new one, would do so again.
 func (x *exchange) again(err error) *server {
 	_, unsent := errors.AsType[dialError](err)
 	if x.gone() || !unsent && !x.repeatable(err) {
 		return nil
 	}
 	next := x.policy.choose(x.policy.current(), x.flow, &x.tried)
-	if next == nil && !unsent {
+	if next == nil && x.hungUp(err) {
 		next = x.server
 	}
 	return next
@@ -73,12 +74,15 @@ func (x *exchange) again(err error) *server {
 
 // repeatable tells whether the request may be sent once more after err.
 func (x *exchange) repeatable(err error) bool {
-	return x.hungUp(err) && x.conn.usable() && !x.taken && idempotent(x.flow.Request.Method)
+	return x.unanswered(err) && x.conn.usable() && !x.taken && idempotent(x.flow.Request.Method)
 }
 
 // hungUp tells whether err is that a connection, which had been used before, ended without a word: it may have been about to.
-func (x *exchange) hungUp(err error) bool {
-	return x.conn != nil && x.conn.reused && !x.arrived &&
+func (x *exchange) hungUp(err error) bool { return x.unanswered(err) && x.conn.reused }
+
+// unanswered tells whether err is that a connection ended without a word.
+func (x *exchange) unanswered(err error) bool {
+	return x.conn != nil && !x.arrived &&
 		(errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 

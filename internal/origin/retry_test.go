@@ -97,6 +97,7 @@ func TestAnotherServer(t *testing.T) {
 		io.WriteString(c, ok)
 		ask(r)
 	}
+	hangsUp := func(_ net.Conn, r *bufio.Reader) { ask(r) }
 	type result struct {
 		Status, Attempts, Asked, Server int
 	}
@@ -125,7 +126,9 @@ func TestAnotherServer(t *testing.T) {
 		{"no budget", get, 1, true, sim.Link{Refuse: true}, always(ok), false, result{502, 0, 1, 1}},
 		{"died at rest", get, 1, false, sim.Link{}, dies, true, result{200, 2, 1, 2}},
 		{"died at rest, content", post, 1, false, sim.Link{}, dies, false, result{200, 1, 0, 1}},
-		{"hangs up", get, 1, false, sim.Link{}, func(_ net.Conn, r *bufio.Reader) { ask(r) }, false, result{502, 1, 0, 1}},
+		{"hangs up", get, 1, false, sim.Link{}, hangsUp, false, result{200, 2, 1, 2}},
+		{"hangs up, content", post, 1, false, sim.Link{}, hangsUp, false, result{502, 1, 0, 1}},
+		{"hangs up, no budget", get, 1, true, sim.Link{}, hangsUp, false, result{502, 1, 1, 1}},
 		{"says nothing", get, 1, false, sim.Link{}, silent(""), false, result{504, 1, 0, 1}},
 	}
 	for _, tt := range tests {
