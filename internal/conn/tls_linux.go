@@ -18,6 +18,15 @@ type shim struct {
 
 func newShim(c *looped) *shim { return &shim{Conn: &c.sock, c: c} }
 
+// SetReadDeadline implements [net.Conn]. When it has passed at once, the connection is woken to find out.
+func (s *shim) SetReadDeadline(t time.Time) error {
+	err := s.Conn.SetReadDeadline(t)
+	if !t.IsZero() && !t.After(time.Now()) {
+		s.c.sock.Again()
+	}
+	return err
+}
+
 // SetWriteDeadline implements [net.Conn]. The last words of a connection that is being closed need none.
 func (s *shim) SetWriteDeadline(t time.Time) error {
 	if s.closing {
@@ -86,6 +95,9 @@ func (c *looped) greet() outcome {
 			ready, err = c.shake.Feed(w.in[:n])
 		}
 		if err != nil {
+			if _, _, over := c.shake.Result(); over != nil { // it gave way, and was told so by its deadline
+				err = over
+			}
 			return c.unsecured(err)
 		}
 		if ready {

@@ -75,6 +75,7 @@ func newEnds() (client, server *end) {
 func (e *end) Read(p []byte) (int, error)       { return e.in.read(p) }
 func (e *end) Write(p []byte) (int, error)      { return e.out.write(p) }
 func (e *end) Close() error                     { e.in.close(); e.out.close(); return nil }
+func (e *end) SetReadDeadline(time.Time) error  { e.in.close(); return nil } // to which there is only ever the past
 func (e *end) SetWriteDeadline(time.Time) error { return nil }
 
 // from is a connection's info of the i-th source.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"time"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/ja4"
@@ -18,6 +19,9 @@ var (
 	errClosed = errors.New("the connection was closed during its handshake")
 	errInput  = errors.New("more input than a handshake can have")
 )
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
 
 // maxInput bounds what is kept of a client's bytes until a step takes them: a whole read buffer of what follows a handshake at once.
 const maxInput = 256 << 10
@@ -60,7 +64,7 @@ type hello struct {
 }
 
 // Begin begins a handshake on raw, of which nothing is read before it is complete. Write is called by workers, too; it must not wait, and
-// an error from it is the handshake's end.
+// an error from it is the handshake's end. A handshake that gives way sets raw's read deadline into the past.
 func (r *Room) Begin(raw net.Conn, info *flow.Conn) *Shake {
 	return &Shake{room: r, info: info, raw: raw, source: prefixes.Source(info.Remote.Addr())}
 }
@@ -177,6 +181,7 @@ func (s *Shake) open(t *workers.Thread) bool {
 		return false
 	}
 	if victim != nil {
+		_ = victim.raw.SetReadDeadline(past) // wakes its owner, or its client would be kept until its time is up
 		victim.thread.Submit((*ending)(victim))
 	}
 	s.thread, s.coroutine = t, t.Coroutine(s.shake)
@@ -279,6 +284,9 @@ func (r *Room) Handshake(raw net.Conn, info *flow.Conn) (net.Conn, error) {
 			ready, err = s.Feed(buffer[:n])
 		}
 		if err != nil {
+			if _, _, over := s.Result(); over != nil {
+				err = over
+			}
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}

@@ -352,6 +352,36 @@ func TestGivesWay(t *testing.T) {
 	idle(t, r)
 }
 
+// TestGivesWayAtOnce: a handshake that gives way ends without another word of its client.
+func TestGivesWayAtOnce(t *testing.T) {
+	r := small(t, Options{}, 1, 10, 10)
+	hello := opening(t, &tls.Config{ServerName: "a.example"})
+	near, far := newEnds()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.Handshake(far, from(1))
+		ended <- err
+	}()
+	_, _ = near.Write(hello)
+	answer := make([]byte, 1)
+	if _, err := near.Read(answer); err != nil {
+		t.Fatal(err)
+	}
+	for r.Stats().Waiting == 0 {
+		runtime.Gosched()
+	}
+	_, other := newEnds()
+	s := r.Begin(other, from(2))
+	defer s.Close()
+	if ready, err := s.Feed(hello); !ready || err != nil {
+		t.Fatalf("ready %v, error %v", ready, err)
+	}
+	step(s)
+	if err := <-ended; !refusedBy(err, GaveWay) {
+		t.Errorf("got error %v, want %v", err, GaveWay)
+	}
+}
+
 // TestFault: a fault costs the connection that it is in, and is seen.
 func TestFault(t *testing.T) {
 	r := small(t, Options{Issued: func(hello *tls.ClientHelloInfo) *tls.Certificate {
