@@ -27,9 +27,14 @@ func (t *site) load(ctx context.Context, address string, duration time.Duration)
 		return t.shakeHands(ctx, address, duration)
 	case reconnecting:
 		return reconnect(ctx, address, t.request(address), duration)
-	default:
-		return wrk(ctx, t.url(address), duration)
+	case flooding:
+		return t.withstand(ctx, address, duration)
+	case pacing:
+		if t.rate > 0 {
+			return t.pace(ctx, address, t.rate, duration)
+		}
 	}
+	return wrk(ctx, t.url(address), duration)
 }
 
 // request asks for the site's file.
@@ -37,7 +42,8 @@ func (t *site) request(address string) []byte {
 	return []byte("GET " + t.path + " HTTP/1.1\r\nHost: " + address + "\r\n\r\n")
 }
 
-// shakeHands opens connections, each with a full handshake and a request, handshakers at a time.
+// shakeHands opens connections, each with a handshake and a request, handshakers at a time. Each handshake is a full one; where the
+// scenario resumes, only each client's first.
 func (t *site) shakeHands(ctx context.Context, address string, duration time.Duration) (load, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -46,8 +52,12 @@ func (t *site) shakeHands(ctx context.Context, address string, duration time.Dur
 	began := time.Now()
 	for i := range counts {
 		clients.Go(func() {
+			config := clientTLS()
+			if t.scenario.resume {
+				config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+			}
 			for time.Since(began) < duration && ctx.Err() == nil {
-				c, err := t.ask(ctx, address, nil)
+				c, err := t.ask(ctx, address, nil, config, t.scenario.resume && counts[i] > 0)
 				if err != nil {
 					cancel(err)
 					return
@@ -69,8 +79,8 @@ func (t *site) shakeHands(ctx context.Context, address string, duration time.Dur
 }
 
 // ask opens a connection from an address (nil for any), asks for the site's file, and leaves the connection open. Closed, it is
-// reset, so that neither side keeps its state.
-func (t *site) ask(ctx context.Context, address string, from net.IP) (*net.TCPConn, error) {
+// reset, so that neither side keeps its state. Over TLS it shakes hands as the config says, which resumes a session or doesn't.
+func (t *site) ask(ctx context.Context, address string, from net.IP, config *tls.Config, resume bool) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
@@ -85,16 +95,16 @@ func (t *site) ask(ctx context.Context, address string, from net.IP) (*net.TCPCo
 	}
 	var secured *tls.Conn
 	if t.scenario.tls {
-		secured = tls.Client(raw, clientTLS())
+		secured = tls.Client(raw, config)
 		c = secured
 	}
 	if err := t.talk(c, address); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	if secured != nil && secured.ConnectionState().DidResume {
+	if secured != nil && secured.ConnectionState().DidResume != resume {
 		raw.Close()
-		return nil, errors.New("a session was resumed: want a full handshake")
+		return nil, fmt.Errorf("a session was resumed: %t: want %t", !resume, resume)
 	}
 	return raw, nil
 }

@@ -42,6 +42,10 @@ func TestShakeHands(t *testing.T) {
 	if l.requests < handshakers || l.elapsed < 50*time.Millisecond || l.refused > 0 {
 		t.Errorf("got %+v, want one request of each client at least, in 50 ms", l)
 	}
+	site.scenario.resume = true
+	if l, err = site.load(t.Context(), address, 50*time.Millisecond); err != nil || l.requests < handshakers {
+		t.Errorf("resuming: got %+v and error %v, want one request of each client at least", l, err)
+	}
 	site.path = "/missing"
 	if _, err := site.load(t.Context(), address, time.Second); err == nil || !strings.Contains(err.Error(), "status 404") {
 		t.Errorf("got error %v of a wrong answer, want status 404", err)
@@ -162,37 +166,4 @@ func TestReconnectElsewhere(t *testing.T) {
 			t.Errorf("%q: got %+v and error %v, want an error about the loopback", address, l, err)
 		}
 	}
-}
-
-const rollup = "00400000-7ffd0000 ---p 00000000 00:00 0 [rollup]\nRss:   2048 kB\nPss:                1234 kB\nPss_Dirty:   7 kB\n"
-
-func TestParsePSS(t *testing.T) {
-	tests := []struct {
-		name, text string
-		want       int64
-		ok         bool
-	}{
-		{"kernel's", rollup, 1234 * 1024, true},
-		{"empty", "", 0, false},
-		{"another line", "Pss_Dirty:   7 kB\n", 0, false},
-		{"no number", "Pss:   x kB\n", 0, false},
-		{"too large", "Pss: 99999999999999999999 kB\n", 0, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := parsePSS(tt.text)
-			if ok := err == nil; ok != tt.ok || got != tt.want {
-				t.Errorf("got %d and error %v, want %d and an error: %t", got, err, tt.want, !tt.ok)
-			}
-		})
-	}
-}
-
-func FuzzParsePSS(f *testing.F) {
-	f.Add(rollup)
-	f.Fuzz(func(t *testing.T, text string) {
-		if n, err := parsePSS(text); err == nil && (n < 0 || n%1024 != 0 || !strings.Contains(text, "Pss:")) {
-			t.Errorf("%q gave %d", text, n)
-		}
-	})
 }

@@ -16,13 +16,14 @@ import (
 type contender struct {
 	kind    kind
 	program string
-	core    string
+	cores   string
 	site    *site
 	setting setting
 	out     string // why it has no part, or none any more; empty if it has
 
 	processes []*process // none while it does not run
 	sink      *sink      // nil if it writes its log itself
+	full      float64    // most requests a second while it was warmed up
 	turns     []turn     // one a round
 	answers   int        // in turns, warming up included
 	checked   bool       // its log has lines of turns, no longer of checks alone
@@ -31,17 +32,21 @@ type contender struct {
 
 // A turn is what one server did while it was its turn.
 type turn struct {
-	cost float64 // CPU time per request in microseconds; of idle connections KB of memory each
-	rate float64 // requests a second
-	busy float64 // share of the core
+	cost           float64 // what is compared (scenario.unit)
+	rate           float64 // requests a second
+	busy           float64 // share of a core
+	latency, quiet latency // quiet: before the flood
+	hellos         float64 // of the flood, answered in a second
+	memory         resident
 }
 
 // newContender gives a server a folder and a part in the site's scenario, if it can have one.
-func newContender(k kind, built, core, dir string, site *site) *contender {
-	c := &contender{kind: k, program: built, core: core, site: site}
+func newContender(k kind, built, cores, dir string, site *site) *contender {
+	c := &contender{kind: k, program: built, cores: cores, site: site}
 	c.setting = setting{
 		Dir: filepath.Join(dir, k.name), Files: site.files, Root: os.Geteuid() == 0, Origin: site.address,
-		Size: site.scenario.size, Cacheable: site.scenario.cacheable, TLS: site.scenario.tls, Refuse: site.scenario.refuse,
+		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: site.scenario.cache(),
+		TLS: site.scenario.tls, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
 	}
 	c.setting.Log = filepath.Join(c.setting.Dir, "access.log")
 	if k.cannot != nil {
@@ -95,7 +100,7 @@ func (c *contender) start(ctx context.Context) error {
 		c.setting.Sink = c.sink.address()
 	}
 	var err error
-	if c.processes, err = c.kind.launch(ctx, c.program, c.core, c.setting); err != nil {
+	if c.processes, err = c.kind.launch(ctx, c.program, c.cores, c.setting); err != nil {
 		return err
 	}
 	return c.site.check(ctx, c.kind, c.site.url(c.setting.Address))
@@ -116,10 +121,9 @@ func (c *contender) stop() {
 	c.cutLog()
 }
 
-// warmUp starts a server that goes on running, and puts the load on it for a moment. For idle connections it is started anew
-// for each turn.
+// warmUp starts a server that goes on running, and puts the load on it for a moment.
 func (c *contender) warmUp(ctx context.Context) error {
-	if c.site.scenario.client == idling {
+	if c.site.scenario.restarts() {
 		return nil
 	}
 	if err := c.start(ctx); err != nil {
@@ -127,17 +131,30 @@ func (c *contender) warmUp(ctx context.Context) error {
 	}
 	c.cutLog()
 	c.checked = true
-	_, err := c.work(ctx, warmUp)
-	return err
+	loads := 1
+	if c.site.scenario.client == pacing { // the rate of everybody depends on it
+		loads = 2
+	}
+	for range loads {
+		t, err := c.work(ctx, warmUp)
+		if err != nil {
+			return err
+		}
+		c.full = max(c.full, t.rate)
+	}
+	return nil
 }
 
 // turn is one turn of the server.
 func (c *contender) turn(ctx context.Context, duration time.Duration) error {
 	var t turn
 	var err error
-	if c.site.scenario.client == idling {
+	switch c.site.scenario.client {
+	case idling:
 		t, err = c.weigh(ctx)
-	} else {
+	case churning:
+		t, err = c.churn(ctx, duration)
+	default:
 		t, err = c.work(ctx, duration)
 	}
 	c.turns = append(c.turns, t)
@@ -179,6 +196,10 @@ func (c *contender) work(ctx context.Context, duration time.Duration) (turn, err
 	used := after.since(before).Seconds()
 	t := turn{
 		cost: used * 1e6 / float64(l.requests), rate: float64(l.requests) / l.elapsed.Seconds(), busy: used / l.elapsed.Seconds(),
+		latency: l.latency, quiet: l.quiet, hellos: l.hellos,
+	}
+	if l.latency.p99 > 0 {
+		t.cost = microseconds(l.latency.p99)
 	}
 	return t, c.site.scenario.plausible(l, reached-asked-1) // the second question counts itself
 }

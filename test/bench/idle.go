@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"regexp"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,7 +12,6 @@ import (
 )
 
 const (
-	idleRounds      = 3 // at most: memory does not depend on the neighbours
 	idleConnections = 5000
 	idleSources     = 200             // addresses they come from, so that no cap on one is met
 	openers         = 32              // connections that are opened at one time
@@ -31,7 +27,7 @@ func (c *contender) weigh(ctx context.Context) (turn, error) {
 	defer c.stop()
 	c.cutLog()
 	c.checked = true
-	before, err := memory(c.processes)
+	before, err := kilobytes(c.processes, "smaps_rollup", "Pss")
 	if err != nil {
 		return turn{}, err
 	}
@@ -48,11 +44,11 @@ func (c *contender) weigh(ctx context.Context) (turn, error) {
 	case <-ctx.Done():
 		return turn{}, ctx.Err()
 	}
-	after, err := memory(c.processes)
+	after, err := kilobytes(c.processes, "smaps_rollup", "Pss")
 	if err != nil {
 		return turn{}, err
 	}
-	t := turn{cost: float64(after-before) / 1024 / idleConnections, rate: float64(len(held)) / took.Seconds()}
+	t := turn{cost: float64(after-before) / idleConnections, rate: float64(len(held)) / took.Seconds()}
 	return t, held.open()
 }
 
@@ -73,7 +69,7 @@ func (t *site) hold(ctx context.Context, address string, connections, sources in
 					from = net.IPv4(127, 0, 0, 1)
 				}
 				var err error
-				if h[i], err = t.ask(ctx, address, from); err != nil {
+				if h[i], err = t.ask(ctx, address, from, clientTLS(), false); err != nil {
 					cancel(fmt.Errorf("connection %d: %w", i, err))
 				}
 			}
@@ -120,38 +116,4 @@ func (h held) open() error {
 		return fmt.Errorf("the server closed %d of %d idle connections", closed, len(h))
 	}
 	return nil
-}
-
-// memory is the proportional set size of processes and their children, in bytes (proc_pid_smaps(5)).
-func memory(processes []*process) (int64, error) {
-	pids, err := family(processes)
-	if err != nil {
-		return 0, err
-	}
-	var sum int64
-	for _, pid := range pids {
-		path := "/proc/" + strconv.Itoa(pid) + "/smaps_rollup"
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return 0, err
-		}
-		pss, err := parsePSS(string(text))
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
-		}
-		sum += pss
-	}
-	return sum, nil
-}
-
-var pssLine = regexp.MustCompile(`(?m)^Pss: +(\d{1,12}) kB$`)
-
-// parsePSS reads the proportional set size from smaps_rollup, in bytes.
-func parsePSS(rollup string) (int64, error) {
-	line := pssLine.FindStringSubmatch(rollup)
-	if line == nil {
-		return 0, errors.New("no line \"Pss: N kB\" in " + strconv.Quote(rollup))
-	}
-	kb, err := strconv.ParseInt(line[1], 10, 64)
-	return kb * 1024, err
 }

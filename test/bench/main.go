@@ -75,7 +75,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "usage: bench [flags] [name...]\n\nnames:\n")
 		for _, s := range scenarios {
-			fmt.Fprintf(flags.Output(), "  %-17s %s\n", s.name, s.about)
+			fmt.Fprintf(flags.Output(), "  %-20s %s\n", s.name, s.about)
 		}
 		fmt.Fprintf(flags.Output(), "\nflags:\n")
 		flags.PrintDefaults()

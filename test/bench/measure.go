@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"runtime"
 	"time"
 )
 
 const (
 	warmUp          = time.Second
+	fewRounds       = 3               // at most, where that is enough
 	scenarioTimeout = 3 * time.Minute // beyond the turns themselves
 )
 
@@ -20,16 +21,16 @@ func measureAll(ctx context.Context, w io.Writer, p plan) error {
 	if err := setStage(ctx); err != nil {
 		return err
 	}
+	runtime.GOMAXPROCS(4) // on what is mostly one core: a client that is a thread of its own never waits for the log daemon's
 	pinned := "servers share their core with the client"
-	core := os.Getenv(serverCore)
-	if core != "" {
+	if core := os.Getenv(serverCore); core != "" {
 		pinned = "servers on core " + core + ", client and origin on the others"
 	}
 	fmt.Fprintf(w, "%s; %s; %d rounds of %v, %d connections; load average %s\n",
 		os.Getenv(onStage), pinned, p.rounds, p.duration, connections, loadAverage())
 	var problems []error
 	for _, s := range p.scenarios {
-		if err := measure(ctx, w, p, s, core); err != nil {
+		if err := measure(ctx, w, p, s); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", s.name, err))
 		}
 		if ctx.Err() != nil {
@@ -40,7 +41,15 @@ func measureAll(ctx context.Context, w io.Writer, p plan) error {
 }
 
 // measure runs one scenario and prints its table.
-func measure(ctx context.Context, w io.Writer, p plan, s scenario, core string) error {
+func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
+	if s.loops > 0 && os.Getenv(serverCore) == "" {
+		fmt.Fprintf(w, "\n%s: left out: there is one core\n", s.name)
+		return nil
+	}
+	began, err := readMachineTime()
+	if err != nil {
+		return err
+	}
 	turns := time.Duration(p.rounds*len(kinds)) * p.duration
 	ctx, cancel := context.WithTimeout(ctx, turns+scenarioTimeout)
 	defer cancel()
@@ -54,20 +63,46 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario, core string) 
 		return err
 	}
 	defer site.close()
-
-	contenders := make([]*contender, len(kinds))
-	for i, k := range kinds {
-		contenders[i] = newContender(k, p.seawall, core, dir, site)
-		defer contenders[i].stop()
+	var contenders []*contender
+	for _, k := range s.kinds() {
+		cores, err := serverCores(s, k)
+		if err != nil {
+			return err
+		}
+		c := newContender(k, p.seawall, cores, dir, site)
+		defer c.stop()
+		contenders = append(contenders, c)
 	}
+	if err := compete(ctx, p, s, site, contenders); err != nil {
+		return err
+	}
+	printTable(w, s, contenders)
+	ended, err := readMachineTime()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "load average %s, %.1f %% of the cores' time stolen\n", loadAverage(), ended.stolenSince(began))
+	return nil
+}
+
+// compete gives the contenders their turns.
+func compete(ctx context.Context, p plan, s scenario, site *site, contenders []*contender) error {
 	for _, c := range contenders {
 		if err := c.attempt(ctx, c.warmUp); err != nil {
 			return err
 		}
 	}
+	if s.client == pacing {
+		site.rate = halfLoad(contenders)
+	}
+	for _, c := range contenders {
+		if c.out != "" {
+			c.stop()
+		}
+	}
 	rounds := p.rounds
-	if s.client == idling {
-		rounds = min(rounds, idleRounds)
+	if s.few() {
+		rounds = min(rounds, fewRounds)
 	}
 	for round := range rounds {
 		for i := range contenders {
@@ -80,26 +115,30 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario, core string) 
 	for _, c := range contenders {
 		c.stop() // flushes its log
 	}
-	printTable(w, s, contenders)
-	fmt.Fprintf(w, "load average %s\n", loadAverage())
 	return nil
 }
 
-// loadAverage is the machine's, over 1, 5 and 15 minutes.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	fields := strings.Fields(string(text))
-	if err != nil || len(fields) < 3 {
-		return "unknown"
+// halfLoad is the rate for everybody: half of HAProxy's full load, or of the slowest peer's where HAProxy has no part, or of
+// Seawall's own. A peer that can't take it has no part.
+func halfLoad(contenders []*contender) int {
+	slowest := contenders[0]
+	for _, c := range contenders {
+		if c.out != "" || c.kind.name == seawall {
+			continue
+		}
+		if c.kind.name == "haproxy" {
+			slowest = c
+			break
+		}
+		if slowest.kind.name == seawall || c.full < slowest.full {
+			slowest = c
+		}
 	}
-	return strings.Join(fields[:3], " ")
-}
-
-// memoryFolder is a folder whose files are in memory, or empty for the system's folder of temporary files.
-func memoryFolder() string {
-	const shm = "/dev/shm"
-	if dir, err := os.MkdirTemp(shm, "seawall-bench-"); err == nil && os.Remove(dir) == nil {
-		return shm
+	rate := max(int(slowest.full/2), 1)
+	for _, c := range contenders {
+		if c.out == "" && c.kind.name != seawall && c.full < float64(rate) {
+			c.out = fmt.Sprintf("its full load is %.0f requests/s, the rate is %d", c.full, rate)
+		}
 	}
-	return ""
+	return rate
 }

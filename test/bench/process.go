@@ -31,13 +31,13 @@ type process struct {
 	exited chan struct{}
 }
 
-// start runs a command, pinned to the core if one is given.
-func start(ctx context.Context, core, said string, env, command []string) (*process, error) {
+// start runs a command, pinned to the cores if some are given.
+func start(ctx context.Context, cores, said string, env, command []string) (*process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if core != "" {
-		command = append([]string{"taskset", "-c", core}, command...)
+	if cores != "" {
+		command = append([]string{"taskset", "-c", cores}, command...)
 	}
 	out, err := os.Create(said)
 	if err != nil {
@@ -93,6 +93,24 @@ func (p *process) stop() {
 		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
 		<-p.exited
 	}
+}
+
+// pinned makes sure that the processes and their children are on these cores, all of them and no others.
+func pinned(processes []*process, cores string) error {
+	pids, err := family(processes)
+	if err != nil || cores == "" {
+		return err
+	}
+	for _, pid := range pids {
+		got, err := coresOf(pid)
+		if err != nil {
+			return err
+		}
+		if strings.Join(got, ",") != cores {
+			return fmt.Errorf("process %d is on cores %v: want %s", pid, got, cores)
+		}
+	}
+	return nil
 }
 
 // family lists the processes and their children.

@@ -116,6 +116,74 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
+// What was started with cores is on them, and nowhere else.
+func TestPinned(t *testing.T) {
+	cores, err := coresOf(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("taskset"); err != nil {
+		t.Skip("no taskset here")
+	}
+	cmd := exec.Command("taskset", "-c", cores[0], "cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	if _, err := in.Write([]byte{'\n'}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // cat runs
+		t.Fatal(err)
+	}
+	processes := []*process{{cmd: cmd}}
+	for _, want := range []string{cores[0], ""} {
+		if err := pinned(processes, want); err != nil {
+			t.Errorf("on %q: %v", want, err)
+		}
+	}
+	if err := pinned(processes, "4095"); err == nil || !strings.Contains(err.Error(), "want 4095") {
+		t.Errorf("got error %v, want one about the core", err)
+	}
+}
+
+// Servers have one core, but Seawall where it is compared with itself.
+func TestServerCores(t *testing.T) {
+	ours, err := coresOf(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := scenario{loops: 2}
+	tests := []struct {
+		name, first string
+		scenario    scenario
+		kind        kind
+		want        string
+	}{
+		{"most", "7", scenario{}, kinds[0], "7"},
+		{"two", "7", two, kinds[0], "7," + ours[0]},
+		{"compared with one", "7", two, two.kinds()[1], "7"},
+		{"a shared core", "", two, kinds[0], ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(serverCore, tt.first)
+			if got, err := serverCores(tt.scenario, tt.kind); err != nil || got != tt.want {
+				t.Errorf("got %q and error %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestSplitCores(t *testing.T) {
 	server, others, err := splitCores()
 	if err != nil {

@@ -17,43 +17,31 @@ const patience = 2 * time.Second
 // the end. It is one thread that calls the system itself: package net's client would be slower than the servers. It connects to
 // the loopback only, from 127.0.0.1.
 func reconnect(ctx context.Context, address string, request []byte, duration time.Duration) (load, error) {
-	server, err := netip.ParseAddrPort(address)
-	if err != nil || !server.Addr().Is4() || !server.Addr().IsLoopback() {
-		return load{}, fmt.Errorf("%s is not on the loopback", address)
-	}
-	r := &reconnector{server: unix.SockaddrInet4{Port: int(server.Port()), Addr: server.Addr().As4()}, request: request}
-	if r.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	r, err := newReconnector(address, request, connections)
+	if err != nil {
 		return load{}, err
 	}
-	defer closeDescriptor(r.poll)
-	defer func() {
-		for fd, began := range r.open {
-			if !began.IsZero() {
-				closeDescriptor(fd)
-			}
-		}
-	}()
+	defer r.close()
 	began := time.Now()
 	for time.Since(began) < duration {
 		if err := ctx.Err(); err != nil {
 			return load{}, err
 		}
-		for range connections - r.live {
-			if err := r.connect(); err != nil {
-				return load{}, fmt.Errorf("connect to %s: %w", address, err)
-			}
-		}
-		if err := r.collect(); err != nil {
+		if err := r.step(); err != nil {
 			return load{}, err
 		}
 	}
-	return load{requests: r.answered + r.refused, refused: r.refused, elapsed: time.Since(began)}, nil
+	return load{requests: r.ended(), refused: r.refused, elapsed: time.Since(began)}, nil
 }
 
 // A reconnector is the connections that wait for their end.
 type reconnector struct {
 	server            unix.SockaddrInet4
 	request           []byte
+	width             int  // connections at one time
+	sources           int  // addresses they come from in turn, from 127.16.0.0 on; 0 for 127.0.0.1 alone
+	forgiving         bool // who neither answers nor refuses in time has refused
+	opened            int
 	poll              int
 	open              []time.Time // when each began, by file descriptor; zero if it is not one
 	live              int
@@ -61,43 +49,70 @@ type reconnector struct {
 	events            [connections]unix.EpollEvent
 }
 
+func newReconnector(address string, request []byte, width int) (*reconnector, error) {
+	server, err := netip.ParseAddrPort(address)
+	if err != nil || !server.Addr().Is4() || !server.Addr().IsLoopback() {
+		return nil, fmt.Errorf("%s is not on the loopback", address)
+	}
+	r := &reconnector{
+		server:  unix.SockaddrInet4{Port: int(server.Port()), Addr: server.Addr().As4()},
+		request: request, width: width,
+	}
+	r.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	return r, err
+}
+
+func (r *reconnector) close() {
+	for fd, began := range r.open {
+		if !began.IsZero() {
+			closeDescriptor(fd)
+		}
+	}
+	closeDescriptor(r.poll)
+}
+
+// ended is how many connections have had their end.
+func (r *reconnector) ended() int { return r.answered + r.refused }
+
+// step opens the connections that are missing, and waits for the end of some, for a moment.
+func (r *reconnector) step() error {
+	for range r.width - r.live {
+		if err := r.connect(); err != nil {
+			return fmt.Errorf("connect to port %d: %w", r.server.Port, err)
+		}
+	}
+	return r.collect()
+}
+
 // connect opens one more and sends the request. The socket blocks, but only for a moment: the handshake on the loopback is done
 // by the kernel, and the request is small.
 func (r *reconnector) connect() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
+	var from *unix.SockaddrInet4
+	if r.sources > 0 {
+		n := r.opened % r.sources
+		from = &unix.SockaddrInet4{Addr: [4]byte{127, 16, byte(n >> 8), byte(n)}}
 	}
-	wait := unix.NsecToTimeval(patience.Nanoseconds())
-	// Its end shall be a reset, which leaves no state that would use up the ports.
-	err = errors.Join(
-		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait),
-	)
+	r.opened++
+	socket, err := dial(from, &r.server)
 	if err == nil {
-		err = uninterrupted(func() error { return unix.Connect(fd, &r.server) })
-	}
-	if err == nil {
-		err = uninterrupted(func() error {
-			_, err := unix.SendmsgN(fd, r.request, nil, nil, unix.MSG_NOSIGNAL)
-			return err
-		})
-	}
-	if err == nil {
-		err = unix.EpollCtl(r.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+		if _, err = socket.Write(r.request); err == nil {
+			err = unix.EpollCtl(r.poll, unix.EPOLL_CTL_ADD, int(socket), &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(socket)})
+		}
+		if err != nil {
+			closeDescriptor(int(socket))
+		}
 	}
 	if err != nil {
-		closeDescriptor(fd)
-		if ended(err) {
+		if ended(err) || r.forgiving && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINPROGRESS)) {
 			r.refused++
 			return nil
 		}
 		return err
 	}
-	for len(r.open) <= fd {
+	for len(r.open) <= int(socket) {
 		r.open = append(r.open, time.Time{})
 	}
-	r.open[fd] = time.Now()
+	r.open[socket] = time.Now()
 	r.live++
 	return nil
 }
@@ -120,19 +135,28 @@ func (r *reconnector) collect() error {
 		default:
 			r.refused++
 		}
-		closeDescriptor(fd)
-		r.open[fd] = time.Time{}
-		r.live--
+		r.end(fd)
 	}
-	if n > 0 {
+	if n > 0 && !r.forgiving {
 		return nil
 	}
-	for _, began := range r.open {
-		if !began.IsZero() && time.Since(began) > patience {
+	for fd, began := range r.open {
+		if began.IsZero() || time.Since(began) < patience {
+			continue
+		}
+		if !r.forgiving {
 			return fmt.Errorf("a connection was neither refused nor answered within %v", patience)
 		}
+		r.refused++
+		r.end(fd)
 	}
 	return nil
+}
+
+func (r *reconnector) end(fd int) {
+	closeDescriptor(fd)
+	r.open[fd] = time.Time{}
+	r.live--
 }
 
 // uninterrupted calls the system again when a signal came between, such as the scheduler's. A connect goes on waiting then.

@@ -9,6 +9,8 @@ type scenario struct {
 	cacheable bool // the servers answer it from their cache; else they ask the origin every time
 	tls       bool // 1.3, AES-128-GCM, X25519, ECDSA P-256
 	refuse    refusal
+	resume    bool // the handshakes are short: with a ticket of an earlier one
+	loops     int  // cores that Seawall has, compared with itself on one; 0 to compare it with its peers
 }
 
 // A client is what asks.
@@ -19,6 +21,9 @@ const (
 	handshaking                // a full TLS handshake and a request, then the next connection
 	reconnecting               // a connection and a request, then the next: it is refused
 	idling                     // a request each on many connections, which then wait
+	pacing                     // the bench itself, at half of the full load, whatever the answers take
+	flooding                   // the same at a low rate, first alone, then beside a flood of handshakes
+	churning                   // objects of many sizes, more than the cache holds
 )
 
 // A refusal is what a server denies the address 127.0.0.1. The templates in peers/ read it.
@@ -56,6 +61,55 @@ var scenarios = []scenario{
 		name: "idle-tls", about: "memory of a connection over TLS 1.3 that waits after a request",
 		client: idling, size: 1 << 10, cacheable: true, tls: true,
 	},
+	{
+		name: "handshake-resumed", about: "a TLS 1.3 handshake with a ticket, and 1 KiB from the cache",
+		client: handshaking, size: 1 << 10, cacheable: true, tls: true, resume: true,
+	},
+	{
+		name: "latency-hit-1k", about: "latency of 1 KiB from the cache, at half of HAProxy's full load",
+		client: pacing, size: 1 << 10, cacheable: true,
+	},
+	{
+		name: "latency-tls-hit-1k", about: "latency of 1 KiB from the cache over TLS 1.3, at half of HAProxy's full load",
+		client: pacing, size: 1 << 10, cacheable: true, tls: true,
+	},
+	{
+		name: "hit-under-handshakes", about: "latency of 1 KiB from the cache over TLS 1.3, quiet and beside a flood of handshakes",
+		client: flooding, size: 1 << 10, cacheable: true, tls: true,
+	},
+	{
+		name: "two-loops", about: "1 KiB from the cache, on two cores (the client has its part of one) and on one",
+		size: 1 << 10, cacheable: true, loops: 2,
+	},
+	{
+		name: "memory", about: "memory with a full cache of 64 MiB, objects of 1 KiB to 1 MiB, while others are stored",
+		client: churning, size: 1 << 10, cacheable: true,
+	},
+}
+
+// kinds are the servers that have a part, Seawall first.
+func (s scenario) kinds() []kind {
+	if s.loops == 0 {
+		return kinds
+	}
+	alone := kinds[0]
+	alone.name = "on one core"
+	return []kind{kinds[0], alone}
+}
+
+// restarts tells that the server is started anew for each turn.
+func (s scenario) restarts() bool { return s.client == idling || s.client == churning }
+
+// few tells that fewRounds have to do: memory does not depend on the neighbours, a flood's turn takes twice as long, and resumed
+// handshakes tell little that full ones don't.
+func (s scenario) few() bool { return s.restarts() || s.client == flooding || s.resume }
+
+// cache is how much the servers that have one may store, in MiB.
+func (s scenario) cache() int {
+	if s.client == churning {
+		return churnCache
+	}
+	return 256
 }
 
 func scenarioNames() []string {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -28,7 +29,9 @@ type setting struct {
 	Log       string // access log
 	Size      int    // of the body, in bytes
 	Cacheable bool
+	Cache     int // most that it stores, in MiB
 	TLS       bool
+	Resume    bool
 	Refuse    refusal
 }
 
@@ -51,8 +54,7 @@ const seawall = "seawall"
 
 var kinds = []kind{
 	{
-		name:    seawall,
-		env:     []string{"GOMAXPROCS=1"},
+		name:    seawall, // sets its threads itself, by the cores it may use
 		command: seawallCommand,
 		hit:     func(h http.Header) bool { return strings.Contains(h.Get("Cache-Status"), "; hit") },
 		fill: func(s scenario) int {
@@ -68,6 +70,12 @@ var kinds = []kind{
 		config:  "nginx.conf",
 		command: nginxCommand,
 		hit:     func(h http.Header) bool { return h.Get("X-Cache-Status") == "HIT" },
+		cannot: func(s scenario) string {
+			if s.client == churning {
+				return "its cache is on disk"
+			}
+			return ""
+		},
 	},
 	{
 		name:    "haproxy",
@@ -92,6 +100,12 @@ var kinds = []kind{
 			}
 			return ""
 		},
+		note: func(s scenario) string {
+			if s.client == churning {
+				return "what its processes share counts in each of them"
+			}
+			return ""
+		},
 	},
 	{
 		name:    "caddy",
@@ -100,6 +114,12 @@ var kinds = []kind{
 		env:     []string{"GOMAXPROCS=1"},
 		command: func(program, config string, _ setting) []string {
 			return []string{program, "run", "--adapter", "caddyfile", "--config", config}
+		},
+		cannot: func(s scenario) string {
+			if s.client == churning {
+				return "it has no cache"
+			}
+			return ""
 		},
 		note: func(s scenario) string {
 			if s.cacheable && s.refuse == refuseNothing {
@@ -118,7 +138,7 @@ func seawallCommand(program, _ string, s setting) []string {
 		program, "protect", "http://" + s.Origin, "--data", s.Dir, "--log", s.Log, "--admin", s.Admin,
 		"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set
 		"--origin-limit", "1000000/s", "--origin-limit-burst", "1000000",
-		"--origin-concurrency", "128",
+		"--origin-concurrency", "128", "--cache-size", strconv.Itoa(s.Cache),
 	}
 	if s.TLS {
 		command = append(command, "--http", "off", "--https", s.Address, "--certificate", s.Dir+"/chain.pem:"+s.Dir+"/key.pem")
@@ -138,7 +158,7 @@ func nginxCommand(program, config string, s setting) []string {
 // varnishCommand has one pool of threads for the one core. Without a jail it runs as who started it, as the others do.
 func varnishCommand(program, config string, s setting) []string {
 	return []string{
-		program, "-F", "-j", "none", "-n", s.Dir, "-a", s.Address, "-f", config, "-s", "malloc,256m",
+		program, "-F", "-j", "none", "-n", s.Dir, "-a", s.Address, "-f", config, "-s", fmt.Sprintf("malloc,%dm", s.Cache),
 		"-p", "thread_pools=1", "-p", "timeout_idle=3600",
 	}
 }
@@ -188,23 +208,26 @@ func (k kind) configure(s setting) (path string, err error) {
 	return path, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-// launch starts the server, and what writes its log. With a core they are pinned to it.
-func (k kind) launch(ctx context.Context, program, core string, s setting) ([]*process, error) {
+// launch starts the server, and what writes its log. With cores they are pinned to them.
+func (k kind) launch(ctx context.Context, program, cores string, s setting) ([]*process, error) {
 	config, err := k.configure(s)
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", k.name, err)
 	}
 	env := append([]string{"HOME=" + s.Dir, "XDG_CONFIG_HOME=" + s.Dir, "XDG_DATA_HOME=" + s.Dir}, k.env...) // Caddy writes there
-	p, err := start(ctx, core, filepath.Join(s.Dir, k.name+".out"), env, k.command(program, config, s))
+	p, err := start(ctx, cores, filepath.Join(s.Dir, k.name+".out"), env, k.command(program, config, s))
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", k.name, err)
 	}
 	processes := []*process{p}
 	err = p.waitUntilReady(ctx, s.Address)
 	if err == nil && k.logger != nil {
-		if p, err = start(ctx, core, filepath.Join(s.Dir, k.name+"-log.out"), nil, k.logger(s)); err == nil {
+		if p, err = start(ctx, cores, filepath.Join(s.Dir, k.name+"-log.out"), nil, k.logger(s)); err == nil {
 			processes = append(processes, p)
 		}
+	}
+	if err == nil {
+		err = pinned(processes, cores)
 	}
 	if err != nil {
 		for _, p := range processes {

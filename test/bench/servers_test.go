@@ -18,7 +18,7 @@ func testSetting(t *testing.T, s setting) setting {
 	s.Dir, s.Root = t.TempDir(), os.Geteuid() == 0
 	s.Files = s.Dir
 	s.Address, s.Admin, s.Origin, s.Sink = "127.0.0.1:18081", "127.0.0.1:18082", "127.0.0.1:18083", "127.0.0.1:18084"
-	s.Log = filepath.Join(s.Dir, "access.log")
+	s.Log, s.Cache = filepath.Join(s.Dir, "access.log"), 64
 	if err := os.MkdirAll(filepath.Join(s.Dir, "temp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +34,7 @@ func TestConfigure(t *testing.T) {
 	pass := setting{Size: 1 << 10}
 	large := setting{Size: 64 << 10, Cacheable: true}
 	secure := setting{Size: 1 << 10, Cacheable: true, TLS: true}
+	resumed := setting{Size: 1 << 10, Cacheable: true, TLS: true, Resume: true}
 	denied := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseRequests}
 	reset := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseConnections}
 	tests := []struct {
@@ -44,7 +45,7 @@ func TestConfigure(t *testing.T) {
 	}{
 		{
 			"nginx hit", nginx, hit,
-			[]string{"listen 127.0.0.1:18081 reuseport", "proxy_cache cache;", "open_file_cache", "access.log json buffer=64k flush=1s;", "worker_processes 1;", "sendfile off;"},
+			[]string{"listen 127.0.0.1:18081 reuseport", "proxy_cache cache;", "max_size=64m", "open_file_cache", "access.log json buffer=64k flush=1s;", "worker_processes 1;", "sendfile off;"},
 			[]string{"ssl", "$denied"},
 		},
 		{"nginx hit, large", nginx, large, []string{"sendfile on;", "tcp_nopush off;", "proxy_cache cache;"}, nil},
@@ -66,7 +67,7 @@ func TestConfigure(t *testing.T) {
 		},
 		{
 			"haproxy hit", haproxy, hit,
-			[]string{"nbthread 1", "bind 127.0.0.1:18081\n", "cache-use cache", "cache-store cache", "server sink 127.0.0.1:18084", "log ring@log"},
+			[]string{"nbthread 1", "bind 127.0.0.1:18081\n", "cache-use cache", "cache-store cache", "total-max-size 64\n", "server sink 127.0.0.1:18084", "log ring@log"},
 			[]string{"ssl", "reject", "deny"},
 		},
 		{
@@ -79,6 +80,7 @@ func TestConfigure(t *testing.T) {
 			[]string{"bind 127.0.0.1:18081 ssl crt ", "/both.pem", "TLS_AES_128_GCM_SHA256", "curves X25519", "no-tls-tickets"},
 			nil,
 		},
+		{"haproxy over TLS, resuming", haproxy, resumed, []string{" curves X25519\n"}, []string{"X25519 no-tls-tickets"}},
 		{"haproxy refuses requests", haproxy, denied, []string{"http-request deny deny_status 403 if { src 127.0.0.1 }"}, []string{"reject"}},
 		{"haproxy refuses connections", haproxy, reset, []string{"tcp-request connection reject if { src 127.0.0.1 }"}, []string{"deny"}},
 		{"varnish hit", varnish, hit, []string{`.host = "127.0.0.1";`, `.port = "18083";`}, []string{"(pass)", "acl"}},
@@ -156,6 +158,7 @@ func TestSeawallCommand(t *testing.T) {
 	}{
 		{"plain", setting{}, "--http 127.0.0.1:18081 --https off", "--certificate"},
 		{"over TLS", setting{TLS: true}, "--http off --https 127.0.0.1:18081 --certificate ", "--https off"},
+		{"stores so much", setting{}, "--cache-size 64", "--deny"},
 		{"serves everybody", setting{}, "--limit 1000000/s", "--deny"},
 		{"refuses requests", setting{Refuse: refuseRequests}, "--deny 127.0.0.1", "--dry-run"},
 		{"refuses connections by the cap that is always there", setting{Refuse: refuseConnections}, "--limit 1000000/s", "--deny"},
@@ -186,7 +189,14 @@ func TestCannot(t *testing.T) {
 			}
 		}
 	}
-	want := map[string][]string{"varnish": {"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls"}}
+	want := map[string][]string{
+		"nginx": {"memory"},
+		"varnish": {
+			"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls",
+			"handshake-resumed", "latency-tls-hit-1k", "hit-under-handshakes",
+		},
+		"caddy": {"memory"},
+	}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}

@@ -23,6 +23,7 @@ type site struct {
 	path      string
 	files     string // the folder that path is below
 	body      []byte
+	rate      int // of requests a second, for a client that paces; 0 for the full load
 	processes []*process
 	client    *http.Client
 }
@@ -49,19 +50,34 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 			DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: s.visitor()}}).DialContext, TLSClientConfig: clientTLS(), DisableKeepAlives: true,
 		},
 	}
-	file := filepath.Join(dir, "origin", "files", t.path)
-	for _, d := range []string{filepath.Dir(file), filepath.Join(dir, "origin", "temp")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.WriteFile(file, t.body, 0o600); err != nil {
-		return nil, err
-	}
 	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Address: address, Origin: address}
 	t.files = filepath.Join(settings.Dir, "files")
+	if err := t.writeFiles(folder); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(settings.Dir, "temp"), 0o700); err != nil {
+		return nil, err
+	}
 	t.processes, err = origin.launch(ctx, program, "", settings)
 	return t, err
+}
+
+// writeFiles writes the site's file, and the others that a scenario has.
+func (t *site) writeFiles(folder string) error {
+	sizes := []int{t.scenario.size}
+	if t.scenario.client == churning {
+		sizes = churnSizes
+	}
+	if err := os.MkdirAll(filepath.Join(t.files, folder), 0o700); err != nil {
+		return err
+	}
+	for _, size := range sizes {
+		body := bytes.Repeat([]byte("seawall\n"), size/8)
+		if err := os.WriteFile(filepath.Join(t.files, folder, strconv.Itoa(size)), body, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *site) close() {

@@ -86,14 +86,23 @@ func setStage(ctx context.Context) error {
 }
 
 // splitCores gives the servers one of the cores that the process may use, and the client and the origin the others. With a
-// single core, or without taskset, both are empty: everybody shares.
+// single core both are empty: everybody shares.
 func splitCores() (server, others string, err error) {
-	if _, err := exec.LookPath("taskset"); err != nil {
-		return "", "", nil //nolint:nilerr // pinning is done where it can be
+	cores, err := coresOf(0)
+	if err != nil || len(cores) < 2 {
+		return "", "", err
 	}
+	if _, err := exec.LookPath("taskset"); err != nil {
+		return "", "", fmt.Errorf("%w: it keeps servers and clients apart: apt-get install util-linux", err)
+	}
+	return cores[0], strings.Join(cores[1:], ","), nil
+}
+
+// coresOf lists the cores that a process (0 for this one) may use.
+func coresOf(pid int) ([]string, error) {
 	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return "", "", fmt.Errorf("ask which cores are ours: %w", err)
+	if err := unix.SchedGetaffinity(pid, &set); err != nil {
+		return nil, fmt.Errorf("ask which cores process %d may use: %w", pid, err)
 	}
 	var cores []string
 	for i := 0; len(cores) < set.Count(); i++ {
@@ -101,8 +110,19 @@ func splitCores() (server, others string, err error) {
 			cores = append(cores, strconv.Itoa(i))
 		}
 	}
-	if len(cores) < 2 {
-		return "", "", nil
+	return cores, nil
+}
+
+// serverCores are the cores of a server in a scenario: the first is the servers' alone, a second one is shared with the client.
+// Empty if everybody shares one.
+func serverCores(s scenario, k kind) (string, error) {
+	first := os.Getenv(serverCore)
+	if first == "" || s.loops == 0 || k.name != seawall {
+		return first, nil
 	}
-	return cores[0], strings.Join(cores[1:], ","), nil
+	ours, err := coresOf(0)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(append([]string{first}, ours[:min(s.loops-1, len(ours))]...), ","), nil
 }

@@ -59,7 +59,7 @@ Requests/sec:`, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(load{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(load{}, latency{})); diff != "" {
 				t.Errorf("load (-want +got):\n%s", diff)
 			}
 		})
