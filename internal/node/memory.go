@@ -10,12 +10,9 @@ import (
 	"strings"
 )
 
-// The collector runs when the heap has grown by headroom over what was found live, and a sixteenth of that. A share of the whole, as the
-// runtime has it, would leave a full cache as much garbage as content, and collect ten times as often as need be while there is little.
-const (
-	headroom      = 48 << 20
-	headroomShare = 16
-)
+// headroom, and what is live and may have pointers, is by how much the heap grows until the collector runs. A cycle costs what it has to
+// look through: a cache's bodies, which have no pointers, cost none, and need not leave room for as much garbage.
+const headroom = 16 << 20
 
 // collector sets the pace of the garbage collector anew after each of its cycles.
 type collector struct{ sample []metrics.Sample }
@@ -29,7 +26,7 @@ func paceCollector() {
 	}
 	if os.Getenv("GOGC") == "" {
 		c := &collector{sample: []metrics.Sample{
-			{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+			{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/scan/heap:bytes"},
 		}}
 		c.cycle(new(sentinel))
 	}
@@ -41,18 +38,16 @@ type sentinel [64]byte
 // cycle sets the pace, and does so again when the collector has found the sentinel dead.
 func (c *collector) cycle(s *sentinel) {
 	metrics.Read(c.sample)
-	var live uint64
-	for _, v := range c.sample {
-		live += v.Value.Uint64()
-	}
-	debug.SetGCPercent(percent(live))
+	live, stacks, globals, scanned := c.sample[0].Value.Uint64(), c.sample[1].Value.Uint64(), c.sample[2].Value.Uint64(), c.sample[3].Value.Uint64()
+	debug.SetGCPercent(percent(live+stacks+globals, stacks+globals+scanned))
 	runtime.AddCleanup(s, func(c *collector) { c.cycle(new(sentinel)) }, c)
 }
 
-// percent is the pace, as the runtime takes it, for what is live, in bytes. The runtime's least heap, of 4 MiB at 100, grows with it.
-func percent(live uint64) int {
-	room := headroom + live/headroomShare
-	return int(room * 100 / max(live, 4<<20))
+// percent is the pace, as the runtime takes it, for what is live, and of that may have pointers, in bytes. The runtime's least heap, of
+// 4 MiB at 100, grows with it.
+func percent(live, scanned uint64) int {
+	live = max(live, 4<<20)
+	return int(((headroom+scanned)*100 + live - 1) / live) // 0 would be a cycle without an end
 }
 
 // machineMemory is how many bytes the machine has, or the control group that the process is in; 0 if neither is known.

@@ -40,12 +40,15 @@ func TestMachineMemory(t *testing.T) {
 	}
 }
 
-// TestPercent wants room that neither shrinks with what is live nor is without bound, and a full cache not to be doubled by garbage.
+// TestPercent wants room for what a cycle has to look through, and no more for what it has not.
 func TestPercent(t *testing.T) {
 	for _, live := range []uint64{0, 1, 4 << 20, 64 << 20, 256 << 20, 4 << 30} {
-		room := uint64(percent(live)) * max(live, 4<<20) / 100
-		if room < headroom*9/10 || room > headroom+live/headroomShare {
-			t.Errorf("%d live: got room for %d, want about %d", live, room, headroom+live/headroomShare)
+		for _, scanned := range []uint64{0, live / 16, live} {
+			live := max(live, 4<<20)
+			got := uint64(percent(live, scanned)) * live / 100
+			if want := headroom + scanned; got < want-1 || got > want+live/100 {
+				t.Errorf("%d live, %d scanned: got room for %d, want about %d", live, scanned, got, want)
+			}
 		}
 	}
 }
