@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,4 +73,11 @@ func TestLeft(t *testing.T) {
 			w.wantText(c, "left.left.1:0")
 		}
 	})
+}
+
+// TestSize wants an idle connection to take no more of the heap than a size class of 512 bytes, besides its session.
+func TestSize(t *testing.T) {
+	if size := reflect.TypeFor[looped]().Size(); size > 512 {
+		t.Errorf("got %d bytes, want at most 512", size)
+	}
 }

@@ -20,16 +20,16 @@ type tableShard struct {
 }
 
 // slot is a connection's place in its shard.
-type slot struct{ shard, index int }
+type slot struct{ shard, index int32 }
 
 func newTable() *table { return &table{} }
 
 func (t *table) add(c *Conn) {
 	t.open.Add(1)
-	c.slot.shard = int(c.info.Shard % tableShards)
+	c.slot.shard = int32(c.info.Shard % tableShards)
 	s := &t.shards[c.slot.shard]
 	s.mu.Lock()
-	c.slot.index = len(s.conns)
+	c.slot.index = int32(len(s.conns))
 	s.conns = append(s.conns, c)
 	s.mu.Unlock()
 }
