@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	churnCache   = 64 // MiB that the cache may hold
+	churnCache   = 256 // MiB that the cache may hold
 	churnObjects = 4 * churnCache << 20 / (2047 << 10 / 11)
 	churners     = 16  // clients
 	churnSkew    = 1.1 // of the objects' popularity (Zipf)

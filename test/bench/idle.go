@@ -13,7 +13,8 @@ import (
 
 const (
 	idleConnections = 5000
-	idleSources     = 200             // addresses they come from, so that no cap on one is met
+	idleSources     = 200             // addresses they come from, and
+	idleNetworks    = 10              // networks of these, so that no cap on one is met
 	openers         = 32              // connections that are opened at one time
 	settling        = 2 * time.Second // from the last answer to the weighing
 )
@@ -64,7 +65,7 @@ func (t *site) hold(ctx context.Context, address string, connections, sources in
 	for w := range openers {
 		workers.Go(func() {
 			for i := w; i < len(h) && ctx.Err() == nil; i += openers {
-				from := net.IPv4(127, 0, 1, byte(1+i%sources))
+				from := net.IPv4(127, 0, byte(1+i%idleNetworks), byte(1+i%sources))
 				if sources == 1 {
 					from = net.IPv4(127, 0, 0, 1)
 				}
