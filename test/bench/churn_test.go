@@ -14,7 +14,7 @@ import (
 )
 
 func TestPlausibleChurn(t *testing.T) {
-	full := resident{first: 20 << 10, last: 80 << 10, most: 90 << 10}
+	full := resident{first: 20 << 10, last: 270 << 10, most: 280 << 10}
 	tests := []struct {
 		name            string
 		requests, asked int
@@ -24,7 +24,7 @@ func TestPlausibleChurn(t *testing.T) {
 		{"churned", 1000, 300, full, ""},
 		{"nothing evicted", 1000, 0, full, "none of 1000"},
 		{"nothing stored", 1000, 1000, full, "1000 of 1000"},
-		{"little stored", 1000, 300, resident{first: 20 << 10, last: 40 << 10, most: 47 << 10}, "48128 KB of memory"},
+		{"little stored", 1000, 300, resident{first: 20 << 10, last: 180 << 10, most: 190 << 10}, "194560 KB of memory"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

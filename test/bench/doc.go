@@ -16,7 +16,7 @@
 //	latency-*              the p99 at half of HAProxy's full load in the same run; who can't take that has no part
 //	hit-under-handshakes   the p99 at a low rate beside a flood of handshakes; flooded-to-quiet is Seawall's own ratio
 //	two-loops              CPU time on two cores and on one, of Seawall alone; instead of the last line, ratio-to-one-core
-//	memory                 the most memory that a server with a full cache ever had, divided by the cache's size; memory-to-cache
+//	memory                 the most memory that a server with a full cache of 256 MiB ever had, divided by the cache's size; memory-to-cache
 //
 // Latency counts from the moment at which a request should have been sent, at a constant rate, to the last byte of its answer, so
 // that a server that stalls is charged with all requests due meanwhile. How late the client itself was is in the table. A flood's

@@ -65,7 +65,8 @@ func (t *site) hold(ctx context.Context, address string, connections, sources in
 	for w := range openers {
 		workers.Go(func() {
 			for i := w; i < len(h) && ctx.Err() == nil; i += openers {
-				from := net.IPv4(127, 0, byte(1+i%idleNetworks), byte(1+i%sources))
+				source := i % sources
+				from := net.IPv4(127, 0, byte(1+source%idleNetworks), byte(1+source))
 				if sources == 1 {
 					from = net.IPv4(127, 0, 0, 1)
 				}

@@ -82,7 +82,7 @@ var scenarios = []scenario{
 		size: 1 << 10, cacheable: true, loops: 2,
 	},
 	{
-		name: "memory", about: "memory with a full cache of 64 MiB, objects of 1 KiB to 1 MiB, while others are stored",
+		name: "memory", about: "memory with a full cache of 256 MiB, objects of 1 KiB to 1 MiB, while others are stored",
 		client: churning, size: 1 << 10, cacheable: true,
 	},
 }

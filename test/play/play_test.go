@@ -51,6 +51,7 @@ var commands = map[string]command{
 	"logged":    logged,    // logged REGEXP: until the access log has a line like that, its id in $ID
 	"metrics":   metrics,   // metrics REGEXP...: until there are lines like these
 	"crowd":     crowd,     // crowd [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
+	"visit":     visit,     // visit quiet|attacked URL: a visitor's hits, and under an attack, hardly slower
 	"slow":      slow,      // slow heads|senders|readers N URL | wait | count: clients that take their time
 	"browser":   browse,    // browser URL | type CSS TEXT | follow CSS | sees REGEXP | leave: Chromium, its page's loads on stdout
 	"websocket": webSocket, // websocket N URL | echo | close: open them, hear an echo on each, keep them open
@@ -71,6 +72,7 @@ type play struct {
 	slow    []*slowClients
 	sockets *sockets
 	browser *browser
+	visitor *visitor
 
 	authority *pebble.Server
 	hurried   *big.Int // serial number of the certificate that the authority wants renewed early
@@ -168,6 +170,9 @@ func (p *play) end() {
 	}
 	if p.browser != nil {
 		p.browser.cancel()
+	}
+	if p.visitor != nil {
+		p.visitor.kept.CloseIdleConnections()
 	}
 	if p.authority != nil {
 		p.authority.Close()
