@@ -229,7 +229,7 @@ func (l *Loop) Close() {
 
 func (l *Loop) ring() {
 	one := [8]byte{1}
-	_, _ = unix.Write(l.wakeup, one[:])
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, uintptr(l.wakeup), uintptr(unsafe.Pointer(&one)), 8)
 }
 
 // wakeup is the loop as what its eventfd wakes. Edge-triggered, it need not be read.

@@ -251,7 +251,7 @@ func (a *acceptor) accept() {
 func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	if !a.room.admit(peer.Addr()) {
 		_ = loop.Forget(fd)
-		_ = unix.Close(fd)
+		loop.Close(fd)
 		return
 	}
 	local := a.local
