@@ -2,8 +2,8 @@
 // slowhttptest, HAProxy) and origins: real ones (nginx, DokuWiki), and one that behaves as origins do, badly included. Each
 // .txtar file here is one story; this package is the stage. The commands that stories use are listed in [commands].
 //
-// Plays run side by side, each in a folder and on ports of its own, on loopback only. Waiting is bounded by patience. A play
-// whose peers are not installed skips, and names the Debian package.
+// Plays run side by side, each in a folder and on ports of its own, on loopback only; those in the folder attacked one after the
+// other. Waiting is bounded by patience. A play whose peers are not installed skips, and names the Debian package.
 package play
 
 import (
@@ -51,7 +51,7 @@ var commands = map[string]command{
 	"logged":    logged,    // logged REGEXP: until the access log has a line like that, its id in $ID
 	"metrics":   metrics,   // metrics REGEXP...: until there are lines like these
 	"crowd":     crowd,     // crowd [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
-	"visit":     visit,     // visit quiet|attacked URL: a visitor's hits, and under an attack, hardly slower
+	"visit":     visit,     // visit quiet URL | attacked [TIME]: a visitor's hits, and under an attack, hardly slower, or anew within TIME
 	"slow":      slow,      // slow heads|senders|readers N URL | wait | count: clients that take their time
 	"browser":   browse,    // browser URL | type CSS TEXT | follow CSS | sees REGEXP | leave: Chromium, its page's loads on stdout
 	"websocket": webSocket, // websocket N URL | echo | close: open them, hear an echo on each, keep them open
@@ -81,13 +81,34 @@ type play struct {
 type playKey struct{}
 
 func TestPlays(t *testing.T) {
+	params := stage(t)
+	params.Dir = "."
+	testscript.Run(t, params)
+}
+
+// TestAttacked has the plays in which it is measured how a visitor fares under an attack. Each has the machine for itself.
+func TestAttacked(t *testing.T) {
+	params := stage(t)
+	plays, err := filepath.Glob("attacked/*.txtar")
+	if err != nil || len(plays) == 0 {
+		t.Fatalf("no plays: %v", err)
+	}
+	for _, play := range plays {
+		t.Run(strings.TrimSuffix(filepath.Base(play), ".txtar"), func(t *testing.T) {
+			params.Files = []string{play}
+			testscript.Run(t, params)
+		})
+	}
+}
+
+// stage is what plays need.
+func stage(t *testing.T) testscript.Params {
 	seawall := build(t)
 	cmds := make(map[string]func(*testscript.TestScript, bool, []string), len(commands))
 	for name, c := range commands {
 		cmds[name] = c.perform
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+	return testscript.Params{
 		Cmds:                cmds,
 		Condition:           condition,
 		RequireExplicitExec: true,
@@ -99,7 +120,7 @@ func TestPlays(t *testing.T) {
 			e.Defer(p.end)
 			return nil
 		},
-	})
+	}
 }
 
 // build makes the program, with the race detector if the test has it.
@@ -191,7 +212,7 @@ func (p *play) end() {
 var errUsage = errors.New("wrong arguments: see commands in play_test.go")
 
 // debian says which package has a program that is not named like it.
-var debian = map[string]string{"prlimit": "util-linux", "setpriv": "util-linux"}
+var debian = map[string]string{"prlimit": "util-linux", "setpriv": "util-linux", "testssl": "testssl.sh"}
 
 func needs(p *play, programs []string) error {
 	for _, program := range programs {

@@ -7,6 +7,7 @@ packages=(
 	gcc libc6-dev                # go test -race
 	curl openssl wget wrk        # clients
 	chromium slowhttptest        # clients of other kinds
+	testssl.sh                   # a critic of TLS
 	haproxy nginx varnish caddy  # peers, and origins
 	iproute2 nftables            # network namespaces: several hosts on one machine; their firewalls
 	python3-doc                  # a real site's worth of static files
