@@ -13,9 +13,11 @@ import (
 	"time"
 )
 
+// cacheSize is how much the servers that have a cache may store, in MiB.
+const cacheSize = 256
+
 const (
-	churnCache   = 256 // MiB that the cache may hold
-	churnObjects = 4 * churnCache << 20 / (2047 << 10 / 11)
+	churnObjects = 4 * cacheSize << 20 / (2047 << 10 / 11)
 	churners     = 16  // clients
 	churnSkew    = 1.1 // of the objects' popularity (Zipf)
 )
@@ -76,7 +78,7 @@ func (c *contender) churn(ctx context.Context, duration time.Duration) (turn, er
 	after, err := c.site.asked(ctx)
 	c.answers += filled + churned
 	t := turn{
-		cost: float64(most) / (churnCache << 10), rate: float64(churned) / took.Seconds(),
+		cost: float64(most) / (cacheSize << 10), rate: float64(churned) / took.Seconds(),
 		memory: resident{first: first, last: last, most: most},
 	}
 	return t, errors.Join(err, plausibleChurn(churned, after-before-1, t))
@@ -89,8 +91,8 @@ func plausibleChurn(requests, asked int, t turn) error {
 		return fmt.Errorf("none of %d requests reached the origin: want those for what was evicted", requests)
 	case asked >= requests:
 		return fmt.Errorf("%d of %d requests reached the origin: want most from the cache", asked, requests)
-	case t.memory.most < churnCache<<10*3/4:
-		return fmt.Errorf("%d KB of memory at most: want a full cache of %d MiB", t.memory.most, churnCache)
+	case t.memory.most < cacheSize<<10*3/4:
+		return fmt.Errorf("%d KB of memory at most: want a full cache of %d MiB", t.memory.most, cacheSize)
 	}
 	return nil
 }

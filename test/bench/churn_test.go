@@ -42,7 +42,7 @@ func TestFetch(t *testing.T) {
 	for i := range churnObjects {
 		total += churnSizes[i%len(churnSizes)]
 	}
-	if times := float64(total) / (churnCache << 20); times < 3.9 || times > 4.1 {
+	if times := float64(total) / (cacheSize << 20); times < 3.9 || times > 4.1 {
 		t.Errorf("the objects are %.2f times what the cache holds, want 4", times)
 	}
 	var mu sync.Mutex

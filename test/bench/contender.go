@@ -45,7 +45,7 @@ func newContender(k kind, built, cores, dir string, site *site) *contender {
 	c := &contender{kind: k, program: built, cores: cores, site: site}
 	c.setting = setting{
 		Dir: filepath.Join(dir, k.name), Files: site.files, Root: os.Geteuid() == 0, Origin: site.address,
-		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: site.scenario.cache(),
+		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: cacheSize,
 		TLS: site.scenario.tls, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
 	}
 	c.setting.Log = filepath.Join(c.setting.Dir, "access.log")

@@ -104,14 +104,6 @@ func (s scenario) restarts() bool { return s.client == idling || s.client == chu
 // handshakes tell little that full ones don't.
 func (s scenario) few() bool { return s.restarts() || s.client == flooding || s.resume }
 
-// cache is how much the servers that have one may store, in MiB.
-func (s scenario) cache() int {
-	if s.client == churning {
-		return churnCache
-	}
-	return 256
-}
-
 func scenarioNames() []string {
 	names := make([]string, len(scenarios))
 	for i, s := range scenarios {
