@@ -396,8 +396,14 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestRetire wants a room that retires to answer who asks within the grace, also on a connection that is new, and then to close.
-func TestRetire(t *testing.T) {
+// TestDrain wants a room that drains to answer who asks within the grace, also on a connection that is new, and then to close.
+func TestDrain(t *testing.T) {
+	t.Run("shutdown", func(t *testing.T) { drains(t, (*Room).Shutdown, shutdownGrace) })
+	t.Run("retire", func(t *testing.T) { drains(t, (*Room).Retire, retireGrace) })
+}
+
+func drains(t *testing.T, drain func(*Room, context.Context) error, grace time.Duration) {
+	t.Helper()
 	last := func(_ string, s flow.Stream, out *flow.Output) flow.Next {
 		out.Head = append(out.Head, "last."...)
 		if s.Draining() {
@@ -414,8 +420,8 @@ func TestRetire(t *testing.T) {
 		time.Sleep(3 * time.Second) // the clock is the test's
 		began := time.Now()
 		down := make(chan error)
-		go func() { down <- w.room.Retire(context.Background()) }()
-		time.Sleep(retireGrace / 2)
+		go func() { down <- drain(w.room, context.Background()) }()
+		time.Sleep(grace / 2)
 		for _, c := range []net.Conn{asking, fresh} {
 			w.send(c, "ask\n")
 			w.wantEnd(c, "last.")
@@ -423,10 +429,10 @@ func TestRetire(t *testing.T) {
 		w.wantEnd(rest, "")
 		w.wantEnd(silent, "")
 		if err := <-down; err != nil {
-			w.Errorf("retire: %v", err)
+			w.Errorf("drain: %v", err)
 		}
-		if took := time.Since(began); took < retireGrace || took > retireGrace+time.Second {
-			w.Errorf("retired after %v, want %v", took, retireGrace)
+		if took := time.Since(began); took < grace || took > grace+time.Second {
+			w.Errorf("drained after %v, want %v", took, grace)
 		}
 	})
 }
@@ -444,21 +450,6 @@ func TestShutdownCuts(t *testing.T) {
 		}
 		w.wantEnd(c, "")
 	})
-}
-
-// TestAcceptAfterShutdown hands a connection to a room that has just shut down.
-func TestAcceptAfterShutdown(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	w := newWorld(t, options{})
-	if err := w.room.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w.room.accept(far, nil)
-	if _, err := near.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection is served")
-	}
-	w.settle(func() bool { return w.room.Stats().Open == 0 })
 }
 
 // flaky is a listener that fails for some time.

@@ -23,10 +23,6 @@ func (r *Room) begin(c *Conn, wire transport) (proxied bool) {
 	c.from, c.counted = r.clock(time.Now()), !proxied
 	c.enter(fresh, c.from)
 	r.table.add(c)
-	if r.draining.Load() && !r.retiring.Load() { // a shutdown that began before add may not see it
-		c.expire(fresh, c.from)
-		c.wire.interrupt()
-	}
 	return proxied
 }
 

@@ -38,7 +38,9 @@ func (r *Room) Serve(l net.Listener, secure Secure) error {
 		return l.Close()
 	}
 	r.listeners[l] = struct{}{}
+	r.serving.Add(1)
 	r.mu.Unlock()
+	defer r.serving.Add(-1)
 	r.sweeping.Do(func() { go r.sweep() })
 	if l, ok := l.(*Listener); ok && len(r.Loops) > 0 {
 		return r.serveOn(l, secure)

@@ -184,9 +184,11 @@ func (r *Room) serveSocket(on *loop.Loop, l *Listener, s *net.TCPListener, secur
 	on.Call(func() { err = a.begin() })
 	if err == nil {
 		<-l.done
-		on.Call(a.end)
 	}
-	return errors.Join(err, unix.Close(fd))
+	if !on.Call(a.end) {
+		return errors.Join(err, unix.Close(fd))
+	}
+	return err
 }
 
 func duplicate(s syscall.Conn) (fd int, err error) {
@@ -217,22 +219,28 @@ const acceptsAtOnce = 64
 
 func (a *acceptor) begin() (err error) {
 	if !a.over {
-		a.stop, err = a.loop.Watch(a.fd, a.accept)
+		a.stop, err = a.loop.Watch(a.fd, func() { a.accept(acceptsAtOnce) })
 	}
 	return err
 }
 
+// end takes in who has waited to be accepted, whom closing the socket would reset, and closes it.
 func (a *acceptor) end() {
 	a.over = true
 	if a.stop != nil {
 		a.stop()
 		a.stop = nil
+		a.accept(backlog)
 	}
+	loop.Close(a.fd)
 }
 
-// accept takes in who waits.
-func (a *acceptor) accept() {
-	for range acceptsAtOnce {
+// backlog is more than wait to be accepted, where nobody has changed net.core.somaxconn.
+const backlog = 4 << 10
+
+// accept takes in who waits, up to most.
+func (a *acceptor) accept(most int) {
+	for range most {
 		fd, peer, errno := rawAccept(a.fd)
 		switch errno {
 		case 0:
@@ -263,6 +271,9 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 
 // rest stops accepting for a while.
 func (a *acceptor) rest(err error) {
+	if a.over {
+		return
+	}
 	a.stop()
 	a.stop = nil
 	time.AfterFunc(a.room.troubled(a.listener, &a.pause, err), func() { a.loop.Do(func() { _ = a.begin() }) })

@@ -147,6 +147,42 @@ func TestInheritNothing(t *testing.T) {
 	}
 }
 
+// TestCloseAccepts wants those served who wait to be accepted when a listener closes.
+func TestCloseAccepts(t *testing.T) {
+	loopback(t, options{}, false, func(w *world) {
+		l, err := Listen(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := duplicate(l.sockets[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		on := w.room.Loops[0]
+		a := &acceptor{room: w.room, loop: on, listener: l, fd: fd, local: addrPort(l.Addr())}
+		clients := make([]net.Conn, 2*acceptsAtOnce)
+		on.Call(func() {
+			if err := errors.Join(a.begin(), l.Close()); err != nil {
+				t.Error(err)
+			}
+			for i := range clients {
+				if clients[i], err = net.Dial("tcp", l.Addr().String()); err != nil {
+					t.Error(err)
+				}
+			}
+			a.end()
+		})
+		if t.Failed() {
+			return
+		}
+		for _, c := range clients {
+			defer c.Close()
+			w.send(c, "get 1\n")
+			w.wantText(c, "1:0")
+		}
+	})
+}
+
 // descriptors counts those that the process has open.
 func descriptors(t *testing.T) int {
 	t.Helper()
@@ -301,7 +337,7 @@ func BenchmarkRefuse(b *testing.B) {
 		}
 		b.StartTimer()
 		for range burst / acceptsAtOnce {
-			a.accept()
+			a.accept(acceptsAtOnce)
 		}
 		b.StopTimer()
 		for _, c := range clients {

@@ -55,7 +55,7 @@ type Room struct {
 	table    *table
 	buffers  buffers
 	draining atomic.Bool
-	retiring atomic.Bool // what is accepted while draining is served
+	serving  atomic.Int32 // calls of Serve that have not returned
 	shards   atomic.Uint32
 
 	refused [causes]atomic.Int64
@@ -158,20 +158,21 @@ func (r *Room) Stats() Stats {
 // Draining tells whether Shutdown or Retire has begun.
 func (r *Room) Draining() bool { return r.draining.Load() }
 
-// Shutdown stops listening, lets requests in progress finish for as long as ctx allows, closes what is idle at once and the rest
-// at the end. It returns ctx's error if connections had to be cut.
-func (r *Room) Shutdown(ctx context.Context) error { return r.drain(ctx, 0) }
+// Shutdown stops listening and lets requests in progress finish for as long as ctx allows. Each connection ends with its next answer, and
+// one that does not ask is closed after [shutdownGrace]. It returns ctx's error if connections had to be cut.
+func (r *Room) Shutdown(ctx context.Context) error { return r.drain(ctx, shutdownGrace) }
 
-// Retire is Shutdown for a room whose listeners' sockets somebody else serves from now on: no client should notice. What is accepted
-// already is served, each connection ends with its next answer, and one that does not ask is closed after [retireGrace].
+// Retire is Shutdown for a room whose listeners' sockets somebody else serves from now on, who may wait longer: for [retireGrace].
 func (r *Room) Retire(ctx context.Context) error { return r.drain(ctx, retireGrace) }
 
-// retireGrace is for how long a retiring room waits for an idle connection's next request: a connection that is closed while its client
-// asks leaves that client without an answer.
-const retireGrace = 5 * time.Second
+// A grace is for how long a draining room waits for the next request of a connection that is new or idle: one that is closed while its
+// client asks leaves that client without an answer.
+const (
+	shutdownGrace = 500 * time.Millisecond
+	retireGrace   = 5 * time.Second
+)
 
 func (r *Room) drain(ctx context.Context, grace time.Duration) error {
-	r.retiring.Store(grace > 0)
 	r.draining.Store(true)
 	r.mu.Lock()
 	for l := range r.listeners {
@@ -183,11 +184,11 @@ func (r *Room) drain(ctx context.Context, grace time.Duration) error {
 	from := r.clock(time.Now())
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
-	for r.table.open.Load() > 0 {
+	for r.serving.Load() > 0 || r.table.open.Load() > 0 {
 		rested := r.clock(time.Now()) - grace.Milliseconds()
 		r.table.each(func(c *Conn) {
 			p, since := c.since()
-			if (p == idle || p == fresh) && (grace == 0 || max(since, from) <= rested) && c.expire(p, since) {
+			if (p == idle || p == fresh) && max(since, from) <= rested && c.expire(p, since) {
 				c.wire.interrupt()
 			}
 		})
