@@ -11,7 +11,7 @@ type floor struct {
 // floors, lowest first.
 var floors = []floor{
 	{"garden", []string{
-		"h1", "h2", "rules", "httpcache", "limit", "sketch", "ja4", "puzzle", "prefixes", "contrast", "reqid",
+		"h1", "h2", "rules", "httpcache", "limit", "sketch", "ja4", "hfp", "puzzle", "prefixes", "contrast", "reqid",
 		"loop", "workers",
 	}},
 	{"spec", []string{"internal/spec"}},

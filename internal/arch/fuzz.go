@@ -8,7 +8,7 @@ import (
 
 // parsers are the packages that read what a stranger or an operator wrote, besides those whose exported functions say so.
 var parsers = []string{
-	"h1", "h2", "rules", "httpcache", "ja4", "puzzle", "prefixes", "reqid", "internal/spec", "internal/conn", "internal/request",
+	"h1", "h2", "rules", "httpcache", "ja4", "hfp", "puzzle", "prefixes", "reqid", "internal/spec", "internal/conn", "internal/request",
 }
 
 // parses matches the names of exported parsers.

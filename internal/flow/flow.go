@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/seawall/seawall/hfp"
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/ja4"
 	"github.com/seawall/seawall/loop"
@@ -80,6 +81,8 @@ type Request struct {
 	Expect bool
 	// Upgrade is the protocol asked for, or "".
 	Upgrade string
+	// Fingerprint is that of the head, as it was received; none of one that was not understood.
+	Fingerprint hfp.Fingerprint
 
 	Refusal *Refusal
 }

@@ -23,6 +23,7 @@ type Entry struct {
 	Host          string    `json:"host"`
 	Target        string    `json:"target"`
 	Proto         string    `json:"proto"`
+	HFP           string    `json:"hfp,omitempty"` // fingerprint of the request's head
 	TLS           string    `json:"tls,omitempty"`
 	JA4           string    `json:"ja4,omitempty"`            // fingerprint of the client's TLS software
 	ClientSubject string    `json:"client_subject,omitempty"` // of the client's certificate, where the zone asks for one
@@ -83,6 +84,9 @@ func (e *Entry) Explain(w io.Writer) error {
 		s.tell("", "by "+e.Agent)
 	}
 	s.tell("client", e.client())
+	if e.HFP != "" {
+		s.tell("", "with the HTTP fingerprint "+e.HFP)
+	}
 	if e.JA4 != "" {
 		s.tell("", "with the TLS fingerprint "+e.JA4)
 	}

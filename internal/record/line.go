@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/hfp"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/ja4"
 )
@@ -27,6 +28,9 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 	b = appendText(b, `,"host":"`, q.Host, maxText)
 	b = appendText(b, `,"target":"`, q.Target, maxTarget)
 	b = appendWord(b, `,"proto":"`, q.Proto)
+	if q.Fingerprint != (hfp.Fingerprint{}) {
+		b = append(q.Fingerprint.Append(append(b, `,"hfp":"`...)), '"')
+	}
 	if t := f.Conn.TLS; t != nil {
 		b = appendWord(b, `,"tls":"`, tlsVersion(t.Version))
 		if t.JA4 != (ja4.Fingerprint{}) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seawall/seawall/hfp"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/ja4"
@@ -281,6 +282,23 @@ func TestClientCertificate(t *testing.T) {
 	}
 	var got strings.Builder
 	if err := e.Explain(&got); err != nil || !strings.Contains(got.String(), "\n           with a certificate of "+e.ClientSubject+"\n") {
+		t.Errorf("got %q, %v", got.String(), err)
+	}
+}
+
+// TestHTTPFingerprint: a line tells the fingerprint of the head, if that was understood.
+func TestHTTPFingerprint(t *testing.T) {
+	f := hit()
+	if e, err := Parse(line(t, f, nil)); err != nil || e.HFP != "" {
+		t.Errorf("without: got %q, %v", e.HFP, err)
+	}
+	f.Request.Fingerprint = hfp.Of(hfp.HTTP11, f.Request.Fields)
+	e, err := Parse(line(t, f, nil))
+	if err != nil || e.HFP != f.Request.Fingerprint.String() {
+		t.Errorf("got %q, %v, want %v", e.HFP, err, f.Request.Fingerprint)
+	}
+	var got strings.Builder
+	if err := e.Explain(&got); err != nil || !strings.Contains(got.String(), "\n           with the HTTP fingerprint "+e.HFP+"\n") {
 		t.Errorf("got %q, %v", got.String(), err)
 	}
 }

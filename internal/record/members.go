@@ -25,6 +25,7 @@ var members = []Member{
 	{"host", "the host asked for, without its port"},
 	{"target", "the request target as received, its first 2 KiB"},
 	{"proto", "the protocol, such as HTTP/1.1"},
+	{"hfp", "the fingerprint of the head, by the names of its fields; absent for one that was not understood"},
 	{"tls", "the TLS version; absent over HTTP"},
 	{"ja4", "the JA4 fingerprint of the client's TLS software; absent over HTTP"},
 	{"client_subject", "the subject of the client's certificate, if it showed one to a zone that asks for it"},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/hfp"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/prefixes"
@@ -74,10 +75,12 @@ func (r *Room) identify(f *flow.Flow, info *flow.Conn, now time.Time) {
 // normalise fills the flow's request from a head that was accepted.
 func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	q := &f.Request
+	protocol := hfp.HTTP11
 	q.Proto = "HTTP/1.1"
 	if head.Minor == 0 {
-		q.Proto = "HTTP/1.0"
+		q.Proto, protocol = "HTTP/1.0", hfp.HTTP10
 	}
+	q.Fingerprint = hfp.Of(protocol, head.Fields)
 	q.Method, q.Target, q.Fields = head.Method, head.Target, head.Fields
 	q.Authority, q.Host = head.Host, normalHost(head.Host)
 	q.Query, q.HasQuery = head.Query, head.HasQuery

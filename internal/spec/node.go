@@ -202,7 +202,7 @@ type Log struct {
 // LogFields are the members that a line of the access log may have.
 func LogFields() []string {
 	return []string{
-		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "tls", "ja4", "client_subject", "status", "bytes", "ms",
+		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "hfp", "tls", "ja4", "client_subject", "status", "bytes", "ms",
 		"verdict", "rule", "dry", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
 		"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
 		"tunnel_ms", "tunnel_sent", "tunnel_received",
