@@ -35,6 +35,7 @@ type Loop struct {
 	mu     sync.Mutex // guards what follows
 	posts  []posted
 	closed bool
+	over   bool // the descriptors are closed, and their numbers may be others'
 }
 
 // slot is a registration. Its generation tells events of what had the slot before.
@@ -120,6 +121,9 @@ func (l *Loop) Run() error {
 	}
 	err = rc.Read(l.turn)
 	close(l.ended)
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
 	for _, t := range l.spares {
 		t.stop()
 	}
@@ -228,6 +232,11 @@ func (l *Loop) Close() {
 }
 
 func (l *Loop) ring() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return
+	}
 	one := [8]byte{1}
 	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, uintptr(l.wakeup), uintptr(unsafe.Pointer(&one)), 8)
 }

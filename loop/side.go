@@ -15,13 +15,21 @@ type side struct {
 	deadline atomic.Pointer[deadline] // nil if none was ever set
 }
 
-// waiter is who waits: a task on its loop, or, with a semaphore, a goroutine.
+// waiter is who waits: a task on its loop, or a goroutine, for its turn to be true. That is no channel: those belong to the synctest bubble
+// that made them, and waiters are kept for others.
 type waiter struct {
-	task *Task
-	sema chan struct{}
+	task *Task // nil for a goroutine
+
+	mu   sync.Mutex
+	turn bool
+	told sync.Cond
 }
 
-var goroutines = sync.Pool{New: func() any { return &waiter{sema: make(chan struct{}, 1)} }}
+var goroutines = sync.Pool{New: func() any {
+	w := new(waiter)
+	w.told.L = &w.mu
+	return w
+}}
 
 // wait waits for an event that comes after ready was last cleared, or for the deadline.
 func (s *side) wait(t *Task) error {
@@ -46,11 +54,24 @@ func (s *side) wait(t *Task) error {
 }
 
 func (w *waiter) park() {
-	if w.sema == nil {
+	if w.task != nil {
 		w.task.wait()
-	} else {
-		<-w.sema
+		return
 	}
+	w.mu.Lock()
+	for !w.turn {
+		w.told.Wait()
+	}
+	w.turn = false
+	w.mu.Unlock()
+}
+
+// tell ends a goroutine's park.
+func (w *waiter) tell() {
+	w.mu.Lock()
+	w.turn = true
+	w.told.Signal()
+	w.mu.Unlock()
 }
 
 // event notes that something has changed, and wakes who waits. It is called on the loop on.
@@ -64,8 +85,8 @@ func (s *side) wake(on *Loop) {
 	w := s.waiting.Swap(nil)
 	switch {
 	case w == nil:
-	case w.sema != nil:
-		w.sema <- struct{}{}
+	case w.task == nil:
+		w.tell()
 	case w.task.loop == on:
 		w.task.resume()
 	default:
@@ -78,6 +99,18 @@ func (s *side) expire() {
 	s.expired.Store(true)
 	s.wake(nil)
 }
+
+// Signal is news for one task or goroutine at a time, from anywhere. The zero value is ready to use.
+type Signal struct{ side side }
+
+// Wait waits for the next [Signal.Notify], or takes the one that has come since the last wait. T is who waits.
+func (s *Signal) Wait(t *Task) {
+	_ = s.side.wait(t) // which has no deadline
+	s.side.ready.Store(false)
+}
+
+// Notify ends a wait, or the next one. It never waits itself, and runs nothing.
+func (s *Signal) Notify() { s.side.event(nil) }
 
 // deadline is a timer of a side.
 type deadline struct {
