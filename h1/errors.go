@@ -8,6 +8,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Reason }
 
+// Foreign tells whether what was refused does not even name HTTP: an answer would not be understood.
+func (e *Error) Foreign() bool { return e == &errForeign.request }
+
 // A refusal is one reason to refuse a message, as the error of a request and as that of a response.
 type refusal struct{ request, response Error }
 
@@ -33,6 +36,7 @@ var (
 	errForm        = refuse(400, "bad target form")
 	errScheme      = refuse(400, "bad scheme in target")
 	errVersion     = refuse(400, "bad version")
+	errForeign     = refuse(400, "not http")
 	errVersionNone = refuse(400, "missing version")
 	errVersionNew  = refuse(505, "unsupported version")
 	errStatusLine  = refuse(502, "bad status line")

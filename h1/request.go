@@ -172,6 +172,9 @@ func versionFault(rest string) *refusal {
 	if len(line) == len("HTTP/1.1") && line[:5] == "HTTP/" && line[6] == '.' && line[5]-'0' < 10 && line[7]-'0' < 10 {
 		return errVersionNew
 	}
+	if line != "" && !strings.Contains(strings.ToLower(line), "http/") { // which may stand behind a space in the target
+		return errForeign
+	}
 	return errVersion
 }
 

@@ -179,7 +179,7 @@ var refusals = []struct {
 	{"empty version", "GET / \r\nHost: a\r\n\r\n", 400, "bad version"},
 	{"space after version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400, "bad version"},
 	{"two spaces before version", "GET /  HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad version"},
-	{"other protocol", "GET / ICY/1.1\r\nHost: a\r\n\r\n", 400, "bad version"},
+	{"other protocol", "GET / ICY/1.1\r\nHost: a\r\n\r\n", 400, "not http"},
 	{"request in request line", "GET / HTTP/1.1 GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad version"},
 
 	// Field lines, RFC 9112 §5.
