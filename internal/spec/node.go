@@ -39,6 +39,7 @@ type Node struct {
 	TLS           ServerTLS      `yaml:"tls"`
 
 	Connections Connections `yaml:"connections"`
+	HTTP2       HTTP2       `yaml:"http2"`
 	Heads       Heads       `yaml:"heads"`
 	Cache       Memory      `yaml:"cache"`
 	Log         Log         `yaml:"log"`
@@ -149,6 +150,9 @@ type Connections struct {
 	PerSource int `yaml:"per_source"`
 	// PerNetwork bounds those of one network (an IPv4 /24 or an IPv6 /48), in which one attacker may have many sources.
 	PerNetwork int `yaml:"per_network"`
+	// Ban is for how long a source can't connect once it has broken a bound that no honest client breaks, such as those of HTTP/2's frames;
+	// each time soon after it is twice as long, up to 10 minutes. 0 for no bans.
+	Ban time.Duration `yaml:"ban"`
 	// HeadTimeout bounds the time from a request head's first byte (on a new connection: from accept) to its last, and a TLS handshake.
 	HeadTimeout time.Duration `yaml:"head_timeout"`
 	// IdleTimeout is how long a connection may wait between two requests.
@@ -163,6 +167,14 @@ type Connections struct {
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 	// UpgradeDrain is how long the old process of an upgrade lets upgraded connections (WebSockets) live; 0 for as long as they do.
 	UpgradeDrain time.Duration `yaml:"upgrade_drain"`
+}
+
+// HTTP2 is how HTTP/2 is spoken with clients.
+type HTTP2 struct {
+	// Enabled offers it: over TLS beside HTTP/1.1 (ALPN), and without TLS to who begins with it (prior knowledge).
+	Enabled bool `yaml:"enabled"`
+	// Streams bounds the requests of one connection that are under way.
+	Streams int `yaml:"streams"`
 }
 
 // Heads bounds request and response heads.
@@ -218,6 +230,7 @@ func DefaultNode() Node {
 			Max:           100_000,
 			PerSource:     256,
 			PerNetwork:    4096,
+			Ban:           10 * time.Second,
 			HeadTimeout:   10 * time.Second,
 			IdleTimeout:   60 * time.Second,
 			StallTimeout:  30 * time.Second,
@@ -226,6 +239,7 @@ func DefaultNode() Node {
 			DrainTimeout:  30 * time.Second,
 			UpgradeDrain:  12 * time.Hour,
 		},
+		HTTP2: HTTP2{Enabled: true, Streams: 100},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
 		Cache: Memory{Size: 256 << 20, Object: 16 << 20},
 		Log:   Log{MaxSize: 256 << 20, Sample: 1, Ring: 16 << 20},

@@ -13,6 +13,9 @@ type Origin struct {
 	Health  Health  `yaml:"health"`
 	// TLS is how https servers are verified, and what they are shown.
 	TLS TLS `yaml:"tls"`
+	// Protocol is what the servers are spoken to: "http/1.1", or "h2" for HTTP/2, which gRPC needs. With an https URL they have to offer it
+	// (ALPN), without TLS they are believed to know it (prior knowledge). It cannot be had with ProxyProtocol.
+	Protocol Protocol `yaml:"protocol"`
 	// ProxyProtocol begins every connection to a server with a PROXY protocol header that names the client: "v1" or "v2"; "" sends
 	// none. Such a connection carries one request, as the next may be another client's.
 	ProxyProtocol string `yaml:"proxy_protocol"`
@@ -27,7 +30,8 @@ type Origin struct {
 	StallTimeout time.Duration `yaml:"stall_timeout"`
 	// IdleTimeout bounds the keep-alive of an unused connection.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
-	// Retries is how often an idempotent request is sent again when its connection died before a response began.
+	// Retries is how often a request is sent again that no server has looked at (there was no connection, or HTTP/2 says so), or that is
+	// idempotent and whose connection died before a response began.
 	Retries int `yaml:"retries"`
 }
 
@@ -64,6 +68,15 @@ type TLS struct {
 // PEM is text in PEM form (RFC 7468): certificates or a private key. In a file of configuration it may be a file's path instead, from
 // the folder of that file.
 type PEM string
+
+// Protocol is what a server is spoken to. The empty one is HTTP/1.1, as in what was kept before there was another.
+type Protocol string
+
+// The protocols, by their names in ALPN.
+const (
+	ProtocolHTTP1 Protocol = "http/1.1"
+	ProtocolHTTP2 Protocol = "h2"
+)
 
 // Balance is a way to choose a server.
 type Balance string

@@ -128,6 +128,7 @@ func DefaultZone() Zone {
 		Origin: Origin{
 			Balance:         BalanceRoundRobin,
 			AllDown:         AllDownRefuse,
+			Protocol:        ProtocolHTTP1,
 			ConnectTimeout:  5 * time.Second,
 			ResponseTimeout: 60 * time.Second,
 			StallTimeout:    60 * time.Second,

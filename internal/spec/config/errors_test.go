@@ -80,6 +80,7 @@ func TestRefusedZone(t *testing.T) {
 		{"url", strings.Replace(good, "http://10.0.0.5:3000", "10.0.0.5:3000", 1), `main.yaml:8: origin.url: "10.0.0.5:3000" does not fit: want a server's address, such as http://10.0.0.5:3000, https://app.internal or unix:/run/app.sock`},
 		{"url with a password", strings.Replace(good, "http://10.0.0.5:3000", "http://me:secret@a", 1), `main.yaml:8: origin.url: this does not fit: want a server's address, such as http://10.0.0.5:3000, https://app.internal or unix:/run/app.sock`},
 		{"balance", strings.Replace(good, "{url: http://10.0.0.5:3000}", "{url: http://a, balance: random}", 1), `main.yaml:8: origin.balance: "random" is unknown: want round_robin, least_requests, source`},
+		{"protocol", strings.Replace(good, "{url: http://10.0.0.5:3000}", "{url: http://a, protocol: http2}", 1), `main.yaml:8: origin.protocol: "http2" is unknown: want http/1.1, h2`},
 		{"PROXY protocol", strings.Replace(good, "{url: http://10.0.0.5:3000}", "{url: http://a, proxy_protocol: v3}", 1), `main.yaml:8: origin.proxy_protocol: "v3" is unknown: want v1, v2`},
 		{"statuses", strings.Replace(good, "{url: http://10.0.0.5:3000}", "{url: http://a, health: {status: 2xx}}", 1), `main.yaml:8: origin.health.status: "2xx" does not fit: want statuses, such as 200-399 or 200,204`},
 		{"tag", shop("action: !!str log"), `main.yaml:9: action: tag "!!str" has no meaning here: leave it out`},
