@@ -27,6 +27,7 @@ func (s static) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 
 func (static) Fulfil(*flow.Output) flow.Next           { return flow.Close }
 func (static) Timeout([]byte, *flow.Output, time.Time) {}
+func (static) Parts() bool                             { return false }
 func (static) End()                                    {}
 
 // BenchmarkHit asks and reads an answer of 300 + 8192 bytes on a kept connection, client included.
@@ -36,7 +37,7 @@ func BenchmarkHit(b *testing.B) {
 			node := spec.DefaultNode()
 			answer := static{head: content(300), tail: content(8192)}
 			room := New(&node, Options{
-				Open:  func(*flow.Conn, flow.Stream) flow.Session { return answer },
+				Open:  func(*flow.Conn, flow.Connection) flow.Session { return answer },
 				Log:   slog.New(slog.DiscardHandler),
 				Loops: loops(b, 1),
 			})

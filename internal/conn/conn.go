@@ -30,13 +30,20 @@ type Conn struct {
 	answered bool  // there was a request since it was parked last
 	rest     phase // what a parked connection waits for: fresh, head or idle
 	next     flow.Next
-	cut      atomic.Bool // for good: what the peer has not taken is not worth keeping
+	marks    atomic.Uint32
 
 	from int64  // since when a parked connection waits
 	work *work  // buffers, while something goes on
 	part []byte // what has arrived of a head, while parked
 	err  error  // why the peer's bytes ended
 }
+
+// marks of a connection.
+const (
+	cut    = 1 << iota // for good: what the peer has not taken is not worth keeping
+	woken              // the session wants a turn
+	beside             // requests are at work while a head arrives
+)
 
 // identify reads the PROXY protocol header with which a proxy begins. The client that it names takes the proxy's place; a connection
 // of the proxy's own stays what it is, and is under no cap but the node's.
@@ -88,7 +95,7 @@ func (c *Conn) secured(t transport, err error) bool {
 	return true
 }
 
-// The rest is [flow.Stream], for the session while it waits.
+// The rest is [flow.Connection], for the session: what is of [flow.Stream] while it waits.
 
 // Buffered implements [flow.Stream].
 func (c *Conn) Buffered() []byte { return c.work.in[c.work.used:] }
@@ -135,3 +142,21 @@ func (c *Conn) Tunnel() { c.enter(tunnel, c.now()) }
 
 // Draining implements [flow.Stream].
 func (c *Conn) Draining() bool { return c.room.draining.Load() }
+
+// Start implements [flow.Connection].
+func (c *Conn) Start(work loop.Runner) { c.wire.start(work) }
+
+// Wake implements [flow.Connection].
+func (c *Conn) Wake() {
+	c.marks.Or(woken)
+	c.wire.wake()
+}
+
+// Charge implements [flow.Connection].
+func (c *Conn) Charge(n int) bool { return c.room.charge(c.info.Remote.Addr(), n) }
+
+// Breach implements [flow.Connection].
+func (c *Conn) Breach(reason string) { c.room.breach(c.info.Remote.Addr(), reason) }
+
+// Fault implements [flow.Connection].
+func (c *Conn) Fault(value any) { c.room.fault(value) }

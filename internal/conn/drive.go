@@ -21,16 +21,18 @@ const (
 // turn reads what has arrived and lets the session answer, without waiting for anything.
 func (c *Conn) turn() outcome {
 	now := time.Now()
-	if c.work != nil { // it was others' turn
+	again := c.work != nil // it was others' turn
+	if !again {
+		if !c.wake(c.room.clock(now)) {
+			return c.fail(errExpired)
+		}
+		c.take()
+	}
+	if again || c.marks.Load()&woken != 0 {
 		if o := c.answer(now); o != parked {
 			return o
 		}
-		return c.more(now)
 	}
-	if !c.wake(c.room.clock(now)) {
-		return c.fail(errExpired)
-	}
-	c.take()
 	return c.more(now)
 }
 
@@ -68,6 +70,9 @@ const turnsAtOnce = 16
 func (c *Conn) answer(now time.Time) outcome {
 	w := c.work
 	for range turnsAtOnce {
+		if c.marks.Load()&(woken|beside) != 0 {
+			c.marks.And(^uint32(woken | beside))
+		}
 		used, next := c.session.Turn(w.in[w.used:], &w.out, now)
 		if used > 0 {
 			w.discard(used)
@@ -84,7 +89,7 @@ func (c *Conn) answer(now time.Time) outcome {
 			return busy
 		case next.Ends():
 			return over
-		case next == flow.More:
+		case next <= flow.Serve:
 			return parked
 		}
 	}
@@ -157,14 +162,19 @@ func (c *Conn) park(t time.Time) {
 	part := c.work.in[c.work.used:]
 	now := c.room.clock(t)
 	switch {
-	case len(part) == 0 && c.answered:
+	case len(part) == 0 && c.next == flow.Serve:
+		c.rest, c.from = serving, now
+	case len(part) == 0 && (c.answered || c.rest == serving):
 		c.rest, c.from = idle, now
-	case len(part) > 0 && (c.answered || c.rest == idle):
+	case len(part) > 0 && (c.answered || c.rest >= idle):
 		c.rest, c.from = head, now
 	case len(part) > 0:
 		c.rest = head
 	}
 	c.answered = false
+	if len(part) > 0 && c.next == flow.Serve {
+		c.marks.Or(beside)
+	}
 	if len(part) == 0 {
 		c.part = nil
 	} else {
@@ -193,8 +203,13 @@ func (c *Conn) give() {
 func (c *Conn) lasts() bool { return c.owesTimeout() || c.owesLinger() }
 
 // owesTimeout tells whether the client's head began to arrive and did not end in time.
-func (c *Conn) owesTimeout() bool {
-	return c.err == errExpired && c.session != nil && c.phase() == expired && len(c.part) > 0
+func (c *Conn) owesTimeout() bool { return c.ranOut() && len(c.part) > 0 }
+
+// owesParting tells whether the client was idle, and its protocol has a word for that.
+func (c *Conn) owesParting() bool { return c.ranOut() && len(c.part) == 0 && c.session.Parts() }
+
+func (c *Conn) ranOut() bool {
+	return c.err == errExpired && c.session != nil && c.phase() == expired
 }
 
 // owesLinger tells whether the client, which may still be sending, has an answer to read.
@@ -209,7 +224,17 @@ func (c *Conn) end() {
 		c.timeout()
 	case c.owesLinger():
 		c.linger()
+	case c.owesParting():
+		c.t.allow(lastWords)
+		c.leave()
 	}
+}
+
+// leave takes leave of an idle client, if that can be sent at once.
+func (c *Conn) leave() {
+	w := c.take()
+	c.session.Timeout(nil, &w.out, time.Now())
+	_, _ = c.flush() // it is a courtesy
 }
 
 // timeout tells a client whose head began to arrive and did not end in time.
@@ -254,7 +279,7 @@ func (c *Conn) close(faulty bool) {
 		c.session.End()
 	}
 	c.abort.Fire()
-	if c.next == flow.Reset || c.cut.Load() {
+	if c.next == flow.Reset || c.marks.Load()&cut != 0 {
 		c.wire.forget()
 	}
 	c.t.close()

@@ -75,6 +75,8 @@ func (l *lines) Timeout(_ []byte, out *flow.Output, _ time.Time) {
 	out.Head = append(out.Head, "timeout"...)
 }
 
+func (l *lines) Parts() bool { return false }
+
 func (l *lines) End() {}
 
 // say answers a line.
@@ -118,8 +120,9 @@ type options struct {
 	wrap   func(net.Listener) net.Listener
 	link   sim.Link
 	loops  int
-	open   Open // of another protocol than lines
-	most   int  // bytes that "get" answers
+	open   Open                                        // of another protocol than lines
+	do     func(e *errands, t *loop.Task, line string) // of the protocol of errands
+	most   int                                         // bytes that "get" answers
 }
 
 // ways are the transports: over a simulated network, over TCP, by a listener of package net too, and over TLS.
@@ -190,8 +193,13 @@ func newWorld(t *testing.T, o options) *world {
 	case o.fulfil == nil:
 		o.fulfil = say
 	}
+	if o.do != nil {
+		o.open = func(_ *flow.Conn, c flow.Connection) flow.Session {
+			return &errands{w: w, conn: c, do: o.do, ended: make(chan bool)}
+		}
+	}
 	if o.open == nil {
-		o.open = func(info *flow.Conn, s flow.Stream) flow.Session {
+		o.open = func(info *flow.Conn, s flow.Connection) flow.Session {
 			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
 		}
 	}

@@ -101,8 +101,12 @@ func (r *Room) admit(remote netip.Addr) bool {
 	return false
 }
 
-// enter counts one more connection of a source, unless that or its network has as many as it may.
+// enter counts one more connection of a source, unless that is banned, or it or its network has as many as it may.
 func (r *Room) enter(remote netip.Addr) bool {
+	if r.banned(remote) {
+		r.refused[Banned].Add(1)
+		return false
+	}
 	sourceFull, networkFull := r.sources.enter(remote, r.limits.PerSource, r.limits.PerNetwork)
 	switch {
 	case sourceFull:

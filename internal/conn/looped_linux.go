@@ -87,6 +87,9 @@ func (c *looped) settle(o outcome) {
 		c.job = ending
 		c.sock.Loop().Start(c)
 	case o == over:
+		if c.owesParting() {
+			c.leave()
+		}
 		c.finish()
 	}
 }
@@ -177,6 +180,16 @@ func (t *wire) write(head, tail []byte) error {
 	return err
 }
 
+func (t *wire) start(work loop.Runner) {
+	if l := t.sock.Loop(); t.task != nil && t.task.Left() {
+		l.Do(func() { l.Start(work) })
+	} else {
+		l.Start(work)
+	}
+}
+
+func (t *wire) wake()                 { t.sock.Again() }
+func (t *wire) tick()                 { t.sock.Again() }
 func (t *wire) joins() int            { return 0 }
 func (t *wire) closeWrite() error     { return t.sock.CloseWrite() }
 func (t *wire) gone() bool            { return t.sock.PeerGone() }

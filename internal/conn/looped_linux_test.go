@@ -31,7 +31,7 @@ func TestFair(t *testing.T) {
 			var stop atomic.Bool
 			var turns atomic.Int64
 			first := true
-			o := options{loops: 1, open: func(_ *flow.Conn, _ flow.Stream) flow.Session {
+			o := options{loops: 1, open: func(_ *flow.Conn, _ flow.Connection) flow.Session {
 				if first {
 					first = false
 					return endless{stop: &stop, turns: &turns}

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -25,12 +26,13 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/limit"
 	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/prefixes"
 )
 
 // Open begins a protocol's session on a connection.
-type Open func(info *flow.Conn, s flow.Stream) flow.Session
+type Open func(info *flow.Conn, s flow.Connection) flow.Session
 
 // Options are what a room needs of its surroundings.
 type Options struct {
@@ -47,16 +49,22 @@ type Room struct {
 	limits  spec.Connections
 	denied  atomic.Pointer[prefixes.Set]
 	proxies *prefixes.Set // whose connections begin with a PROXY protocol header; nil for nobody's
+	spared  *prefixes.Set // whom no ban is for: they speak for others
 	Options
 	epoch time.Time     // of the room's clock
 	every time.Duration // sweepEvery
 
 	sources  *sources
+	bans     bans
+	charges  *limit.Table
 	table    *table
 	buffers  buffers
 	draining atomic.Bool
 	serving  atomic.Int32 // calls of Serve that have not returned
 	shards   atomic.Uint32
+
+	chargeRate  limit.Rate
+	breachLines *limit.Meter
 
 	refused [causes]atomic.Int64
 	faults  atomic.Int64
@@ -79,9 +87,15 @@ func New(node *spec.Node, o Options) *Room {
 		epoch:     time.Now().Add(-time.Second),
 		every:     sweepEvery,
 		sources:   newSources(),
+		bans:      bans{first: node.Connections.Ban, seed: maphash.MakeSeed()},
+		charges:   limit.New(chargeSources),
+		spared:    prefixes.Compile(node.TrustedProxies),
 		table:     newTable(),
 		listeners: make(map[net.Listener]struct{}),
 		stop:      make(chan struct{}),
+
+		chargeRate:  rate(chargeRate, time.Second, chargeBurst),
+		breachLines: limit.NewMeter(rate(breachLines, time.Second, breachLinesBurst)),
 	}
 	r.Deny(node.Deny)
 	if len(node.ProxyProtocol) > 0 {
@@ -125,12 +139,15 @@ const (
 	HeadSlow
 	BodySlow
 	ReaderSlow
+	Banned
+	Breached
 	causes
 )
 
 // String is the cause's name in metrics.
 func (c Cause) String() string {
-	return [...]string{"denied", "node-full", "source-full", "network-full", "proxy-header", "handshake-failed", "head-slow", "body-slow", "reader-slow"}[c]
+	return [...]string{"denied", "node-full", "source-full", "network-full", "proxy-header", "handshake-failed", "head-slow", "body-slow", "reader-slow", "banned",
+		"breached"}[c]
 }
 
 // Stats is a picture of the room. Faults are panics that cost one connection each.

@@ -12,6 +12,7 @@ const (
 	fresh     phase = iota // shaking hands, or nothing has arrived yet
 	head                   // a head is arriving
 	idle                   // between two requests
+	serving                // requests are at work, and the session minds their time
 	waiting                // the session is at work
 	tunnel                 // another protocol passes through
 	lingering              // the answer is sent, the client may still be sending

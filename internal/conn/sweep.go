@@ -44,14 +44,19 @@ func (r *Room) look(c *Conn, now int64) {
 	lasted := time.Duration(now-since) * time.Millisecond
 	switch p {
 	case fresh, head:
-		if lasted > r.limits.HeadTimeout && c.expire(p, since) {
+		switch {
+		case lasted > r.limits.HeadTimeout && c.expire(p, since):
 			r.refused[HeadSlow].Add(1)
 			c.wire.interrupt()
+		case c.marks.Load()&beside != 0:
+			c.mind()
 		}
 	case idle:
 		if lasted > r.limits.IdleTimeout && c.expire(p, since) {
 			c.wire.interrupt()
 		}
+	case serving:
+		c.mind()
 	case waiting:
 		r.lookAtWork(c, now, lasted)
 	case tunnel:
@@ -59,7 +64,7 @@ func (r *Room) look(c *Conn, now int64) {
 			c.wire.interrupt()
 		}
 	}
-	if p == head || p == idle {
+	if p == head || p == idle || p == serving {
 		c.notes = nil
 		r.lookAtRest(c, p, since, lasted)
 	}
@@ -67,11 +72,17 @@ func (r *Room) look(c *Conn, now int64) {
 		// What the peer has acknowledged counts, not what the kernel took off our hands.
 		if c.out.tooSlow(&c.noted().out, now, c.wire.unacked(), r.limits.StallTimeout, r.limits.MinRate) {
 			r.refused[ReaderSlow].Add(1)
-			c.cut.Store(true)
+			c.marks.Or(cut)
 			c.abort.Fire()
 			c.wire.interrupt()
 		}
 	}
+}
+
+// mind lets a session have a turn, for the time of its requests.
+func (c *Conn) mind() {
+	c.marks.Or(woken)
+	c.wire.tick()
 }
 
 // lookAtWork minds a client whose request is being answered: it has to send its body, and to be there. One that sends too slowly can

@@ -30,6 +30,11 @@ type transport interface {
 	interrupt()
 	interruptRead()
 	allow(time.Duration)
+	// start begins work that waits, beside the driver, and wake lets the driver go on soon, although nothing may have arrived; tick does
+	// that for the sweeper, who must not wait.
+	start(loop.Runner)
+	wake()
+	tick()
 	// forget makes close reset the connection: the kernel keeps nothing for a peer that may never take it.
 	forget()
 	close()
@@ -42,16 +47,30 @@ var errAgain = loop.ErrAgain
 type plain struct {
 	net.Conn
 	c      *Conn
+	turns  *turns
 	ahead  []byte // what await has read and nobody has taken
 	buffer [4 << 10]byte
 }
 
-// await waits for something to read.
+// turns lets one goroutine at a time drive a connection: its own, or that of work which wakes it.
+type turns struct {
+	taken chan struct{} // holds one while somebody drives
+	over  bool
+}
+
+func newTurns() *turns { return &turns{taken: make(chan struct{}, 1)} }
+
+func (t *turns) take() { t.taken <- struct{}{} }
+func (t *turns) give() { <-t.taken }
+
+// await waits for something to read, and then for its turn.
 func (t *plain) await() error {
 	if len(t.ahead) > 0 {
+		t.turns.take()
 		return nil
 	}
 	n, err := t.Conn.Read(t.buffer[:])
+	t.turns.take()
 	if n == 0 && err != nil {
 		return err
 	}
@@ -108,6 +127,23 @@ func (t *plain) write(head, tail []byte) error {
 		}
 	}
 	return nil
+}
+
+// start begins work on a goroutine of its own.
+func (t *plain) start(work loop.Runner) { go work.Run(nil) }
+
+// wake drives the connection from where it is called.
+func (t *plain) wake() {
+	t.turns.take()
+	t.c.beside(t.turns)
+}
+
+func (t *plain) tick() {
+	select {
+	case t.turns.taken <- struct{}{}:
+		go t.c.beside(t.turns)
+	default: // who drives will see that the session is woken, or is just doing what is wanted
+	}
 }
 
 func (t *plain) joins() int            { return 0 }

@@ -41,6 +41,11 @@ func (q *quiet) Abort() *flow.Abort       { return &q.abort }
 func (q *quiet) Task() *loop.Task         { return nil }
 func (q *quiet) Tunnel()                  {}
 func (q *quiet) Draining() bool           { return false }
+func (q *quiet) Start(loop.Runner)        {}
+func (q *quiet) Wake()                    {}
+func (q *quiet) Charge(int) bool          { return true }
+func (q *quiet) Breach(string)            {}
+func (q *quiet) Fault(value any)          { panic(value) }
 
 // BenchmarkDecide is one request from its head to the line in the record, without the network.
 func BenchmarkDecide(b *testing.B) {

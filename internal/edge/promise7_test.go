@@ -26,7 +26,7 @@ var malformed = []struct {
 	{"empty request line", " \r\n\r\n", 400},
 	{"no target", "GET HTTP/1.1\r\nHost: site.test\r\n\r\n", 400},
 	{"space in the target", "GET /a b HTTP/1.1\r\nHost: site.test\r\n\r\n", 400},
-	{"HTTP/2 without TLS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+	{"HTTP/2 in the form of HTTP/1", "GET / HTTP/2.0\r\nHost: site.test\r\n\r\n", 505},
 	{"version", "GET / HTTP/3.7\r\nHost: site.test\r\n\r\n", 505},
 	{"method", "G\x00T / HTTP/1.1\r\nHost: site.test\r\n\r\n", 400},
 	{"no host", "GET / HTTP/1.1\r\n\r\n", 400},

@@ -54,6 +54,22 @@ type Stream interface {
 	Draining() bool
 }
 
+// Connection is what a session is given: the stream of its connection and, for a protocol that carries many exchanges side by side
+// (HTTP/2), the means to have each wait by itself, between turns. Such a session leaves nothing to [Session.Fulfil].
+type Connection interface {
+	Stream
+	// Start begins work that may wait. It is called within Turn.
+	Start(work loop.Runner)
+	// Wake lets Turn be called soon, although nothing may have arrived. Anyone may call it who does not hold what Turn waits for.
+	Wake()
+	// Charge takes n off what the client's source may do that costs a server more than its client, and reports false if that is used up.
+	Charge(n int) bool
+	// Breach tells that the client broke a bound that honest clients keep: it is written down, and for a while its source can't connect.
+	Breach(reason string)
+	// Fault tells of a panic in work.
+	Fault(value any)
+}
+
 // Output gathers what a session answers within one turn: Head is copied bytes, Tail one large piece by reference, after it.
 type Output struct {
 	Head, Tail []byte
@@ -62,11 +78,13 @@ type Output struct {
 // Next is what a session wants from its driver after a turn.
 type Next uint8
 
-// More waits for input, Flush for the output to be sent and then another turn, Wait for [Session.Fulfil], Close for the end;
-// Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client can't take what
-// it has got for the whole.
+// More waits for input, between two requests or within a head; Serve waits for input, too, while requests are at work: the session minds
+// their time, and has a turn each second. Flush waits for the output to be sent and then for another turn, Wait for [Session.Fulfil], Close
+// for the end; Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client
+// can't take what it has got for the whole.
 const (
 	More Next = iota
+	Serve
 	Flush
 	Wait
 	Close
@@ -87,8 +105,11 @@ type Session interface {
 	Turn(in []byte, out *Output, now time.Time) (used int, next Next)
 	// Fulfil does the waiting work that Turn left with Wait, through the session's Stream.
 	Fulfil(out *Output) Next
-	// Timeout answers a request whose head began to arrive and did not end in time.
+	// Timeout says the last words on a connection whose time is over. In is what has arrived of a head; only if there is some, or the
+	// protocol has a word for it, are there any: see Parts.
 	Timeout(in []byte, out *Output, now time.Time)
+	// Parts tells whether the protocol takes its leave also from who has asked for nothing.
+	Parts() bool
 	// End gives back what the session holds; its connection is over.
 	End()
 }

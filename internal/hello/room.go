@@ -68,6 +68,7 @@ var (
 type Room struct {
 	Options
 	ownWorkers bool
+	protocols  []string // that are offered (ALPN, RFC 7301), in the order of preference
 	settings   atomic.Pointer[settings]
 	tickets    tickets
 	underway   underway
@@ -90,6 +91,9 @@ func New(node *spec.Node, o Options, now time.Time) (r *Room, problems []error) 
 		panic(err) // the constants are right
 	}
 	r = &Room{Options: o, minted: newLRU(mintedKept), minting: limit.NewMeter(rate)}
+	if r.protocols = []string{"http/1.1"}; node.HTTP2.Enabled {
+		r.protocols = []string{"h2", "http/1.1"}
+	}
 	r.hellos.New = func() any { return new(ja4.Hello) }
 	r.buffers.New = func() any { return new([4096]byte) }
 	r.underway.sources = make(map[netip.Prefix]int)

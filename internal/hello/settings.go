@@ -72,7 +72,7 @@ func (r *Room) newConfig(groups []tls.CurveID) *tls.Config {
 		MinVersion:       tls.VersionTLS12,
 		CipherSuites:     cipherSuites,
 		CurvePreferences: groups,
-		NextProtos:       []string{"http/1.1"},
+		NextProtos:       r.protocols,
 		GetCertificate:   r.choose,
 		// Full records from the first: responses are mostly larger than one packet, and each record costs.
 		DynamicRecordSizingDisabled: true,

@@ -36,6 +36,7 @@ type exchange struct {
 	switching bool // a 101 head was written
 	hijacked  bool
 	close     bool // the connection ends after this response
+	mute      bool // without one
 	bodiless  bool
 	chunks    bool  // the body is sent chunked
 	owed      int64 // bytes of the announced length that are still to be written, -1 if none was announced
@@ -44,7 +45,7 @@ type exchange struct {
 // read takes in a head.
 func (x *exchange) read(head string) {
 	if err := x.head.Parse(head, x.session.room.limits); err != nil {
-		x.refuse(refusal(err))
+		x.reject(err)
 		return
 	}
 	x.session.room.normalise(&x.flow, &x.head)
@@ -58,6 +59,14 @@ func (x *exchange) read(head string) {
 		x.pending.Store(true)
 		x.decoder = h1.Decoder{Limits: x.session.room.limits}
 	}
+}
+
+// reject refuses a head that broke h1's rules. Who does not even speak HTTP gets no answer that would be HTTP (so RFC 9113 §3.4 wants it of
+// those that meant HTTP/2, too).
+func (x *exchange) reject(err error) {
+	e, ok := errors.AsType[*h1.Error](err)
+	x.mute = ok && e.Foreign()
+	x.refuse(refusal(err))
 }
 
 // refuse makes a flow of a message that was not understood. Where it ends is not known either, so the connection ends.
@@ -109,7 +118,7 @@ func (x *exchange) ReadBody(p []byte) (int, error) {
 	case x.chunked:
 		return x.readChunked(p)
 	}
-	n, err := x.session.stream.Read(p[:min(int64(len(p)), x.left)])
+	n, err := x.session.conn.Read(p[:min(int64(len(p)), x.left)])
 	x.left -= int64(n)
 	if x.left == 0 {
 		x.pending.Store(false)
@@ -120,7 +129,7 @@ func (x *exchange) ReadBody(p []byte) (int, error) {
 
 // readChunked decodes as much as fits of what is buffered, after waiting for more where that holds no content.
 func (x *exchange) readChunked(p []byte) (copied int, err error) {
-	s := x.session.stream
+	s := x.session.conn
 	for copied < len(p) {
 		b := s.Buffered()
 		if len(b) == 0 && copied > 0 {
@@ -159,10 +168,10 @@ func (x *exchange) goOn() error {
 	x.interim.Lock()
 	defer x.interim.Unlock()
 	x.asked = true
-	if x.begun || len(x.session.stream.Buffered()) > 0 {
+	if x.begun || len(x.session.conn.Buffered()) > 0 {
 		return nil
 	}
-	return x.session.stream.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil)
+	return x.session.conn.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil)
 }
 
 // Trailers implements [flow.Exchange].
@@ -183,8 +192,14 @@ func (x *exchange) WriteInfo(status int, fields []flow.Field) error {
 	return x.flush()
 }
 
+// errMute tells that there was no answer.
+var errMute = errors.New("the client does not speak HTTP")
+
 // WriteHead implements [flow.Exchange].
 func (x *exchange) WriteHead(status int, fields []flow.Field, length int64) error {
+	if x.mute {
+		return errMute
+	}
 	if x.flow.Request.Expect {
 		x.interim.Lock()
 		defer x.interim.Unlock()
@@ -202,7 +217,7 @@ func (x *exchange) WriteHead(status int, fields []flow.Field, length int64) erro
 		return nil
 	}
 	b = x.appendFraming(b, status, length)
-	if x.unwanted() || x.session.stream.Draining() {
+	if x.unwanted() || x.session.conn.Draining() {
 		x.close = true
 	}
 	switch {
@@ -297,7 +312,7 @@ func (x *exchange) flush() error {
 	if !x.mayWait || len(x.out.Head)+len(x.out.Tail) == 0 {
 		return nil
 	}
-	err := x.session.stream.Write(x.out.Head, x.out.Tail)
+	err := x.session.conn.Write(x.out.Head, x.out.Tail)
 	x.out.Head, x.out.Tail = x.out.Head[:0], nil
 	return err
 }
@@ -315,7 +330,7 @@ func (x *exchange) Hijack() (flow.Stream, error) {
 		return nil, err
 	}
 	x.hijacked, x.finished = true, true
-	s := x.session.stream
+	s := x.session.conn
 	s.Tunnel()
 	return s, nil
 }

@@ -98,6 +98,11 @@ func (c *client) Write(head, tail []byte) error {
 }
 
 func (c *client) CloseWrite() error  { return nil }
+func (c *client) Start(loop.Runner)  {}
+func (c *client) Wake()              {}
+func (c *client) Charge(int) bool    { return true }
+func (c *client) Breach(string)      {}
+func (c *client) Fault(value any)    { panic(value) }
 func (c *client) Abort() *flow.Abort { return &c.abort }
 func (c *client) Task() *loop.Task   { return nil }
 func (c *client) Tunnel()            { c.tunnel = true }

@@ -12,6 +12,9 @@ var (
 	badPath     = flow.Refusal{Reason: flow.Malformed, Status: 400, Rule: "http", Detail: "bad escape in path"}
 	badMethod   = flow.Refusal{Reason: flow.Unsupported, Status: 501, Rule: "http", Detail: "method not supported"}
 	looped      = flow.Refusal{Reason: flow.Loop, Status: 508, Rule: "cdn-loop", Detail: "the request has passed this node before (RFC 8586)"}
+	manyFields  = flow.Refusal{Reason: flow.TooLarge, Status: 431, Rule: "http", Detail: "too many fields"}
+	largeFields = flow.Refusal{Reason: flow.TooLarge, Status: 431, Rule: "http", Detail: "the fields are too large"}
+	longTarget  = flow.Refusal{Reason: flow.TooLarge, Status: 414, Rule: "http", Detail: "the target is too long"}
 	headTimeout = flow.Refusal{Reason: flow.HeadTimeout, Status: 408, Rule: "http", Detail: "the request's head did not come in time"}
 )
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/h2"
 	"github.com/seawall/seawall/hfp"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
@@ -37,7 +38,14 @@ type Room struct {
 	limits  h1.Limits
 	trusted *prefixes.Set
 	loop    string
-	pool    sync.Pool
+	pool    sync.Pool // of *exchange
+
+	http2       h2.Settings
+	offersHTTP2 bool
+	streams     int // of a connection that may be at work
+	connections spec.Connections
+	h2pool      sync.Pool // of *h2exchange
+	frames      sync.Pool // of *frames
 }
 
 // New makes a room whose flows go down path with ids from ids.
@@ -48,14 +56,25 @@ func New(node *spec.Node, ids *reqid.Generator, path Path) *Room {
 		limits:  h1.Limits{Line: node.Heads.Line, Head: node.Heads.Size, Fields: node.Heads.Fields},
 		trusted: prefixes.Compile(node.TrustedProxies),
 		loop:    spec.CDNLoop(node),
+		http2: h2.Settings{
+			MaxStreams: node.HTTP2.Streams, MaxHeaderList: node.Heads.Size, MaxFields: node.Heads.Fields, ExtendedConnect: true,
+		},
+		offersHTTP2: node.HTTP2.Enabled,
+		streams:     node.HTTP2.Streams,
+		connections: node.Connections,
 	}
 	r.pool.New = func() any { return new(exchange) }
+	r.h2pool.New = func() any { return new(h2exchange) }
+	r.frames.New = func() any { return new(frames) }
 	return r
 }
 
-// Open begins the session of a connection.
-func (r *Room) Open(info *flow.Conn, s flow.Stream) flow.Session {
-	return &session{room: r, info: info, stream: s}
+// Open begins the session of a connection, of the protocol that its handshake agreed on. In cleartext, HTTP/2 shows by its first bytes.
+func (r *Room) Open(info *flow.Conn, c flow.Connection) flow.Session {
+	if info.TLS != nil && info.TLS.Protocol == "h2" {
+		return r.openHTTP2(info, c)
+	}
+	return &session{room: r, info: info, conn: c}
 }
 
 // identify gives a flow its id, its connection and its client.
@@ -91,11 +110,16 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	case h1.Chunked:
 		q.Length = -1
 	}
+	r.complete(q, head.Path)
+}
+
+// complete does what is the same for every protocol: path is as received.
+func (r *Room) complete(q *flow.Request, path string) {
 	var ok bool
-	if q.Path, ok = normalPath(head.Path); !ok {
+	if q.Path, ok = normalPath(path); !ok {
 		q.Refusal = &badPath
 	}
-	if q.Method == "OPTIONS" && head.Path == "" && !head.HasQuery {
+	if q.Method == "OPTIONS" && (path == "" || path == "*") && !q.HasQuery {
 		q.Path = "*" // the server as a whole (RFC 9112 §3.2.4)
 	}
 	switch {

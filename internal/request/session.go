@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/h1"
+	"github.com/seawall/seawall/h2"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -14,13 +15,18 @@ const turnOutput = 32 << 10
 type session struct {
 	room    *Room
 	info    *flow.Conn
-	stream  flow.Stream
+	conn    flow.Connection
 	x       *exchange // the request in progress
 	scanned int       // how much of the next head has been searched for its end
+	began   bool      // there was a request
+	http2   *h2session
 }
 
 // Turn implements [flow.Session].
 func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, next flow.Next) {
+	if s.http2 != nil || !s.began && s.prefaced(in) {
+		return s.turnHTTP2(in, out, now)
+	}
 	for {
 		rest := in[used:]
 		end, err := h1.End(rest, s.scanned, s.room.limits)
@@ -28,10 +34,10 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 			s.scanned = len(rest)
 			return used, flow.More
 		}
-		s.scanned = 0
+		s.scanned, s.began = 0, true
 		x := s.begin(out, now)
 		if err != nil {
-			x.refuse(refusal(err))
+			x.reject(err)
 		} else {
 			x.read(string(rest[:end]))
 			x.arrived = rest[end:]
@@ -50,36 +56,64 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 	}
 }
 
+// prefaced tells whether a connection begins as HTTP/2 does, as far as that has arrived (prior knowledge, RFC 9113 §3.3).
+func (s *session) prefaced(in []byte) bool {
+	n := min(len(in), len(h2.Preface))
+	return n > 0 && in[0] == 'P' && string(in[:n]) == h2.Preface[:n] && s.room.offersHTTP2 && s.info.TLS == nil
+}
+
+func (s *session) turnHTTP2(in []byte, out *flow.Output, now time.Time) (used int, next flow.Next) {
+	if s.http2 == nil {
+		if len(in) < len(h2.Preface) {
+			return 0, flow.More
+		}
+		s.http2 = s.room.openHTTP2(s.info, s.conn)
+	}
+	return s.http2.Turn(in, out, now)
+}
+
 // Fulfil implements [flow.Session].
 func (s *session) Fulfil(out *flow.Output) flow.Next {
 	x := s.x
 	x.out, x.arrived, x.mayWait = out, nil, true
-	x.reading = x.flow.Request.Upgrade != "" || x.pending.Load() && !x.within(len(s.stream.Buffered()))
-	x.flow.Task = s.stream.Task()
+	x.reading = x.flow.Request.Upgrade != "" || x.pending.Load() && !x.within(len(s.conn.Buffered()))
+	x.flow.Task = s.conn.Task()
 	s.room.path.Fulfil(&x.flow)
 	if !x.hijacked {
-		s.stream.Discard(x.skip(len(s.stream.Buffered())))
+		s.conn.Discard(x.skip(len(s.conn.Buffered())))
 	}
 	return s.end()
 }
 
 // Timeout implements [flow.Session].
-func (s *session) Timeout(_ []byte, out *flow.Output, now time.Time) {
+func (s *session) Timeout(in []byte, out *flow.Output, now time.Time) {
+	if s.http2 != nil {
+		s.http2.Timeout(in, out, now)
+		return
+	}
 	x := s.begin(out, now)
 	x.refuse(&headTimeout)
 	s.room.path.Decide(&x.flow)
 	s.end()
 }
 
+// Parts implements [flow.Session].
+func (s *session) Parts() bool { return s.http2 != nil }
+
 // End implements [flow.Session]. An exchange that is still in progress has met a fault: something may still use it, so it is left to the
 // collector.
-func (s *session) End() { s.x = nil }
+func (s *session) End() {
+	s.x = nil
+	if s.http2 != nil {
+		s.http2.End()
+	}
+}
 
 func (s *session) begin(out *flow.Output, now time.Time) *exchange {
 	x := s.room.pool.Get().(*exchange)
 	s.x = x
 	x.session, x.out = s, out
-	x.flow.Exchange, x.flow.Abort = x, s.stream.Abort()
+	x.flow.Exchange, x.flow.Abort = x, s.conn.Abort()
 	s.room.identify(&x.flow, s.info, now)
 	return x
 }
