@@ -33,6 +33,7 @@ type commands struct {
 	Schema     schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
 	Origin     originCommands `cmd:"" help:"About origins."`
 	Explain    explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
+	Undo       undo           `cmd:"" help:"Let an address connect again that was banned for what it did."`
 	Demo       demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
 	Completion completion     `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
 	Man        man            `cmd:"" hidden:"" help:"Print a manual page."`

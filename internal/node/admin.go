@@ -105,13 +105,15 @@ func (n *Node) routes() http.Handler {
 	private("GET /api/zones/{name}", n.serveZone)
 	private("GET /api/refusals", n.serveRefusals)
 
+	// A browser sends the token that it was given with every request, also with one that another site makes it send.
+	protection := http.NewCrossOriginProtection()
+	private("POST /api/undo/{address}", protection.Handler(http.HandlerFunc(n.serveUndo)).ServeHTTP)
 	may := n.operations()
 	if may.Reload != nil {
-		// A browser sends the token that it was given with every request, also with one that another site makes it send.
-		private("POST /api/reload", http.NewCrossOriginProtection().Handler(serveReload(may.Reload)).ServeHTTP)
+		private("POST /api/reload", protection.Handler(serveReload(may.Reload)).ServeHTTP)
 	}
 	if may.Upgrade != nil {
-		private("POST /api/upgrade", http.NewCrossOriginProtection().Handler(serveUpgrade(may.Upgrade)).ServeHTTP)
+		private("POST /api/upgrade", protection.Handler(serveUpgrade(may.Upgrade)).ServeHTTP)
 	}
 	if may.Config != nil {
 		private("GET /api/config", serveConfig(may.Config))

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seawall/seawall/internal/node/status"
 	"github.com/seawall/seawall/internal/zone"
@@ -26,10 +27,18 @@ type Standing struct {
 	Network            netip.Prefix `json:"network"`
 	NetworkConnections int          `json:"network_connections"`
 	NetworkMost        int          `json:"network_most"`
+	// Banned is the ban that the source is under, for what it did on connections that were cut off.
+	Banned *Banned `json:"banned,omitempty"`
 	// Denied is the entry of node.deny that the address falls under.
 	Denied *netip.Prefix `json:"denied,omitempty"`
 	// Listed are the zones' lists that it is on.
 	Listed []Listed `json:"listed,omitempty"`
+}
+
+// Banned is why a source can't connect, and until when.
+type Banned struct {
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
 }
 
 // Listed is a zone's list with an address on it.
@@ -48,6 +57,9 @@ func (n *Node) standing(address netip.Addr) *Standing {
 	}
 	if p, ok := n.conns.DeniedBy(address); ok {
 		s.Denied = &p
+	}
+	if b, ok := n.conns.BanOf(address); ok {
+		s.Banned = &Banned{b.Until, b.Reason}
 	}
 	n.snapshot.Each(func(z *zone.Zone) {
 		if rule, p, ok := z.Verdict.Listed(address); ok {
@@ -92,13 +104,39 @@ func (s *Standing) Write(w io.Writer) error {
 		line("refused", "by node.deny: connections from %v are reset as soon as they are accepted", *s.Denied)
 		line("", "take the prefix off the list")
 	}
+	if s.Banned != nil {
+		line("banned", "until %s, for %s on a connection (node.connections.ban): new ones are reset", s.Banned.Until.UTC().Format(time.DateTime+" MST"), s.Banned.Reason)
+		line("", "seawall undo %v lets it connect at once", s.Address)
+	}
 	for _, l := range s.Listed {
 		line("zone", "%s: %v is on %s", l.Zone, l.Prefix, l.Rule)
 	}
-	if s.Denied == nil && !sourceFull && !networkFull {
+	if s.Denied == nil && s.Banned == nil && !sourceFull && !networkFull {
 		line("", "nothing resets its connections now; of a request that was refused, the id tells more")
 	}
 	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// serveUndo ends the ban of an address.
+func (n *Node) serveUndo(w http.ResponseWriter, r *http.Request) {
+	address, err := netip.ParseAddr(r.PathValue("address"))
+	if err != nil {
+		http.Error(w, "undoing: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if !n.conns.Unban(address.Unmap().WithZone("")) {
+		http.Error(w, fmt.Sprintf("%v is not banned", address), http.StatusNotFound)
+		return
+	}
+	answer(w, http.StatusOK, n.standing(address))
+}
+
+// Undo ends the ban that an address is under with the node that runs on this machine; for admin see [Explain].
+func Undo(ctx context.Context, data, admin string, address netip.Addr) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := call(ctx, http.MethodPost, data, admin, "/api/undo/"+address.WithZone("").String())
 	return err
 }
 
