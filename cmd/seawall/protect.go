@@ -51,6 +51,7 @@ type protect struct {
 	Queue        int           `name:"origin-queue" help:"Requests that may wait for the origin." default:"2048" placeholder:"N" group:"Origin"`
 	QueueTimeout time.Duration `name:"origin-queue-timeout" help:"How long a request may wait for its turn." default:"10s" placeholder:"TIME" group:"Origin"`
 	Timeout      time.Duration `name:"origin-timeout" help:"How long the origin may take to begin its answer." default:"60s" placeholder:"TIME" group:"Origin"`
+	Protocol     string        `name:"origin-protocol" help:"What the origin is spoken to: http/1.1, or h2 for HTTP/2, also without TLS; gRPC needs it." enum:"http/1.1,h2" default:"http/1.1" placeholder:"PROTOCOL" group:"Origin"`
 	ClientHeader string        `help:"A further header that tells the origin the visitor's address, such as X-Real-IP." placeholder:"NAME" group:"Origin"`
 	OriginCA     string        `name:"origin-ca" help:"Trust this PEM file's authorities for an https origin." placeholder:"FILE" type:"path" group:"Origin"`
 	OriginName   string        `name:"origin-name" help:"The name in an https origin's certificate, if it is not its host." placeholder:"NAME" group:"Origin"`
@@ -138,7 +139,7 @@ func (p *protect) origin(o spec.Origin) (spec.Origin, error) {
 	if err != nil {
 		return o, err
 	}
-	o.Servers = spec.OneServer(url)
+	o.Servers, o.Protocol = spec.OneServer(url), spec.Protocol(p.Protocol)
 	o.ClientHeader, o.ResponseTimeout = p.ClientHeader, p.Timeout
 	o.TLS.ServerName, o.TLS.Insecure = p.OriginName, p.Insecure
 	if p.OriginCA != "" {

@@ -298,7 +298,7 @@ func BenchmarkChoose(b *testing.B) {
 				p := compile(b, newRoom(b), weighted(balance, weights...))
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {
-					x := exchange{policy: p, flow: ordinary()}
+					x := errand{policy: p, flow: ordinary()}
 					x.flow.Request.Source = source(1)
 					for pb.Next() {
 						x.tried = tried{}

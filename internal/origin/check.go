@@ -14,15 +14,20 @@ import (
 
 	"github.com/seawall/seawall/h1"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/origin/h2client"
 	"github.com/seawall/seawall/internal/spec"
 )
 
 // check is how a server is asked whether it is well.
 type check struct {
 	rule    spec.Health
-	request []byte
+	host    string
+	request []byte // over HTTP/1.1
 	well    *statuses
 }
+
+// checkAgent is the User-Agent of checks.
+const checkAgent = "seawall-health"
 
 // newCheck makes the check of a zone, nil if it has none. host is for a zone that has only wildcards.
 func newCheck(z *spec.Zone, host string) (*check, error) {
@@ -48,8 +53,8 @@ func newCheck(z *spec.Zone, host string) (*check, error) {
 	} else if i := slices.IndexFunc(z.Hosts, func(name string) bool { return !strings.Contains(name, "*") }); i >= 0 {
 		host = z.Hosts[i]
 	}
-	request := "GET " + h.Path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: seawall-health\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-	return &check{rule: *h, request: []byte(request), well: well}, nil
+	request := "GET " + h.Path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: " + checkAgent + "\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+	return &check{rule: *h, host: host, request: []byte(request), well: well}, nil
 }
 
 // Checks begins the policy's health checks, each over a connection of its own, in place of those of earlier policies of its zone. take
@@ -143,7 +148,11 @@ func (c *checker) once(ctx context.Context) {
 	defer lease.Release()
 	deadline, cancel := context.WithTimeout(ctx, c.rule.Timeout)
 	defer cancel()
-	status, err := c.ask(deadline)
+	ask := c.ask
+	if c.endpoint.settings.protocol == spec.ProtocolHTTP2 {
+		ask = c.askHTTP2
+	}
+	status, err := ask(deadline)
 	if ctx.Err() != nil || ours(err) {
 		return
 	}
@@ -154,6 +163,56 @@ func (c *checker) once(ctx context.Context) {
 		err = fmt.Errorf("status %d, want %s", status, c.rule.Status)
 	}
 	c.endpoint.checked(&c.rule, strconv.Itoa(status), err)
+}
+
+// maxChecked is how much of a check's content is read, so that the server is done when its share of the budget is given back.
+const maxChecked = 64 << 10
+
+// askHTTP2 is ask over HTTP/2.
+func (c *checker) askHTTP2(ctx context.Context) (status int, err error) {
+	var pool h2client.Pool
+	defer pool.Close()
+	conn, _, err := pool.Take(ctx, &h2client.Want{Dial: c.endpoint.dialHTTP2, Most: 1, IdleTimeout: c.rule.Timeout, WriteTimeout: c.rule.Timeout})
+	if err != nil {
+		return 0, err
+	}
+	q := &h2client.Request{
+		Method: "GET", Scheme: "http", Authority: c.host, Path: c.rule.Path,
+		Fields: []flow.Field{{Name: "User-Agent", Value: checkAgent}, {Name: "Accept", Value: "*/*"}},
+	}
+	if c.endpoint.settings.secure {
+		q.Scheme = "https"
+	}
+	s := conn.Start(q)
+	defer func() {
+		if s.Close(); errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			wait(c.rule.Timeout, conn.Ended())
+		}
+	}()
+	defer context.AfterFunc(ctx, func() { s.Reset(ctx.Err()) })()
+	for status < 200 {
+		h, err := s.Head()
+		if err != nil {
+			return 0, err
+		}
+		status = h.Status
+	}
+	for n := 0; n < maxChecked && err == nil; {
+		var piece []byte
+		piece, err = s.Next()
+		n += len(piece)
+	}
+	return status, nil
+}
+
+// wait waits for a time to pass or an end to come.
+func wait(d time.Duration, end <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-end:
+	}
 }
 
 // ask sends the check's request and returns the status of the final response. A server that does not answer in time is given as long
@@ -181,8 +240,7 @@ func (c *checker) ask(ctx context.Context) (status int, err error) {
 			return 0, err
 		}
 	}
-	const most = 64 << 10 // of the content, so that the server is done when its share of the budget is given back
-	rest := int64(most)
+	rest := int64(maxChecked)
 	switch r.Framing {
 	case h1.NoBody:
 		rest = 0

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"weak"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/sim"
@@ -167,6 +169,89 @@ func TestCheckOutcomes(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestStreamCheckOutcomes is TestCheckOutcomes over HTTP/2.
+func TestStreamCheckOutcomes(t *testing.T) {
+	status := func(text string) script {
+		return saying(func(p *peer, id uint32) { p.head(id, true, ":status: "+text) })
+	}
+	tests := []struct {
+		name   string
+		link   sim.Link
+		script script
+		want   string // "" if the server is well
+	}{
+		{"well", sim.Link{}, status("204"), ""},
+		{"interim responses", sim.Link{}, saying(func(p *peer, id uint32) {
+			p.head(id, false, ":status: 103")
+			p.head(id, true, ":status: 200")
+		}), ""},
+		{"an endless body", sim.Link{}, saying(func(p *peer, id uint32) {
+			p.head(id, false, ":status: 200")
+			for range 100 {
+				p.data(id, false, strings.Repeat("x", 2600)) // as far as our window goes
+			}
+			p.wait()
+		}), ""},
+		{"a silent body", sim.Link{}, saying(func(p *peer, id uint32) { p.head(id, false, ":status: 200"); p.wait() }), ""},
+		{"another status", sim.Link{}, status("404"), "status 404, want 200-399"},
+		{"no connection", sim.Link{Refuse: true}, status("204"), "connection refused"},
+		{"no connection in time", sim.Link{Blackhole: true}, status("204"), "no answer within 2s"},
+		{"no answer", sim.Link{}, frames((*peer).wait), "no answer within 2s"},
+		{"hangs up", sim.Link{}, saying(func(p *peer, _ uint32) { p.conn.Close() }), "the connection ended"},
+		{"gives up", sim.Link{}, saying(func(p *peer, id uint32) { p.WriteRSTStream(id, http2.ErrCodeInternal) }), "INTERNAL_ERROR"},
+		{"not HTTP/2", sim.Link{}, answers(ok), "the server answers in HTTP/1.1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, tt.script)
+				c.zone.Origin.Health.Path, c.zone.Origin.Health.Fall = "/", 1
+				p := compile(t, c.room, overStreams(c.zone))
+				c.link(0, tt.link)
+				taken := new(lease)
+				(&checker{check: p.check, endpoint: p.servers[0].endpoint, take: func() flow.Lease { return taken }}).once(t.Context())
+				s := p.Servers()[0]
+				if s.Checked.OK != (tt.want == "") || s.Up != s.Checked.OK || !strings.Contains(s.Checked.Outcome, tt.want) {
+					t.Errorf("status %+v, want %q", s, tt.want)
+				}
+				if n := taken.count(); n != 1 {
+					t.Errorf("lease released %d times, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// TestStreamCheckAsSent is what a server sees of a check over HTTP/2.
+func TestStreamCheckAsSent(t *testing.T) {
+	heard := make(chan []string, 1)
+	room, z := streamWays[2].open(t, frames(func(p *peer) {
+		f, ok := p.next().(*http2.MetaHeadersFrame)
+		if !ok {
+			return
+		}
+		var lines []string
+		for _, field := range f.Fields {
+			lines = append(lines, field.Name+": "+field.Value)
+		}
+		heard <- lines
+		p.head(f.StreamID, true, ":status: 204")
+		p.wait()
+	}))
+	z.Hosts, z.Origin.Health.Path = []string{"www.example.org"}, "/healthz?a=b"
+	p := compile(t, room, z)
+	(&checker{check: p.check, endpoint: p.servers[0].endpoint, take: unbounded}).once(t.Context())
+	got := <-heard
+	slices.Sort(got)
+	want := []string{":authority: www.example.org", ":method: GET", ":path: /healthz?a=b", ":scheme: https", "accept: */*", "user-agent: seawall-health"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	if s := p.Servers()[0]; !s.Checked.OK {
+		t.Errorf("status %+v, want a check that was well", s)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/h1"
-	"github.com/seawall/seawall/internal/flow"
 )
 
 const (
@@ -18,16 +17,11 @@ var limits = h1.Limits{Line: 8 << 10, Head: 64 << 10, Fields: 200}
 // buffer is where bytes stay on their way from one side to the other.
 type buffer [bufferSize]byte
 
-// exchange is one request at an origin and the buffers it needs. It waits in its room's pool while there is none.
+// exchange is one request at an origin over HTTP/1.1 and the buffers it needs. It waits in its room's pool while there is none.
 type exchange struct {
-	policy *Policy
-	flow   *flow.Flow  // while Fetch runs; the body may outlive it
-	abort  *flow.Abort // the one that the flow had for its fetch, or nil
-	conn   *conn       // nil once the exchange with the origin is over
-	server *server     // where the exchange is; nil before and after
-	tried  tried       // the servers that it has been to
-	lease  flow.Lease  // nil once it is given back
-	now    time.Time   // recent enough for deadlines
+	errand
+	conn *conn     // nil once the exchange with the origin is over
+	now  time.Time // recent enough for deadlines
 
 	out    []byte // the request's head and the first piece of its content
 	taken  bool   // content was taken from the client
@@ -61,8 +55,7 @@ func (x *exchange) recycle() {
 	if cap(x.out) > 2*bufferSize {
 		x.out = make([]byte, 0, 2<<10)
 	}
-	x.policy, x.flow, x.abort, x.conn, x.lease = nil, nil, nil, nil, nil
-	x.tried = tried{}
+	x.errand, x.conn = errand{}, nil
 	x.out, x.taken, x.sent, x.rest, x.upload = x.out[:0], false, false, 0, nil
 	x.in, x.r, x.w, x.arrived = x.first[:], 0, 0, false
 	x.response, x.decoder = h1.Response{}, h1.Decoder{}
@@ -71,7 +64,7 @@ func (x *exchange) recycle() {
 }
 
 // prepare writes the request's head, with the first piece of its content, unless the client waits for 100 (Continue): it is
-// asked for the content once there is a connection.
+// asked for the content once there is a connection. It implements [carrier].
 func (x *exchange) prepare() (err error) {
 	if x.out, err = x.policy.appendHead(x.out[:0], x.flow); err != nil {
 		return err

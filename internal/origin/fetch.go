@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/origin/h2client"
+	"github.com/seawall/seawall/internal/spec"
 )
 
 var (
@@ -43,20 +45,18 @@ func (e *downError) Error() string { return e.refusal.Detail }
 // The share of the budget goes back when the exchange with the origin is over; that may be while the client still reads.
 // A flow without a client (a revalidation in the background) may lack an Exchange, if it has no body, and an Abort.
 func (p *Policy) Fetch(f *flow.Flow) {
+	if p.origin.Protocol == spec.ProtocolHTTP2 {
+		x := new(streamed)
+		x.errand = errandOf(f, p, x)
+		x.do()
+		return
+	}
 	x := p.room.exchanges.Get().(*exchange)
-	x.policy, x.flow, x.abort, x.lease = p, f, f.Abort, f.Admission.Lease
-	err := x.run()
-	if err == nil {
-		if err = x.begin(); err != nil {
-			x.blame(err)
-		}
-	}
-	if err != nil {
-		x.fail(err)
-	}
+	x.errand = errandOf(f, p, x)
+	x.do()
 }
 
-// fail answers the flow with a refusal. An upload ends with the piece that is being read from the client.
+// fail implements [carrier]. An upload ends with the piece that is being read from the client.
 func (x *exchange) fail(err error) {
 	err = x.cause(err)
 	if x.atWork(err) {
@@ -70,7 +70,7 @@ func (x *exchange) fail(err error) {
 	x.recycle()
 }
 
-// attempt sends the request once and waits for the head of its final response.
+// attempt implements [carrier].
 func (x *exchange) attempt(fresh bool) error {
 	if err := x.connect(fresh); err != nil {
 		return err
@@ -135,20 +135,8 @@ type canceller context.CancelFunc
 
 func (c canceller) Interrupt() { c() }
 
-func (x *exchange) watch(w flow.Interrupter) bool {
-	return x.abort == nil || x.abort.Watch(w)
-}
-
-func (x *exchange) unwatch() {
-	if x.abort != nil {
-		x.abort.Unwatch()
-	}
-}
-
-func (x *exchange) gone() bool { return x.abort != nil && x.abort.Gone() }
-
 // refusal says why there is no response.
-func (x *exchange) refusal(err error) *flow.Refusal {
+func (e *errand) refusal(err error) *flow.Refusal {
 	if down, ok := errors.AsType[*downError](err); ok {
 		return &down.refusal
 	}
@@ -156,12 +144,18 @@ func (x *exchange) refusal(err error) *flow.Refusal {
 	var body bodyError
 	var dial dialError
 	switch {
-	case errors.Is(err, errGone), x.gone():
+	case errors.Is(err, errGone), e.gone():
 		r.Reason, r.Status = flow.ClientGone, 499
 	case errors.Is(err, errNominated):
 		r.Reason, r.Status = flow.Malformed, 400
 	case errors.As(err, &body):
 		r.Reason, r.Status = flow.BodyBroken, 400
+	case errors.Is(err, h2client.ErrTooLarge):
+		r.Reason, r.Status = flow.TooLarge, 431
+	case errors.Is(err, h2client.ErrRequest):
+		r.Reason, r.Status = flow.Malformed, 400
+	case errors.Is(err, h2client.ErrNoTunnel):
+		r.Reason, r.Status = flow.Unsupported, 501
 	case errors.Is(err, errUpgradeCap):
 		r.Reason, r.Status, r.Rule = flow.UpgradeCap, 503, "budget.upgrades"
 	case isTimeout(err):

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+	"golang.org/x/net/http2"
 
 	"github.com/seawall/seawall/internal/flow"
 )
@@ -88,6 +89,70 @@ func FuzzResponse(f *testing.F) {
 		}
 		if want, err := io.ReadAll(w.Body); err == nil && string(want) != body && w.StatusCode == status {
 			t.Fatalf("body %q, net/http has %q", body, want)
+		}
+	})
+}
+
+// FuzzStreamResponse lets an origin that has begun HTTP/2 as it should say anything to a request: the flow gets a refusal or a message, never
+// both, and the share goes back once.
+func FuzzStreamResponse(f *testing.F) {
+	written := func(write func(p *http2.Framer)) []byte {
+		var b bytes.Buffer
+		write(http2.NewFramer(&b, nil))
+		return b.Bytes()
+	}
+	const ok = "\x88"                                                                           // :status: 200
+	const five, early, trailer = "\x88\x0f\x0d\x015", "\x08\x03103", "\x00\x0bgrpc-status\x010" // content-length: 5, :status: 103
+	head := func(text string, end bool) http2.HeadersFrameParam {
+		return http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte(text), EndHeaders: true, EndStream: end}
+	}
+	for _, write := range []func(p *http2.Framer){
+		func(p *http2.Framer) { p.WriteHeaders(head(ok, true)) },
+		func(p *http2.Framer) { p.WriteHeaders(head(five, false)); p.WriteData(1, true, []byte("hello")) },
+		func(p *http2.Framer) { p.WriteHeaders(head(five, true)) },
+		func(p *http2.Framer) {
+			p.WriteHeaders(head(early, false))
+			p.WriteHeaders(head(ok, false))
+			p.WriteData(1, false, []byte("hello"))
+			p.WriteHeaders(head(trailer, true))
+		},
+		func(p *http2.Framer) { p.WriteRSTStream(1, http2.ErrCodeRefusedStream) },
+		func(p *http2.Framer) { p.WriteHeaders(head(ok, false)); p.WriteGoAway(0, http2.ErrCodeNo, nil) },
+		func(p *http2.Framer) { p.WritePing(false, [8]byte{}); p.WriteWindowUpdate(1, 1<<31-1) },
+	} {
+		f.Add(written(write), "GET")
+	}
+	f.Fuzz(func(t *testing.T, text []byte, method string) {
+		if method != "GET" && method != "HEAD" && method != "POST" {
+			method = "GET"
+		}
+		s := serve(t, loopback(t), "http", frames(func(p *peer) {
+			if id, _ := p.ask(); id == 0 {
+				return
+			}
+			p.conn.Write(text)
+			p.conn.(*net.TCPConn).CloseWrite()
+			p.wait()
+		}))
+		z := overStreams(zoneOf(s.url))
+		z.Origin.Retries = 0
+		p := compile(t, newRoom(t), z)
+		q := ordinary()
+		if q.Request.Method = method; method == "POST" {
+			posting(q, "hello", false)
+		}
+		p.Fetch(q)
+		if (q.Origin.Refusal == nil) == (q.Origin.Message == nil) {
+			t.Fatalf("refusal %+v, message %+v", q.Origin.Refusal, q.Origin.Message)
+		}
+		body, err := drain(q)
+		if m := q.Origin.Message; err == nil && m != nil && m.Stream != nil && m.Length >= 0 && method != "HEAD" && int64(len(body)) != m.Length {
+			t.Fatalf("%d bytes of body, want %d", len(body), m.Length)
+		}
+		l := q.Admission.Lease.(*lease)
+		l.wait()
+		if n := l.count(); n != 1 {
+			t.Fatalf("lease released %d times", n)
 		}
 	})
 }

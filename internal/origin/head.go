@@ -73,23 +73,23 @@ func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	if f.Cache.Whole {
-		for i := range f.Cache.Validators {
-			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
-		}
-	}
 	b = appendFraming(b, r, s.trailers, p.origin.ProxyProtocol != "")
-	b = p.appendForwarding(b, f, &s)
-	b = append(b, p.cdnLoop...)
-	b = append(b, "Via: "...)
-	b = append(b, strings.TrimPrefix(r.Proto, "HTTP/")...)
-	b = append(b, p.via...)
-	b = append(b, "X-Request-Id: "...)
-	b = r.ID.Append(b)
-	return append(b, "\r\n\r\n"...), nil
+	return append(p.appendOwn(b, f, &s), "\r\n"...), nil
 }
 
-// appendFields appends the client's fields that pass, in its order and spelling, and takes note of others.
+// appendOwn appends the fields that are ours.
+func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
+	b = p.appendForwarding(b, f, s)
+	b = append(b, p.cdnLoop...)
+	b = append(b, "Via: "...)
+	b = append(b, strings.TrimPrefix(f.Request.Proto, "HTTP/")...)
+	b = append(b, p.via...)
+	b = append(b, "X-Request-Id: "...)
+	b = f.Request.ID.Append(b)
+	return append(b, "\r\n"...)
+}
+
+// appendFields appends the client's fields that pass, in its order and spelling, and the cache's conditions; it takes note of others.
 func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) {
 	fields := f.Request.Fields
 	var m nominated
@@ -104,6 +104,11 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 		field := &fields[i]
 		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
 			b = h1.AppendField(b, field.Name, field.Value)
+		}
+	}
+	if f.Cache.Whole {
+		for i := range f.Cache.Validators {
+			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
 		}
 	}
 	return b, nil

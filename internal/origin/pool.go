@@ -3,10 +3,13 @@ package origin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/seawall/seawall/internal/origin/h2client"
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/loop"
 )
 
@@ -20,6 +23,7 @@ type endpoint struct {
 	settings settings
 	tls      *tls.Config
 	health   health
+	streams  h2client.Pool // connections of HTTP/2
 
 	mu      sync.Mutex
 	idle    []*conn // the longest idle first; taken from the end, so that a lull lets the others time out
@@ -114,15 +118,15 @@ func (e *endpoint) close() {
 	for _, c := range idle {
 		c.close()
 	}
+	e.streams.Close()
 }
+
+// errNoHTTP2 tells of a server that has not chosen HTTP/2 in its handshake.
+var errNoHTTP2 = errors.New("the server does not offer HTTP/2 (ALPN)")
 
 // dial makes a new connection, on a loop if there are any, sends first on it, and then makes it a TLS connection if the server has it.
 func (e *endpoint) dial(ctx context.Context, first []byte, on *loop.Loop) (*conn, error) {
-	dial := e.room.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	nc, err := dial(ctx, e.settings.network, e.settings.address)
+	nc, err := e.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +141,45 @@ func (e *endpoint) dial(ctx context.Context, first []byte, on *loop.Loop) (*conn
 			return nil, err
 		}
 	}
+	if nc, err = e.secure(ctx, nc); err != nil {
+		return nil, err
+	}
+	return newConn(nc), nil
+}
+
+// dialHTTP2 makes a new connection for HTTP/2, whose reader is a goroutine, so that it is on no loop.
+func (e *endpoint) dialHTTP2(ctx context.Context) (net.Conn, error) {
+	nc, err := e.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if nc, err = e.secure(ctx, nc); err != nil {
+		return nil, err
+	}
+	if t, ok := nc.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol != string(spec.ProtocolHTTP2) {
+		nc.Close()
+		return nil, errNoHTTP2
+	}
+	return nc, nil
+}
+
+func (e *endpoint) connect(ctx context.Context) (net.Conn, error) {
+	dial := e.room.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return dial(ctx, e.settings.network, e.settings.address)
+}
+
+// secure makes a TLS connection of nc if the server has it.
+func (e *endpoint) secure(ctx context.Context, nc net.Conn) (net.Conn, error) {
 	if e.tls == nil {
-		return newConn(nc), nil
+		return nc, nil
 	}
 	secure := tls.Client(nc, e.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		nc.Close()
 		return nil, err
 	}
-	return newConn(secure), nil
+	return secure, nil
 }

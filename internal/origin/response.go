@@ -100,7 +100,7 @@ func (x *exchange) upgraded() bool {
 	return false
 }
 
-// begin hands the response to the flow. If all of it has arrived, the exchange with the origin is over, and only its buffer is
+// begin implements [carrier]. If all of the response has arrived, the exchange with the origin is over, and only its buffer is
 // still in use.
 func (x *exchange) begin() error {
 	r, a := &x.response, x.answer

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seawall/seawall/internal/origin/h2client"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/loop"
 )
@@ -90,6 +91,7 @@ type server struct {
 	weight int
 	backup bool
 	key    uint64 // for choosing by source
+	want   h2client.Want
 }
 
 // defaultIdle bounds the waiting connections of a zone that has no bound of concurrent requests.
@@ -123,13 +125,13 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if name := z.Origin.ClientHeader; name != "" {
 		p.clientHeader, p.clientName = name+": ", fold(name)
 	}
-	p.join(members)
+	p.join(members, z.Budget.Upgrades)
 	p.set.Store(p.divide(time.Now()))
 	return p, nil
 }
 
 // join makes the policy's servers.
-func (p *Policy) join(members []member) {
+func (p *Policy) join(members []member, upgrades int) {
 	working := 0
 	for i, m := range members {
 		e := p.room.endpoints.get(m.settings, func() *endpoint {
@@ -138,6 +140,9 @@ func (p *Policy) join(members []member) {
 		s := &p.origin.Servers[i]
 		p.servers = append(p.servers, server{
 			endpoint: e, number: i, weight: s.Weight, backup: s.Backup, key: maphash.String(p.room.seed, s.URL),
+			want: h2client.Want{
+				Dial: e.dialHTTP2, Most: p.maxIdle + upgrades, IdleTimeout: p.origin.IdleTimeout, WriteTimeout: p.origin.StallTimeout,
+			},
 		})
 		if s.Weight > 0 {
 			working++

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -28,6 +29,7 @@ type settings struct {
 	serverName       string
 	tls              spec.TLS // whole, so that a renewed file counts as a change; nothing if not secure
 	proxy            string   // the version of the PROXY protocol
+	protocol         spec.Protocol
 }
 
 // member is a server as it was read.
@@ -79,7 +81,7 @@ func readServer(z *spec.Zone, i int) (m member, err error) {
 	if server.Weight < 0 || server.Weight > maxWeight {
 		return m, fmt.Errorf("%s.weight: %d is out of bounds: want 1 to %d, or 0 for no work", key, server.Weight, maxWeight)
 	}
-	m.settings = settings{zone: z.Name, url: server.URL, proxy: z.Origin.ProxyProtocol}
+	m.settings = settings{zone: z.Name, url: server.URL, proxy: z.Origin.ProxyProtocol, protocol: z.Origin.Protocol}
 	if err := m.locate(server.URL); err != nil {
 		return m, fmt.Errorf("%s.url: %w", key, err)
 	}
@@ -99,6 +101,7 @@ func readServer(z *spec.Zone, i int) (m member, err error) {
 	if m.tls.ServerName == "" {
 		m.tls.ServerName = m.settings.serverName
 	}
+	m.tls.NextProtos = []string{string(cmp.Or(z.Origin.Protocol, spec.ProtocolHTTP1))}
 	return m, nil
 }
 
@@ -144,7 +147,6 @@ func (m *member) locate(text string) error {
 func tlsConfig(key string, t *spec.TLS) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"http/1.1"},
 		ServerName:         t.ServerName,
 		InsecureSkipVerify: t.Insecure,
 		ClientSessionCache: tls.NewLRUClientSessionCache(16),

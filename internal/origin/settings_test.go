@@ -12,7 +12,7 @@ import (
 )
 
 // identity is a certificate and its key.
-func identity(t *testing.T) (certificate, key spec.PEM) {
+func identity(t testing.TB) (certificate, key spec.PEM) {
 	t.Helper()
 	h := httptest.NewTLSServer(nil)
 	h.Close()
@@ -70,6 +70,9 @@ func TestCompileErrors(t *testing.T) {
 		{"balance", func(o *spec.Origin) { o.Balance = "random" },
 			`origin.balance: "random" is no way to choose a server: want round_robin, least_requests or source`},
 		{"all down", func(o *spec.Origin) { o.AllDown = "" }, `origin.all_down: "" is unknown: want refuse or try`},
+		{"protocol", func(o *spec.Origin) { o.Protocol = "h3" }, `origin.protocol: "h3" is not spoken: want http/1.1 or h2`},
+		{"protocol for one client", func(o *spec.Origin) { o.Protocol, o.ProxyProtocol = "h2", "v2" },
+			`origin.protocol: h2 cannot be had with proxy_protocol, which names one client for a whole connection, while one of HTTP/2 carries many clients' requests: want one of them`},
 		{"proxy protocol", func(o *spec.Origin) { o.ProxyProtocol = "2" },
 			`origin.proxy_protocol: "2" is no version: want v1 or v2, or nothing for no PROXY protocol`},
 		{"no name", func(o *spec.Origin) { o.ClientHeader = "a b" },

@@ -22,6 +22,12 @@ const simulated = "192.0.2.1:80"
 // simulate runs an origin on a network in memory, within the test's bubble.
 func simulate(t *testing.T, link sim.Link, do script) (*Room, *spec.Zone) {
 	t.Helper()
+	return simulateAll(t, link, do)
+}
+
+// simulateAll is simulate with a script for each connection.
+func simulateAll(t *testing.T, link sim.Link, scripts ...script) (*Room, *spec.Zone) {
+	t.Helper()
 	n := new(sim.Network)
 	if err := n.SetLink(simulated, link); err != nil {
 		t.Fatal(err)
@@ -30,7 +36,7 @@ func simulate(t *testing.T, link sim.Link, do script) (*Room, *spec.Zone) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, l, "http", do)
+	s := serve(t, l, "http", scripts...)
 	r := newRoom(t)
 	r.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return n.Dial(ctx, netip.AddrPort{}, address)

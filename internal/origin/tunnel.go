@@ -36,28 +36,54 @@ func (p *Policy) tunnel(f *flow.Flow) error {
 	if m == nil || m.Status != 101 || m.Stream == nil {
 		return errNoTunnel
 	}
-	a, ok := m.Stream.(*answer)
-	if !ok || a.x == nil {
+	carry := p.carrying(f, m.Stream)
+	if carry == nil {
 		return errNoTunnel
 	}
-	defer a.Close()
+	defer m.Stream.Close()
 	f.Task.Leave() // two goroutines use the same two connections
 	client, err := f.Exchange.Hijack()
 	if err != nil {
 		return err
 	}
-	t := &tunnel{x: a.x, client: client, idle: p.room.node.Connections.TunnelTimeout, done: make(chan error, 1)}
+	return carry(client)
+}
+
+// carrying returns how what follows a 101 is carried, nil if its stream was closed.
+func (p *Policy) carrying(f *flow.Flow, body flow.Body) func(flow.Stream) error {
+	idle := p.room.node.Connections.TunnelTimeout
+	switch a := body.(type) {
+	case *answer:
+		if a.x != nil {
+			return func(client flow.Stream) error {
+				t := &tunnel{x: a.x, client: client, idle: idle, done: make(chan error, 1)}
+				return t.carry(f.Origin.Tunnel)
+			}
+		}
+	case *streamAnswer:
+		if !a.closed {
+			return func(client flow.Stream) error {
+				t := &streamTunnel{x: a.x, client: client, idle: idle, over: make(chan struct{}), told: f.Origin.Tunnel}
+				return t.carry()
+			}
+		}
+	}
+	return nil
+}
+
+// carry carries the bytes both ways, and says how many.
+func (t *tunnel) carry(told *flow.Tunnel) (err error) {
 	t.active.Store(time.Now().UnixNano())
 	go func() { t.done <- t.up() }()
-	f.Origin.Tunnel.Received, err = t.down()
+	told.Received, err = t.down()
 	if err != nil {
 		t.x.conn.close() // so that what the client still sends ends the other way, too
 	}
-	_ = client.CloseWrite()
+	_ = t.client.CloseWrite()
 	if upErr := <-t.done; err == nil {
 		err = upErr
 	}
-	f.Origin.Tunnel.Sent = t.sent
+	told.Sent = t.sent
 	return err
 }
 

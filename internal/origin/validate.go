@@ -22,6 +22,12 @@ func validate(o *spec.Origin) error {
 	if o.AllDown != spec.AllDownRefuse && o.AllDown != spec.AllDownTry {
 		return fmt.Errorf("origin.all_down: %q is unknown: want %s or %s", o.AllDown, spec.AllDownRefuse, spec.AllDownTry)
 	}
+	switch {
+	case o.Protocol != "" && o.Protocol != spec.ProtocolHTTP1 && o.Protocol != spec.ProtocolHTTP2:
+		return fmt.Errorf("origin.protocol: %q is not spoken: want %s or %s", o.Protocol, spec.ProtocolHTTP1, spec.ProtocolHTTP2)
+	case o.Protocol == spec.ProtocolHTTP2 && o.ProxyProtocol != "":
+		return fmt.Errorf("origin.protocol: %s cannot be had with proxy_protocol, which names one client for a whole connection, while one of HTTP/2 carries many clients' requests: want one of them", o.Protocol)
+	}
 	if v := o.ProxyProtocol; v != "" && v != "v1" && v != "v2" {
 		return fmt.Errorf("origin.proxy_protocol: %q is no version: want v1 or v2, or nothing for no PROXY protocol", v)
 	}
