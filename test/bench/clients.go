@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 const (
@@ -23,6 +25,8 @@ const (
 // load puts the scenario's load on the server at address.
 func (t *site) load(ctx context.Context, address string, duration time.Duration) (load, error) {
 	switch t.scenario.client {
+	case multiplexing:
+		return h2load(ctx, t.url(address), t.scenario.conns, t.scenario.streams, duration)
 	case handshaking:
 		return t.shakeHands(ctx, address, duration)
 	case reconnecting:
@@ -78,35 +82,52 @@ func (t *site) shakeHands(ctx context.Context, address string, duration time.Dur
 	return l, nil
 }
 
-// ask opens a connection from an address (nil for any), asks for the site's file, and leaves the connection open. Closed, it is
-// reset, so that neither side keeps its state. Over TLS it shakes hands as the config says, which resumes a session or doesn't.
+// ask opens a connection from an address (nil for any), asks for the site's file, and leaves the connection open. Over TLS it
+// resumes a session or doesn't.
 func (t *site) ask(ctx context.Context, address string, from net.IP, config *tls.Config, resume bool) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	c, err := dialer.DialContext(ctx, "tcp", address)
+	raw, c, err := t.connect(ctx, address, from, config)
 	if err != nil {
 		return nil, err
 	}
-	raw := c.(*net.TCPConn)
-	if err := errors.Join(raw.SetLinger(0), raw.SetDeadline(time.Now().Add(clientTimeout))); err != nil {
+	if t.scenario.http2 {
+		err = t.talkHTTP2(c, address)
+	} else {
+		err = t.talk(c, address)
+	}
+	if secured, ok := c.(*tls.Conn); ok && err == nil && secured.ConnectionState().DidResume != resume {
+		err = fmt.Errorf("a session was resumed: %t: want %t", !resume, resume)
+	}
+	if err != nil {
 		raw.Close()
 		return nil, err
-	}
-	var secured *tls.Conn
-	if t.scenario.tls {
-		secured = tls.Client(raw, config)
-		c = secured
-	}
-	if err := t.talk(c, address); err != nil {
-		raw.Close()
-		return nil, err
-	}
-	if secured != nil && secured.ConnectionState().DidResume != resume {
-		raw.Close()
-		return nil, fmt.Errorf("a session was resumed: %t: want %t", !resume, resume)
 	}
 	return raw, nil
+}
+
+// connect opens a connection from an address (nil for any), for the time that a client has. Closed, it is reset, so that neither side
+// keeps its state. What it returns beside it is where to talk: over TLS it has shaken hands as the config says.
+func (t *site) connect(ctx context.Context, address string, from net.IP, config *tls.Config) (*net.TCPConn, net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+	c, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw := c.(*net.TCPConn)
+	err = errors.Join(raw.SetLinger(0), raw.SetDeadline(time.Now().Add(clientTimeout)))
+	if err == nil && t.scenario.tls {
+		secured := tls.Client(raw, config)
+		c, err = secured, secured.HandshakeContext(ctx)
+		if got := secured.ConnectionState().NegotiatedProtocol; err == nil && t.scenario.http2 && got != http2.NextProtoTLS {
+			err = fmt.Errorf("%w: ALPN gave %q", errNoHTTP2, got)
+		}
+	}
+	if err != nil {
+		raw.Close()
+		return nil, nil, err
+	}
+	return raw, c, nil
 }
 
 // talk sends the request and reads the answer.

@@ -53,8 +53,11 @@ func TestShakeHands(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	for _, secure := range []bool{false, true} {
-		site, address := serve(t, secure)
+	for _, how := range []string{"plain", "over TLS", "over HTTP/2"} {
+		site, address := serve(t, how != "plain")
+		if how == "over HTTP/2" {
+			site, address = serveHTTP2(t, 1<<10, true)
+		}
 		h, err := site.hold(t.Context(), address, 70, 7)
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +72,7 @@ func TestHold(t *testing.T) {
 			sources[host]++
 		}
 		if len(h) != 70 || len(sources) != 7 {
-			t.Errorf("over TLS %t: got %d connections from %v, want 70 from 7 addresses", secure, len(h), sources)
+			t.Errorf("%s: got %d connections from %v, want 70 from 7 addresses", how, len(h), sources)
 		}
 		if err := h.open(); err != nil {
 			t.Error(err)
@@ -77,7 +80,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// A server that closes what waits is found out.
+// A server that closes what waits is found out, whatever it says first.
 func TestHoldClosed(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,16 +100,22 @@ func TestHoldClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer other.Close()
-		if len(h) == 1 {
+		if _, err := io.WriteString(other, strings.Repeat(".", len(h))); err != nil {
+			t.Fatal(err)
+		}
+		if len(h) > 0 {
 			other.Close()
-			if _, err := c.Read(make([]byte, 1)); err != io.EOF { // the end has arrived
+			if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		h = append(h, c)
 	}
-	if err := h.open(); err == nil || !strings.Contains(err.Error(), "closed 1 of 3") {
-		t.Errorf("got error %v, want 1 of 3 closed", err)
+	if _, err := h[1].Read(make([]byte, 1)); err != io.EOF { // the end has arrived
+		t.Fatal(err)
+	}
+	if err := h.open(); err == nil || !strings.Contains(err.Error(), "closed 2 of 3") {
+		t.Errorf("got error %v, want 2 of 3 closed", err)
 	}
 }
 

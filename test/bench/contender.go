@@ -35,6 +35,7 @@ type turn struct {
 	cost           float64 // what is compared (scenario.unit)
 	rate           float64 // requests a second
 	busy           float64 // share of a core
+	client         float64 // the same of a client that is another process, as far as it is known
 	latency, quiet latency // quiet: before the flood
 	hellos         float64 // of the flood, answered in a second
 	memory         resident
@@ -46,7 +47,7 @@ func newContender(k kind, built, cores, dir string, site *site) *contender {
 	c.setting = setting{
 		Dir: filepath.Join(dir, k.name), Files: site.files, Root: os.Geteuid() == 0, Origin: site.address,
 		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: cacheSize,
-		TLS: site.scenario.tls, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
+		TLS: site.scenario.tls, HTTP2: site.scenario.http2, Stall: site.scenario.stall, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
 	}
 	c.setting.Log = filepath.Join(c.setting.Dir, "access.log")
 	if k.cannot != nil {
@@ -61,7 +62,8 @@ func newContender(k kind, built, cores, dir string, site *site) *contender {
 	return c
 }
 
-// attempt does something with a contender that takes part. A peer that fails is out; Seawall's failure is everybody's.
+// attempt does something with a contender that takes part. A peer that fails is out; Seawall's failure is everybody's, unless all that
+// it lacks is the protocol.
 func (c *contender) attempt(ctx context.Context, do func(context.Context) error) error {
 	if c.out != "" {
 		return nil
@@ -71,7 +73,7 @@ func (c *contender) attempt(ctx context.Context, do func(context.Context) error)
 		return nil
 	}
 	c.stop()
-	if c.kind.name == seawall || ctx.Err() != nil {
+	if c.kind.name == seawall && !errors.Is(err, errNoHTTP2) || ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", c.kind.name, err)
 	}
 	c.out = "failed: " + strings.Join(strings.Fields(err.Error()), " ")
@@ -152,6 +154,8 @@ func (c *contender) turn(ctx context.Context, duration time.Duration) error {
 	switch c.site.scenario.client {
 	case idling:
 		t, err = c.weigh(ctx)
+	case withholding:
+		t, err = c.weighStreams(ctx)
 	case churning:
 		t, err = c.churn(ctx, duration)
 	default:
@@ -196,7 +200,7 @@ func (c *contender) work(ctx context.Context, duration time.Duration) (turn, err
 	used := after.since(before).Seconds()
 	t := turn{
 		cost: used * 1e6 / float64(l.requests), rate: float64(l.requests) / l.elapsed.Seconds(), busy: used / l.elapsed.Seconds(),
-		latency: l.latency, quiet: l.quiet, hellos: l.hellos,
+		client: l.client.Seconds() / l.elapsed.Seconds(), latency: l.latency, quiet: l.quiet, hellos: l.hellos,
 	}
 	if l.latency.p99 > 0 {
 		t.cost = microseconds(l.latency.p99)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,25 +39,30 @@ func TestPlausible(t *testing.T) {
 	}
 }
 
-// A peer that fails is out, and not asked again. Seawall's failure, or the end of the run, is everybody's.
+// A peer that fails is out, and not asked again, and so is a Seawall of before HTTP/2. Any other failure of Seawall's, or the end of the
+// run, is everybody's.
 func TestAttempt(t *testing.T) {
 	fails := func(context.Context) error { return errors.New("it\n  fell") }
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
+	lacks := func(context.Context) error { return fmt.Errorf("check: %w", errNoHTTP2) }
 	tests := []struct {
 		name, kind string
 		ctx        context.Context
+		do         func(context.Context) error
 		ok         bool
 		out        string
 	}{
-		{"peer", "nginx", t.Context(), true, "failed: it fell"},
-		{"seawall", seawall, t.Context(), false, ""},
-		{"run ends", "nginx", canceled, false, ""},
+		{"peer", "nginx", t.Context(), fails, true, "failed: it fell"},
+		{"seawall", seawall, t.Context(), fails, false, ""},
+		{"seawall lacks the protocol", seawall, t.Context(), lacks, true, "failed: check: it does not speak HTTP/2"},
+		{"run ends", "nginx", canceled, fails, false, ""},
+		{"run ends, the protocol lacks", seawall, canceled, lacks, false, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &contender{kind: kind{name: tt.kind}}
-			err := c.attempt(tt.ctx, fails)
+			err := c.attempt(tt.ctx, tt.do)
 			if ok := err == nil; ok != tt.ok || c.out != tt.out {
 				t.Errorf("got error %v and out %q, want an error: %t, out %q", err, c.out, !tt.ok, tt.out)
 			}

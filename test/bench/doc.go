@@ -13,9 +13,11 @@
 // and have a line of their own before it:
 //
 //	idle-*                 memory (the proportional set size) with idle connections, less that without; kb-per-connection
+//	idle-h2-stream         the same with 100 streams on each of 100 connections, less that of the connections; kb-per-stream
 //	latency-*              the p99 at half of HAProxy's full load in the same run; who can't take that has no part
 //	hit-under-handshakes   the p99 at a low rate beside a flood of handshakes; flooded-to-quiet is Seawall's own ratio
 //	two-loops              CPU time on two cores and on one, of Seawall alone; instead of the last line, ratio-to-one-core
+//	h2-attacks             how each server ends known attacks, what they cost it, and the p95 of a neighbour at a low rate (below)
 //	memory                 the most memory that a server with a full cache of 256 MiB ever had, divided by the cache's size; memory-to-cache
 //
 // Latency counts from the moment at which a request should have been sent, at a constant rate, to the last byte of its answer, so
@@ -29,14 +31,25 @@
 // its hits are files. Seawall also keeps metrics and evaluates limits, set above what the machine can do; its peers have neither.
 // Refused connections are logged by nobody. Seawall refuses them by its cap on one source, which the bench fills first; its peers by
 // a list. TLS is the same for all: 1.3, TLS_AES_128_GCM_SHA256, X25519, an ECDSA key on P-256, tickets. Debian's OpenSSL 3.0 has no
-// X25519MLKEM768, so there is no peer to compare that with.
+// X25519MLKEM768, so there is no peer to compare that with. HTTP/2 runs over the same; to the origin, everybody speaks HTTP/1.1.
 //
-// The clients are wrk with 64 keep-alive connections and, for all else, the bench itself; they and the origin, an nginx with static
-// files, share the other cores. With root everything runs in a network namespace of its own with congestion control reno, else on
-// the machine's loopback; the bench connects to no other address. Before the turns each server's answers are checked, after each
-// turn what the client and the origin counted: a hit never reaches the origin, a pass always does, a refusal is one.
+// The clients are wrk with 64 keep-alive connections, h2load over HTTP/2 and, for all else, the bench itself; they and the origin, an
+// nginx with static files, share the other cores. How much of a core h2load used is in the table: a server that is faster than it
+// waits for requests, and wakes up for fewer at a time, which only adds to its cost.
 //
-// A run is bounded in time (3 minutes a scenario, 20 all of them; with -rounds 2 -duration 1s, half a minute a scenario),
+// With root everything runs in a network namespace of its own with congestion control reno, else on the machine's loopback; the bench
+// connects to no other address. Before the turns each server's answers are checked, after each turn what the client and the origin
+// counted: a hit never reaches the origin, a pass always does, a refusal is one. No server may close a connection that h2load uses,
+// and the answers that were weighed while they waited have to come in the end.
+//
+// In h2-attacks each server is started anew for each attack of test/h2attack, with time-outs of 2 s for clients that stand still. The
+// attacker is a process of its own that yields to the neighbour; it goes on from 200 addresses in as many networks, another for each
+// that is not let in any more, for 1.3 s, or 4.3 s if it takes its time. The last lines say in how many attacks it was cut off within a
+// second of breaking a budget, in how many the neighbour's p95 was within twice its p95 just before (or a millisecond more), and the most
+// processor time and memory that one of them cost. There are no rounds.
+//
+// A run is bounded in time (3 minutes a scenario, 8 h2-attacks, 34 all of them; with -rounds 2 -duration 1s, half a minute a scenario),
 // connections, memory and disk: logs are cut after each turn. It fails on a wrong answer of Seawall's, an error its client saw, or a
-// missing wrk or nginx. A peer that is not installed, or fails, is left out; the table says why.
+// missing wrk, h2load or nginx. A peer that is not installed, or fails, is left out; the table says why. So is a Seawall that does
+// not speak HTTP/2, of which the run fails in the end.
 package main

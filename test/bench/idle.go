@@ -40,17 +40,22 @@ func (c *contender) weigh(ctx context.Context) (turn, error) {
 	defer held.close()
 	took := time.Since(began)
 	c.answers += len(held)
-	select {
-	case <-time.After(settling):
-	case <-ctx.Done():
-		return turn{}, ctx.Err()
-	}
-	after, err := kilobytes(c.processes, "smaps_rollup", "Pss")
+	after, err := c.settled(ctx)
 	if err != nil {
 		return turn{}, err
 	}
 	t := turn{cost: float64(after-before) / idleConnections, rate: float64(len(held)) / took.Seconds()}
 	return t, held.open()
+}
+
+// settled is the server's memory in KB, some time later.
+func (c *contender) settled(ctx context.Context) (int64, error) {
+	select {
+	case <-time.After(settling):
+		return kilobytes(c.processes, "smaps_rollup", "Pss")
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // held is connections that wait after a request.
@@ -65,13 +70,12 @@ func (t *site) hold(ctx context.Context, address string, connections, sources in
 	for w := range openers {
 		workers.Go(func() {
 			for i := w; i < len(h) && ctx.Err() == nil; i += openers {
-				source := i % sources
-				from := net.IPv4(127, 0, byte(1+source%idleNetworks), byte(1+source))
-				if sources == 1 {
-					from = net.IPv4(127, 0, 0, 1)
+				from := net.IPv4(127, 0, 0, 1)
+				if sources > 1 {
+					from = idleSource(i % sources)
 				}
 				var err error
-				if h[i], err = t.ask(ctx, address, from, clientTLS(), false); err != nil {
+				if h[i], err = t.ask(ctx, address, from, t.scenario.clientTLS(), false); err != nil {
 					cancel(fmt.Errorf("connection %d: %w", i, err))
 				}
 			}
@@ -83,6 +87,11 @@ func (t *site) hold(ctx context.Context, address string, connections, sources in
 		return nil, err
 	}
 	return h, nil
+}
+
+// idleSource is the address of a source.
+func idleSource(source int) net.IP {
+	return net.IPv4(127, 0, byte(1+source%idleNetworks), byte(1+source))
 }
 
 func (h held) close() {
@@ -101,16 +110,16 @@ func (h held) open() error {
 		if err != nil {
 			return err
 		}
-		var n int
-		var peek error
+		var polled error
+		fds := []unix.PollFd{{Events: unix.POLLRDHUP}} // which is told even if there is something to read first, such as GOAWAY
 		err = raw.Control(func(fd uintptr) {
-			var buf [1]byte
-			n, _, peek = unix.Recvfrom(int(fd), buf[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			fds[0].Fd = int32(fd)
+			polled = uninterrupted(func() error { _, err := unix.Poll(fds, 0); return err })
 		})
-		if err != nil {
+		if err = errors.Join(err, polled); err != nil {
 			return err
 		}
-		if n <= 0 && !errors.Is(peek, unix.EAGAIN) {
+		if fds[0].Revents != 0 {
 			closed++
 		}
 	}

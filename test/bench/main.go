@@ -22,6 +22,7 @@ type plan struct {
 	rounds    int           // turns of each server
 	duration  time.Duration // of a turn, in whole seconds: wrk takes no others
 	seawall   string        // the binary; built if empty
+	attacker  string        // test/h2attack/cmd; built if empty and needed
 	scenarios []scenario
 }
 
@@ -49,20 +50,38 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return fmt.Errorf("%w: it is the client: apt-get install wrk", err)
 	}
+	multiplexes := func(s scenario) bool { return s.client == multiplexing }
+	if _, err := exec.LookPath("h2load"); err != nil && slices.ContainsFunc(p.scenarios, multiplexes) {
+		return fmt.Errorf("%w: it is the client: apt-get install nghttp2-client", err)
+	}
+	dir, err := os.MkdirTemp("", "seawall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	if p.seawall == "" {
-		dir, err := os.MkdirTemp("", "seawall-bench-")
-		if err != nil {
+		if p.seawall, err = build(ctx, dir, "cmd/seawall"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		p.seawall = filepath.Join(dir, "seawall")
-		build := exec.CommandContext(ctx, "go", "build", "-o", p.seawall, "github.com/seawall/seawall/cmd/seawall")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build seawall: %w", err)
+	}
+	attacks := func(s scenario) bool { return s.client == attacking }
+	if p.attacker == "" && slices.ContainsFunc(p.scenarios, attacks) {
+		if p.attacker, err = build(ctx, dir, "test/h2attack/cmd"); err != nil {
+			return err
 		}
 	}
 	return enterStage(ctx, w, p)
+}
+
+// build builds a program of the house into a folder.
+func build(ctx context.Context, dir, program string) (path string, err error) {
+	path = filepath.Join(dir, strings.ReplaceAll(program, "/", "-"))
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/seawall/seawall/"+program)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build %s: %w", program, err)
+	}
+	return path, nil
 }
 
 // parsePlan reads the command line. Without names it plans every scenario.
@@ -72,6 +91,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.IntVar(&p.rounds, "rounds", 5, "turns of each server, 1 to 100")
 	flags.DurationVar(&p.duration, "duration", 3*time.Second, "length of a turn, in whole seconds up to 1m")
 	flags.StringVar(&p.seawall, "seawall", "", "measure this `file` instead of building one")
+	flags.StringVar(&p.attacker, "attacker", "", "attack with this `file` instead of building one")
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "usage: bench [flags] [name...]\n\nnames:\n")
 		for _, s := range scenarios {
@@ -105,7 +125,7 @@ func parsePlan(args []string) (plan, error) {
 
 // args is the command line that parsePlan reads as p.
 func (p plan) args() []string {
-	args := []string{"-rounds", strconv.Itoa(p.rounds), "-duration", p.duration.String(), "-seawall", p.seawall}
+	args := []string{"-rounds", strconv.Itoa(p.rounds), "-duration", p.duration.String(), "-seawall", p.seawall, "-attacker", p.attacker}
 	for _, s := range p.scenarios {
 		args = append(args, s.name)
 	}

@@ -51,6 +51,9 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
 		return err
 	}
 	turns := time.Duration(p.rounds*len(kinds)) * p.duration
+	if s.client == attacking {
+		turns = attackTimeout
+	}
 	ctx, cancel := context.WithTimeout(ctx, turns+scenarioTimeout)
 	defer cancel()
 	dir, err := os.MkdirTemp(memoryFolder(), "seawall-bench-"+s.name+"-")
@@ -73,15 +76,22 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
 		defer c.stop()
 		contenders = append(contenders, c)
 	}
-	if err := compete(ctx, p, s, site, contenders); err != nil {
+	if s.client == attacking {
+		err = withstandAttacks(ctx, w, p.attacker, s, contenders)
+	} else if err = compete(ctx, p, s, site, contenders); err == nil {
+		printTable(w, s, contenders)
+	}
+	if err != nil {
 		return err
 	}
-	printTable(w, s, contenders)
 	ended, err := readMachineTime()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "load average %s, %.1f %% of the cores' time stolen\n", loadAverage(), ended.stolenSince(began))
+	if ours := contenders[0]; ours.out != "" { // the peers' figures are worth having, but this is no success
+		return errors.New(ours.kind.name + ": " + ours.out)
+	}
 	return nil
 }
 

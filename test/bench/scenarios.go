@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // A scenario is one kind of request, asked of every server in the same way.
 type scenario struct {
 	name      string
@@ -9,8 +11,12 @@ type scenario struct {
 	cacheable bool // the servers answer it from their cache; else they ask the origin every time
 	tls       bool // 1.3, AES-128-GCM, X25519, ECDSA P-256
 	refuse    refusal
-	resume    bool // the handshakes are short: with a ticket of an earlier one
-	loops     int  // cores that Seawall has, compared with itself on one; 0 to compare it with its peers
+	resume    bool          // the handshakes are short: with a ticket of an earlier one
+	loops     int           // cores that Seawall has, compared with itself on one; 0 to compare it with its peers
+	http2     bool          // over TLS; else HTTP/1.1
+	conns     int           // that h2load keeps open and busy
+	streams   int           // at one time on each of these
+	stall     time.Duration // how long the servers let a client stand still; 0 for as long as possible
 }
 
 // A client is what asks.
@@ -24,6 +30,9 @@ const (
 	pacing                     // the bench itself, at half of the full load, whatever the answers take
 	flooding                   // the same at a low rate, first alone, then beside a flood of handshakes
 	churning                   // objects of many sizes, more than the cache holds
+	multiplexing               // h2load, on connections that stay
+	withholding                // many streams on a few connections, whose answers have to wait
+	attacking                  // an attacker, and the bench itself as a neighbour at a low rate
 )
 
 // A refusal is what a server denies the address 127.0.0.1. The templates in peers/ read it.
@@ -85,6 +94,30 @@ var scenarios = []scenario{
 		name: "memory", about: "memory with a full cache of 256 MiB, objects of 1 KiB to 1 MiB, while others are stored",
 		client: churning, size: 1 << 10, cacheable: true,
 	},
+	{
+		name: "h2-16x8", about: "1 KiB from the cache over HTTP/2, 16 connections with 8 streams each",
+		client: multiplexing, size: 1 << 10, cacheable: true, tls: true, http2: true, conns: 16, streams: 8,
+	},
+	{
+		name: "h2-64x1", about: "1 KiB from the cache over HTTP/2, 64 connections with one stream each",
+		client: multiplexing, size: 1 << 10, cacheable: true, tls: true, http2: true, conns: 64, streams: 1,
+	},
+	{
+		name: "h2-pass", about: "1 KiB that may not be stored, over HTTP/2 from the origin, 16 connections with 8 streams each",
+		client: multiplexing, size: 1 << 10, tls: true, http2: true, conns: 16, streams: 8,
+	},
+	{
+		name: "idle-h2", about: "memory of a connection over HTTP/2 that waits after a request",
+		client: idling, size: 1 << 10, cacheable: true, tls: true, http2: true,
+	},
+	{
+		name: "idle-h2-stream", about: "memory of a stream whose answer, 64 KiB from the cache, waits for a window",
+		client: withholding, size: 64 << 10, cacheable: true, tls: true, http2: true,
+	},
+	{
+		name: "h2-attacks", about: "attacks on HTTP/2, and a neighbour's latency of 1 KiB from the cache beside them",
+		client: attacking, size: 1 << 10, cacheable: true, tls: true, http2: true, stall: attackStall,
+	},
 }
 
 // kinds are the servers that have a part, Seawall first.
@@ -98,7 +131,9 @@ func (s scenario) kinds() []kind {
 }
 
 // restarts tells that the server is started anew for each turn.
-func (s scenario) restarts() bool { return s.client == idling || s.client == churning }
+func (s scenario) restarts() bool {
+	return s.client == idling || s.client == withholding || s.client == churning
+}
 
 // few tells that fewRounds have to do: memory does not depend on the neighbours, a flood's turn takes twice as long, and resumed
 // handshakes tell little that full ones don't.

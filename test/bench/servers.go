@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -31,6 +32,8 @@ type setting struct {
 	Cacheable bool
 	Cache     int // most that it stores, in MiB
 	TLS       bool
+	HTTP2     bool
+	Stall     time.Duration // how long clients may stand still; 0 for as long as possible
 	Resume    bool
 	Refuse    refusal
 }
@@ -55,6 +58,7 @@ const seawall = "seawall"
 var kinds = []kind{
 	{
 		name:    seawall, // sets its threads itself, by the cores it may use
+		config:  "seawall.yaml",
 		command: seawallCommand,
 		hit:     func(h http.Header) bool { return strings.Contains(h.Get("Cache-Status"), "; hit") },
 		fill: func(s scenario) int {
@@ -133,7 +137,10 @@ var kinds = []kind{
 // origin stands behind every server.
 var origin = kind{name: "origin", program: "nginx", config: "origin.conf", command: nginxCommand}
 
-func seawallCommand(program, _ string, s setting) []string {
+func seawallCommand(program, config string, s setting) []string {
+	if s.Stall > 0 { // there is no flag for that
+		return []string{program, "run", "--config", config, "--data", s.Dir}
+	}
 	command := []string{
 		program, "protect", "http://" + s.Origin, "--data", s.Dir, "--log", s.Log, "--admin", s.Admin,
 		"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set

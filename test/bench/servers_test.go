@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -35,6 +36,8 @@ func TestConfigure(t *testing.T) {
 	large := setting{Size: 64 << 10, Cacheable: true}
 	secure := setting{Size: 1 << 10, Cacheable: true, TLS: true}
 	resumed := setting{Size: 1 << 10, Cacheable: true, TLS: true, Resume: true}
+	multiplexed := setting{Size: 1 << 10, Cacheable: true, TLS: true, HTTP2: true}
+	attacked := setting{Size: 1 << 10, Cacheable: true, TLS: true, HTTP2: true, Stall: 2 * time.Second}
 	denied := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseRequests}
 	reset := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseConnections}
 	tests := []struct {
@@ -57,7 +60,16 @@ func TestConfigure(t *testing.T) {
 		{
 			"nginx over TLS", nginx, secure,
 			[]string{"listen 127.0.0.1:18081 ssl reuseport", "TLS_AES_128_GCM_SHA256;", "ssl_ecdh_curve X25519;", "NumTickets 1;", "/chain.pem;"},
+			[]string{"http2"},
+		},
+		{
+			"nginx over HTTP/2", nginx, multiplexed,
+			[]string{"listen 127.0.0.1:18081 ssl http2 reuseport", "keepalive_requests 1000000000;", "access.log json"},
 			nil,
+		},
+		{
+			"nginx attacked", nginx, attacked,
+			[]string{"client_header_timeout 2s;", "client_body_timeout 2s;", "send_timeout 2s;", "keepalive_timeout 1h;"}, nil,
 		},
 		{"nginx refuses requests", nginx, denied, []string{"127.0.0.1 1;", "if ($denied) { return 403; }", "access.log json"}, []string{"return 444", "reset_timedout_connection on"}},
 		{
@@ -78,8 +90,10 @@ func TestConfigure(t *testing.T) {
 		{
 			"haproxy over TLS", haproxy, secure,
 			[]string{"bind 127.0.0.1:18081 ssl crt ", "/both.pem", "TLS_AES_128_GCM_SHA256", "curves X25519", "no-tls-tickets"},
-			nil,
+			[]string{"alpn"},
 		},
+		{"haproxy over HTTP/2", haproxy, multiplexed, []string{" no-tls-tickets alpn h2\n", "log ring@log"}, nil},
+		{"haproxy attacked", haproxy, attacked, []string{"timeout client 2s\n", "timeout http-request 2s\n"}, nil},
 		{"haproxy over TLS, resuming", haproxy, resumed, []string{" curves X25519\n"}, []string{"X25519 no-tls-tickets"}},
 		{"haproxy refuses requests", haproxy, denied, []string{"http-request deny deny_status 403 if { src 127.0.0.1 }"}, []string{"reject"}},
 		{"haproxy refuses connections", haproxy, reset, []string{"tcp-request connection reject if { src 127.0.0.1 }"}, []string{"deny"}},
@@ -88,9 +102,18 @@ func TestConfigure(t *testing.T) {
 		{"varnish refuses requests", varnish, denied, []string{"client.ip ~ denied", "return (synth(403));"}, nil},
 		{"caddy hit", caddy, hit, []string{"http://127.0.0.1:18081 {", "file_server", "access.log {", "format json"}, []string{"reverse_proxy", "tls ", "@denied"}},
 		{"caddy pass", caddy, pass, []string{"reverse_proxy 127.0.0.1:18083", "keepalive_idle_conns_per_host 128"}, []string{"file_server"}},
-		{"caddy over TLS", caddy, secure, []string{"https://127.0.0.1:18081 {", "protocols tls1.3", "curves x25519", "/chain.pem "}, nil},
+		{"caddy over TLS", caddy, secure, []string{"https://127.0.0.1:18081 {", "protocols tls1.3", "curves x25519", "/chain.pem ", "protocols h1\n"}, nil},
+		{"caddy over HTTP/2", caddy, multiplexed, []string{"protocols h1 h2\n", "access.log {"}, nil},
+		{
+			"caddy attacked", caddy, attacked,
+			[]string{"read_header 2s\n", "read_body 2s\n", "file_server", "reverse_proxy @passed 127.0.0.1:18083"}, nil,
+		},
 		{"caddy refuses requests", caddy, denied, []string{"@denied remote_ip 127.0.0.1", "403", "access.log {"}, []string{"abort"}},
 		{"caddy refuses connections", caddy, reset, []string{"abort @denied"}, []string{"403", "access.log"}},
+		{
+			"seawall attacked", kinds[0], attacked,
+			[]string{`https: ["127.0.0.1:18081"]`, "{head_timeout: 2s, stall_timeout: 2s}", `{url: "http://127.0.0.1:18083"}`, "/access.log"}, nil,
+		},
 		{
 			"origin", origin, pass,
 			[]string{"listen 127.0.0.1:18083;", "access_log off;", "stub_status;", "add_header Cache-Control no-store;"},
@@ -179,6 +202,14 @@ func TestSeawallCommand(t *testing.T) {
 	}
 }
 
+// Where clients may not stand still, Seawall has a file.
+func TestSeawallCommandWithFile(t *testing.T) {
+	args := kinds[0].command("/bin/seawall", "/etc/seawall.yaml", testSetting(t, setting{TLS: true, Stall: time.Second}))
+	if got, want := strings.Join(args[:4], " "), "/bin/seawall run --config /etc/seawall.yaml"; got != want {
+		t.Errorf("command: got %q, want %q", got, want)
+	}
+}
+
 // Who can't have a part in a scenario says why, and everybody has one in most.
 func TestCannot(t *testing.T) {
 	out := map[string][]string{}
@@ -194,6 +225,7 @@ func TestCannot(t *testing.T) {
 		"varnish": {
 			"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls",
 			"handshake-resumed", "latency-tls-hit-1k", "hit-under-handshakes",
+			"h2-16x8", "h2-64x1", "h2-pass", "idle-h2", "idle-h2-stream", "h2-attacks",
 		},
 		"caddy": {"memory"},
 	}

@@ -44,10 +44,14 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 	}
 	t := &site{scenario: s, address: address, body: bytes.Repeat([]byte("seawall\n"), s.size/8)}
 	t.path = "/" + folder + "/" + strconv.Itoa(s.size)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(s.http2)
 	t.client = &http.Client{
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
 			DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: s.visitor()}}).DialContext, TLSClientConfig: clientTLS(), DisableKeepAlives: true,
+			Protocols: &protocols,
 		},
 	}
 	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Address: address, Origin: address}
@@ -65,8 +69,11 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 // writeFiles writes the site's file, and the others that a scenario has.
 func (t *site) writeFiles(folder string) error {
 	sizes := []int{t.scenario.size}
-	if t.scenario.client == churning {
+	switch t.scenario.client {
+	case churning:
 		sizes = churnSizes
+	case attacking:
+		sizes = append(sizes, attackLarge)
 	}
 	if err := os.MkdirAll(filepath.Join(t.files, folder), 0o700); err != nil {
 		return err
@@ -148,6 +155,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	proto  int // major version
 	tls    *tls.ConnectionState
 }
 
@@ -168,6 +176,9 @@ func (t *site) verify(a answer) error {
 	if !t.scenario.tls {
 		return nil
 	}
+	if t.scenario.http2 && a.proto != 2 {
+		return fmt.Errorf("%w: it answered over HTTP/%d", errNoHTTP2, a.proto)
+	}
 	if suite := a.tls.CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 || a.tls.CurveID != tls.X25519 {
 		return fmt.Errorf("%s with %v: want TLS_AES_128_GCM_SHA256 with X25519", tls.CipherSuiteName(suite), a.tls.CurveID)
 	}
@@ -186,7 +197,7 @@ func (t *site) get(ctx context.Context, url string) (answer, error) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, int64(len(t.body))+16<<10))
-	return answer{res.StatusCode, res.Header, body, res.TLS}, err
+	return answer{res.StatusCode, res.Header, body, res.ProtoMajor, res.TLS}, err
 }
 
 // asked is how many requests the origin has had, this question included.

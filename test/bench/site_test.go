@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -39,6 +41,29 @@ func FuzzParseStatus(f *testing.F) {
 			t.Errorf("%q gave %d", page, n)
 		}
 	})
+}
+
+// A server that takes the offer of HTTP/2 for HTTP/1.1 is found out.
+func TestVerifyProtocol(t *testing.T) {
+	secured := &tls.ConnectionState{CipherSuite: tls.TLS_AES_128_GCM_SHA256, CurveID: tls.X25519}
+	for _, tt := range []struct {
+		name  string
+		http2 bool
+		proto int
+		ok    bool
+	}{
+		{"HTTP/2", true, 2, true},
+		{"HTTP/1.1 where HTTP/2 is wanted", true, 1, false},
+		{"HTTP/1.1", false, 1, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := site{scenario: scenario{tls: true, http2: tt.http2}}
+			err := s.verify(answer{status: 200, proto: tt.proto, tls: secured})
+			if ok := err == nil; ok != tt.ok || errors.Is(err, errNoHTTP2) == tt.ok {
+				t.Errorf("got error %v, want one: %t", err, !tt.ok)
+			}
+		})
+	}
 }
 
 // The origin is what the configuration says: the right file, and a count of who asked.

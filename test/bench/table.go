@@ -20,6 +20,8 @@ func (s scenario) unit() string {
 	switch s.client {
 	case idling:
 		return "KB a connection"
+	case withholding:
+		return "KB a stream"
 	case pacing:
 		return "p99 µs"
 	case flooding:
@@ -40,6 +42,11 @@ func (s scenario) columns() []column {
 	switch s.client {
 	case idling:
 		return []column{rate}
+	case withholding:
+		rate.title = "streams/s"
+		return []column{rate}
+	case multiplexing:
+		return []column{rate, used, {"client used", "%.0f %%", func(t turn) float64 { return 100 * t.client }}}
 	case pacing:
 		return []column{p50, rate, used, late}
 	case flooding:
@@ -89,7 +96,7 @@ func printTable(w io.Writer, s scenario, contenders []*contender) {
 			continue
 		}
 		printRow(t, s, c)
-		if c == first {
+		if c == first || first.out != "" {
 			fmt.Fprintln(t, "\t\t")
 			continue
 		}
@@ -126,10 +133,15 @@ func printNotes(w io.Writer, s scenario, contenders []*contender) {
 
 // printLines prints what a machine reads: Seawall's own figure where one is asked for, and its ratio to the best.
 func printLines(w io.Writer, s scenario, ours *contender, best float64) {
+	if ours.out != "" {
+		return
+	}
 	line := func(figure string, value float64) { fmt.Fprintf(w, "bench %s %s %.2f\n", s.name, figure, value) }
 	switch s.client {
 	case idling:
 		line("kb-per-connection", median(values(ours, cost)))
+	case withholding:
+		line("kb-per-stream", median(values(ours, cost)))
 	case flooding:
 		line("flooded-to-quiet", median(values(ours, flooded)))
 	case churning:

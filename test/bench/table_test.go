@@ -108,6 +108,29 @@ func TestPrintTable(t *testing.T) {
 			},
 		},
 		{
+			name: "memory of streams", scenario: scenario{name: "idle-h2-stream", about: "streams", client: withholding},
+			contenders: []*contender{contenderOf(seawall, 0.5), contenderOf("nginx", 50)},
+			want: []string{
+				"idle-h2-stream: streams", "server KB a stream least streams/s log lines a request seawall is in rounds",
+				"seawall 0.50 0.50 1000 1.00",
+				"nginx 50.00 50.00 1000 1.00 × 0.01 0.01–0.01",
+				"bench idle-h2-stream kb-per-stream 0.50",
+				"bench idle-h2-stream ratio-to-best-peer 0.01",
+			},
+		},
+		{
+			name: "seawall out", scenario: scenario{name: "h2-16x8", about: "HTTP/2", client: multiplexing},
+			contenders: []*contender{
+				{kind: kind{name: seawall}, out: "failed: it does not speak HTTP/2"},
+				turnsOf("nginx", turn{cost: 14, rate: 60000, busy: 0.84, client: 0.9}),
+			},
+			want: []string{
+				"h2-16x8: HTTP/2", "server µs CPU a request least requests/s core used client used log lines a request seawall is in rounds",
+				"nginx 14.00 14.00 60000 84 % 90 % 1.00",
+				"seawall: left out: failed: it does not speak HTTP/2",
+			},
+		},
+		{
 			name: "latency", scenario: scenario{name: "latency-hit-1k", about: "half load", client: pacing},
 			contenders: []*contender{
 				turnsOf(seawall, turn{cost: 120, rate: 5000, busy: 0.4, latency: latency{50e3, 120e3, 9e3}}),

@@ -19,6 +19,7 @@ type load struct {
 	refused  int           // of these, by a status that is neither 2xx nor 3xx, or without an answer
 	elapsed  time.Duration // of wrk in steps of 10 ms, as it prints it
 	failures string        // wrk's line about errors; empty if there were none
+	client   time.Duration // CPU time of h2load
 	latency  latency       // of a client that paces
 	quiet    latency       // the same before the flood that it paced beside
 	hellos   float64       // of that flood, answered in a second

@@ -5,7 +5,8 @@ set -euo pipefail
 
 packages=(
 	gcc libc6-dev                # go test -race
-	curl openssl wget wrk        # clients
+	curl openssl wget            # clients
+	wrk nghttp2-client           # clients that are loads
 	chromium slowhttptest        # clients of other kinds
 	testssl.sh                   # a critic of TLS
 	haproxy nginx varnish caddy  # peers, and origins
