@@ -24,6 +24,7 @@ test: lint ## everything: linters, house rules, tests with the race detector, pl
 	@$(GO) vet ./...
 	@$(gotest) -count=1 ./internal/arch ./packaging
 	@$(gotest) -race $(house)
+	@$(GO) -C tools/peers build tool # plays that run side by side should not wait for the compiler
 	@if [ -d test/play ]; then $(gotest) -count=1 -timeout 15m ./test/play/...; fi
 	@bash test/setup/fuzz.sh 3000x
 	@$(skipped)
@@ -39,6 +40,7 @@ bench: setup ## measure Seawall beside its peers; NAMES= picks some
 
 lint: setup ## run the linters
 	@$(GO) tool -modfile=tools/go.mod golangci-lint run
+	@cd tools/peers && $(GO) tool -modfile=../go.mod golangci-lint run
 
 fuzz: setup ## run every fuzz target for FUZZTIME (60s)
 	@bash test/setup/fuzz.sh $(FUZZTIME)

@@ -84,8 +84,13 @@ func talk(p *play, args []string) error {
 	return err
 }
 
-// duplex sends a body in pieces, each when the one before has come back.
+// duplex sends a body in pieces, each when the one before has come back; with -2 over HTTP/2.
 func duplex(p *play, args []string) error {
+	client := http.DefaultClient
+	if len(args) == 3 && args[0] == "-2" {
+		args = args[1:]
+		client = p.http2(strings.HasPrefix(args[1], "https:"))
+	}
 	if len(args) != 2 {
 		return errUsage
 	}
@@ -101,7 +106,7 @@ func duplex(p *play, args []string) error {
 		return err
 	}
 	go io.WriteString(up, "0") // the response may begin when something has arrived
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -144,7 +149,13 @@ func webSocket(p *play, args []string) error {
 		return nil
 	case len(args) == 1 && args[0] == "echo":
 		return p.sockets.echo()
-	case len(args) != 2:
+	}
+	options := new(websocket.DialOptions)
+	if len(args) == 3 && args[0] == "-2" {
+		args = args[1:]
+		options.HTTPClient = &http.Client{Transport: p.upgrader(strings.HasPrefix(args[1], "wss:"))}
+	}
+	if len(args) != 2 {
 		return errUsage
 	}
 	n, err := strconv.Atoi(args[0])
@@ -152,7 +163,7 @@ func webSocket(p *play, args []string) error {
 		return errUsage
 	}
 	for range n {
-		if err := p.openSocket(args[1]); err != nil {
+		if err := p.openSocket(args[1], options); err != nil {
 			return err
 		}
 	}
@@ -161,10 +172,10 @@ func webSocket(p *play, args []string) error {
 }
 
 // openSocket opens one more.
-func (p *play) openSocket(url string) error {
+func (p *play) openSocket(url string, options *websocket.DialOptions) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, response, err := websocket.Dial(ctx, url, nil)
+	c, response, err := websocket.Dial(ctx, url, options)
 	if err != nil {
 		if response != nil {
 			fmt.Fprintf(p.Stdout(), "refused %d\n", response.StatusCode)

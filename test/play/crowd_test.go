@@ -18,9 +18,10 @@ import (
 
 // visitors are a crowd: each asks for the crowd's pages in turn, without haste.
 type visitors struct {
-	site *site
-	urls []string
-	once bool
+	site  *site
+	urls  []string
+	once  bool
+	http2 bool // with prior knowledge
 
 	ctx     context.Context // ends with the requests in progress
 	cancel  context.CancelFunc
@@ -61,11 +62,12 @@ func crowd(p *play, args []string) error {
 	n := flags.Int("n", 8, "visitors")
 	addresses := flags.Int("addresses", 1, "how many addresses they come from")
 	once := flags.Bool("once", false, "one request each")
+	http2 := flags.Bool("2", false, "over HTTP/2, with prior knowledge")
 	if err := flags.Parse(args); err != nil || flags.NArg() == 0 || *n < 1 || *n > 250 || *addresses < 1 || *addresses > 250 {
 		return errUsage
 	}
 	v := &visitors{
-		site: p.sites[0], urls: flags.Args(), once: *once,
+		site: p.sites[0], urls: flags.Args(), once: *once, http2: *http2,
 		leaving: make(chan struct{}), statuses: make(map[int]int), run: make(map[int]int),
 	}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
@@ -80,7 +82,9 @@ func crowd(p *play, args []string) error {
 // visit is one visitor's stay.
 func (v *visitors) visit(from net.IP) {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	transport := &http.Transport{DialContext: dialer.DialContext, DisableCompression: true}
+	transport := &http.Transport{DialContext: dialer.DialContext, DisableCompression: true, Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(v.http2)
+	transport.Protocols.SetHTTP1(!v.http2)
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: patience}
 	pause := time.NewTicker(2 * time.Millisecond)

@@ -22,6 +22,7 @@ type site struct {
 	network string
 	address string
 	proxied bool
+	http2   bool // and nothing else
 	server  *http.Server
 	epoch   atomic.Int64 // even while the site is up; one more at each stop and each start
 
@@ -66,7 +67,8 @@ func origin(number int) command {
 	}
 }
 
-// openSite opens a site of a kind: on a port, on a unix socket, or on a port where every connection begins with a PROXY header.
+// openSite opens a site of a kind: on a port, on a unix socket, on a port where every connection begins with a PROXY header, or on one where
+// it begins with HTTP/2's preface.
 func (p *play) openSite(number int, kind string) error {
 	s := &site{name: [...]string{"one", "two", "three"}[number], asked: make(map[string]int), gate: make(chan struct{})}
 	s.epoch.Store(-1)
@@ -76,12 +78,12 @@ func (p *play) openSite(number int, kind string) error {
 	}
 	var url string
 	switch kind {
-	case "", "proxy":
+	case "", "proxy", "h2":
 		address, err := p.reserve()
 		if err != nil {
 			return err
 		}
-		s.network, s.address, s.proxied = "tcp", address, kind == "proxy"
+		s.network, s.address, s.proxied, s.http2 = "tcp", address, kind == "proxy", kind == "h2"
 		_, port, _ := net.SplitHostPort(address)
 		p.Setenv("PORT"+suffix, port)
 		url = "http://" + address
@@ -104,7 +106,9 @@ func (s *site) start() error {
 	if s.proxied {
 		l = &proxyproto.Listener{Listener: l, ReadHeaderTimeout: patience}
 	}
-	s.server = &http.Server{Handler: s.counted(s.routes()), ConnContext: countFirst}
+	s.server = &http.Server{Handler: s.counted(s.routes()), ConnContext: countFirst, Protocols: new(http.Protocols)}
+	s.server.Protocols.SetUnencryptedHTTP2(s.http2)
+	s.server.Protocols.SetHTTP1(!s.http2)
 	go s.server.Serve(l)
 	s.epoch.Add(1)
 	return nil

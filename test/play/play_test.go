@@ -1,5 +1,5 @@
 // Package play holds whole-system plays: the built program, as a user starts it, between real peers (curl, Chromium, wrk,
-// slowhttptest, HAProxy) and origins: real ones (nginx, DokuWiki), and one that behaves as origins do, badly included. Each
+// slowhttptest, HAProxy, gRPC) and origins: real ones (nginx, DokuWiki, gRPC), and one that behaves as origins do, badly included. Each
 // .txtar file here is one story; this package is the stage. The commands that stories use are listed in [commands].
 //
 // Plays run side by side, each in a folder and on ports of its own, on loopback only; those in the folder attacked one after the
@@ -34,27 +34,32 @@ var commands = map[string]command{
 	"await":     await,     // await FILE REGEXP: until the file has it
 	"certify":   certify,   // certify HOST: HOST.pem and HOST.key, signed by itself
 	"authority": authority, // authority [issues HOST|hurry HOST|replaced|orders]: one that speaks ACME, in this process
+	"tool":      tool,      // tool NAME...: build grpc-client, grpc-server or h2spec
 	"ports":     ports,     // ports NAME...: set them to addresses that nobody else has
 	"configure": configure, // configure FILE AS: write it with the variables in place
-	"origin":    origin(0), // origin [unix|proxy|start|stop|release|counts|sees REGEXP]: the server to protect
+	"origin":    origin(0), // origin [unix|proxy|h2|start|stop|release|counts|sees REGEXP]: the server to protect
 	"origin2":   origin(1), // another one
 	"origin3":   origin(2), // and another
 	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
+	"grpc":      grpc,      // grpc [HOST]: the server to protect is grpc-go's for its own tests, with HOST.pem over TLS
 	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER: the server to protect is DokuWiki with this folder's conf and data
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID
 	"gets":      gets,      // gets REGEXP [curl's ARG...] URL: get until the response has it
 	"talk":      talk,      // talk FILE: send these lines as they are, response on stdout, its id in $ID
-	"duplex":    duplex,    // duplex N URL: send pieces, each when the one before has come back
+	"duplex":    duplex,    // duplex [-2] N URL: send pieces, each when the one before has come back; -2: over HTTP/2
+	"sign":      sign,      // sign URL [FILE]: post over HTTP/2, with a trailer; the response with its trailers on stdout
+	"desert":    desert,    // desert URL | for URL: ask over HTTP/2, in the background; give up, and ask on the same connection
 	"explain":   explain,   // explain ID: seawall explain
 	"logged":    logged,    // logged REGEXP: until the access log has a line like that, its id in $ID
 	"metrics":   metrics,   // metrics REGEXP...: until there are lines like these
-	"crowd":     crowd,     // crowd [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
+	"crowd":     crowd,     // crowd [-2] [-n N] [-addresses N] [-once] URL... | sees STATUS | wait | stop: visitors in the background
 	"visit":     visit,     // visit quiet URL | attacked [TIME]: a visitor's hits, and under an attack, hardly slower, or anew within TIME
+	"h2attacks": h2attacks, // h2attacks TLS URL: every attack on HTTP/2, from thousands of addresses, and a visitor of the URL beside
 	"slow":      slow,      // slow heads|senders|readers N URL | wait | count: clients that take their time
 	"browser":   browse,    // browser URL | type CSS TEXT | follow CSS | sees REGEXP | leave: Chromium, its page's loads on stdout
-	"websocket": webSocket, // websocket N URL | echo | close: open them, hear an echo on each, keep them open
+	"websocket": webSocket, // websocket [-2] N URL | echo | close: open them, hear an echo on each, keep them open; -2: over HTTP/2
 }
 
 // command is a word of the stories. Its error fails the play, or is what "!" expects.
@@ -63,16 +68,17 @@ type command func(p *play, args []string) error
 // play is one story's stage.
 type play struct {
 	*testscript.TestScript
-	t       testscript.T
-	seawall string // the program
-	node    *node
-	shown   map[string]*node // by the id it has shown
-	sites   [3]*site
-	crowd   *visitors
-	slow    []*slowClients
-	sockets *sockets
-	browser *browser
-	visitor *visitor
+	t        testscript.T
+	seawall  string // the program
+	node     *node
+	shown    map[string]*node // by the id it has shown
+	sites    [3]*site
+	crowd    *visitors
+	slow     []*slowClients
+	sockets  *sockets
+	browser  *browser
+	visitor  *visitor
+	deserter *deserter
 
 	authority *pebble.Server
 	hurried   *big.Int // serial number of the certificate that the authority wants renewed early
@@ -212,7 +218,9 @@ func (p *play) end() {
 var errUsage = errors.New("wrong arguments: see commands in play_test.go")
 
 // debian says which package has a program that is not named like it.
-var debian = map[string]string{"prlimit": "util-linux", "setpriv": "util-linux", "testssl": "testssl.sh"}
+var debian = map[string]string{
+	"h2load": "nghttp2-client", "nghttp": "nghttp2-client", "prlimit": "util-linux", "setpriv": "util-linux", "testssl": "testssl.sh",
+}
 
 func needs(p *play, programs []string) error {
 	for _, program := range programs {

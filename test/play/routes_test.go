@@ -31,6 +31,9 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("/echo", echo)
 	mux.HandleFunc("/duplex", echoPieces)
 	mux.HandleFunc("GET /mebibytes/{n}", mebibytes)
+	mux.HandleFunc("GET /album", album)
+	mux.HandleFunc("GET /album/{picture}", picture)
+	mux.HandleFunc("GET /reel", reel)
 	mux.HandleFunc("GET /busy", busy)
 	mux.HandleFunc("GET /held", s.held(forNobody))
 	mux.HandleFunc("GET /held/page", s.held(forTenMinutes))
@@ -120,6 +123,37 @@ func mebibytes(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", forNobody)
 	w.Header().Set("Content-Length", strconv.Itoa(n<<20))
 	io.CopyN(w, rand.NewChaCha8([32]byte{}), int64(n)<<20)
+}
+
+// pictures is how many an album has.
+const pictures = 64
+
+// album is a page of pictures, with a script that says hello to [echoSocket], and shows what comes back.
+func album(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", forTenMinutes)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	io.WriteString(w, "<!doctype html><title>Album</title><link rel=icon href=data:,>\n")
+	for i := range pictures {
+		fmt.Fprintf(w, "<img src=/album/%d.svg>\n", i)
+	}
+	io.WriteString(w, `<script>
+const socket = new WebSocket("wss://" + location.host + "/websocket")
+socket.onopen = () => socket.send("hello")
+socket.onmessage = (m) => document.body.append("echo: " + m.data)
+</script>
+`)
+}
+
+func picture(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", forTenMinutes)
+	w.Header().Set("Content-Type", "image/svg+xml")
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="15">%s</text></svg>`, r.PathValue("picture"))
+}
+
+// reel is 2 MiB that may be kept.
+func reel(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", forTenMinutes)
+	w.Write(make([]byte, 2<<20))
 }
 
 // busy works for a while.

@@ -26,6 +26,8 @@ const (
 type visitor struct {
 	url   string
 	roots *x509.CertPool
+	lasts time.Duration // how long it is measured
+	http2 bool          // it speaks HTTP/2, else HTTP/1.1
 	kept  *http.Client
 	quiet visited // without an attack
 }
@@ -42,12 +44,7 @@ type visited struct {
 func visit(p *play, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "quiet":
-		v, err := p.newVisitor(args[1])
-		if err == nil {
-			p.visitor = v
-			v.quiet, err = v.measure(p)
-		}
-		return err
+		return p.receive(args[1], visitLasts, false)
 	case len(args) == 0 || len(args) > 2 || args[0] != "attacked" || p.visitor == nil:
 		return errUsage
 	}
@@ -59,13 +56,28 @@ func visit(p *play, args []string) error {
 			return errUsage
 		}
 	}
-	attacked, err := p.visitor.measure(p)
+	return p.visitor.attacked(p, limit)
+}
+
+// receive has a visitor come, who is measured in quiet.
+func (p *play) receive(url string, lasts time.Duration, http2 bool) error {
+	v, err := p.newVisitor(url, http2)
+	if err == nil {
+		p.visitor, v.lasts = v, lasts
+		v.quiet, err = v.measure(p)
+	}
+	return err
+}
+
+// attacked measures the visitor, who may not wait longer than the limit.
+func (v *visitor) attacked(p *play, limit visited) error {
+	attacked, err := v.measure(p)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		within("hits", attacked.kept, quiet.kept, limit.kept),
-		within("hits on new connections", attacked.anew, quiet.anew, limit.anew))
+		within("hits", attacked.kept, v.quiet.kept, limit.kept),
+		within("hits on new connections", attacked.anew, v.quiet.anew, limit.anew))
 }
 
 func within(what string, attacked, quiet, limit time.Duration) error {
@@ -76,7 +88,7 @@ func within(what string, attacked, quiet, limit time.Duration) error {
 }
 
 // newVisitor is one who trusts the local authority.
-func (p *play) newVisitor(url string) (*visitor, error) {
+func (p *play) newVisitor(url string, http2 bool) (*visitor, error) {
 	roots := x509.NewCertPool()
 	ca, err := os.ReadFile(p.MkAbs("data/ca.pem"))
 	if err == nil {
@@ -84,7 +96,7 @@ func (p *play) newVisitor(url string) (*visitor, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	v := &visitor{url: url, roots: roots}
+	v := &visitor{url: url, roots: roots, http2: http2}
 	v.kept = v.from(3, false)
 	return v, nil
 }
@@ -92,9 +104,12 @@ func (p *play) newVisitor(url string) (*visitor, error) {
 // from is a client that comes from 127.0.0.host, for one request or for many.
 func (v *visitor) from(host byte, once bool) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, host)}}
-	return &http.Client{Timeout: patience, Transport: &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: v.roots}, DisableKeepAlives: once,
-	}}
+	transport := &http.Transport{
+		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: v.roots}, DisableKeepAlives: once, Protocols: new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP1(!v.http2)
+	transport.Protocols.SetHTTP2(v.http2)
+	return &http.Client{Timeout: patience, Transport: transport}
 }
 
 // measure has the visitor make requests for a while.
@@ -114,7 +129,7 @@ func (v *visitor) measure(p *play) (visited, error) {
 
 // stay returns what the hits on the kept connection took. The time of one that had to wait for the one before it begins when it was due.
 func (v *visitor) stay() (took []time.Duration, err error) {
-	for due, over := time.Now(), time.Now().Add(visitLasts); due.Before(over); due = due.Add(hitEvery) {
+	for due, over := time.Now(), time.Now().Add(v.lasts); due.Before(over); due = due.Add(hitEvery) {
 		began := due
 		if early := time.Until(due); early > 0 {
 			time.Sleep(early)
@@ -135,7 +150,7 @@ func (v *visitor) stay() (took []time.Duration, err error) {
 func (v *visitor) come() (took []time.Duration, refused int, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	for i := range byte(visitLasts / newEvery) {
+	for i := range byte(v.lasts / newEvery) {
 		all.Go(func() {
 			t, tries, failed := v.renew(v.from(10+i, true))
 			mu.Lock()
