@@ -109,7 +109,7 @@ func BenchmarkH2Decide(b *testing.B) {
 				w.Header().Set("ETag", `"one"`)
 				io.WriteString(w, strings.Repeat("x", size))
 			})
-			c := h.dial(visitor)
+			c := h.dialAt(visitor, secureDoor)
 			c.send(browser)
 			h.want("first", c.read("GET"), 200, "xxx")
 			c.conn.Close()
@@ -250,4 +250,3 @@ func answering(b *testing.B, size int) (address string) {
 	}()
 	return l.Addr().String()
 }
-
