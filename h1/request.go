@@ -126,7 +126,7 @@ func (r *Request) parseLine(head string, p, most int) (next int, f *refusal) {
 		r.Minor = 1
 	case strings.HasPrefix(rest, "HTTP/1.0\r\n"):
 	default:
-		return 0, versionFault(rest)
+		return 0, r.versionFault(rest)
 	}
 	return i + len(" HTTP/1.1\r\n"), r.parseTarget()
 }
@@ -160,7 +160,7 @@ func targetFault(head string, i, t int) *refusal {
 }
 
 // versionFault says what is wrong with the version at the start of rest.
-func versionFault(rest string) *refusal {
+func (r *Request) versionFault(rest string) *refusal {
 	line, _, _ := strings.Cut(rest, "\n")
 	line, crlf := strings.CutSuffix(line, "\r")
 	if strings.IndexByte(line, '\r') >= 0 {
@@ -172,10 +172,11 @@ func versionFault(rest string) *refusal {
 	if len(line) == len("HTTP/1.1") && line[:5] == "HTTP/" && line[6] == '.' && line[5]-'0' < 10 && line[7]-'0' < 10 {
 		return errVersionNew
 	}
-	if line != "" && !strings.Contains(strings.ToLower(line), "http/") { // which may stand behind a space in the target
-		return errForeign
+	named := strings.Contains(strings.ToLower(line), "http/") // if only behind a space in the target
+	if line == "" || named || r.Method == "PROXY" {           // whose client speaks HTTP, and shows what is wrong
+		return errVersion
 	}
-	return errVersion
+	return errForeign
 }
 
 // parseTarget takes the target apart (RFC 9112 §3.2).

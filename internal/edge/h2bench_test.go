@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -56,7 +57,7 @@ func newBurst(tb testing.TB, target string, streams, content int) *burst {
 	}
 	b := &burst{next: 3}
 	out.WriteString(http2.ClientPreface)
-	f.WriteSettings(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 17})
+	f.WriteSettings(http2.Setting{ID: http2.SettingEnablePush}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 24})
 	f.WriteWindowUpdate(0, 12<<20)
 	f.WriteSettingsAck()
 	ask(1)
@@ -140,9 +141,18 @@ func BenchmarkH2Decide(b *testing.B) {
 
 // BenchmarkH2Loop is requests over the loopback, client and kernel included: from the cache, and passed on to an origin that answers at once.
 func BenchmarkH2Loop(b *testing.B) {
-	for _, target := range []string{"/cached", "/passed"} {
-		b.Run(target[1:], func(b *testing.B) {
-			const streams, size = 8, 1024
+	benchmarks := []struct {
+		name, target  string
+		streams, size int
+	}{
+		{"cached", "/cached", 8, 1 << 10},
+		{"passed", "/passed", 8, 1 << 10},
+		{"large, cached", "/cached", 1, 1 << 20},
+		{"large, passed", "/passed", 1, 1 << 20},
+	}
+	for _, bb := range benchmarks {
+		b.Run(bb.name, func(b *testing.B) {
+			target, streams, size := bb.target, bb.streams, bb.size
 			h := build(b, testNode(), site("site", "www.site.test"))
 			h.rooms.Origin.Dial = nil
 			address := answering(b, size)
@@ -166,6 +176,7 @@ func BenchmarkH2Loop(b *testing.B) {
 			answers := ends{c: c}
 			answers.wait(b, 1)
 			b.ReportAllocs()
+			b.SetBytes(int64(streams * size))
 			for b.Loop() {
 				if _, err := c.Write(requests.bytes()); err != nil {
 					b.Fatal(err)
@@ -217,8 +228,8 @@ func answering(b *testing.B, size int) (address string) {
 	}
 	b.Cleanup(func() { l.Close() })
 	body := strings.Repeat("x", size)
-	cached := []byte("HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nContent-Length: 1024\r\n\r\n" + body)
-	passed := []byte("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1024\r\n\r\n" + body)
+	cached := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nContent-Length: %d\r\n\r\n%s", size, body)
+	passed := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", size, body)
 	go func() {
 		for {
 			c, err := l.Accept()
