@@ -237,16 +237,14 @@ func (c counted) Read(p []byte) (int, error) {
 // TestH2Reader wants a response that its client does not read to hold its own stream only, and little of it to be taken from the origin.
 func TestH2Reader(t *testing.T) {
 	const size, window = 24 << 20, 64 << 10
-	var sent atomic.Int64
 	origin := func(e *entrance, w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/large" {
-			io.Copy(w, counted{noise(0, size), &sent})
+			io.Copy(w, counted{noise(0, size), &e.moved})
 			return
 		}
 		page(w, r)
 	}
 	everyEntrance(t, visit{origin: origin}, func(e *entrance) {
-		sent.Store(0)
 		w := e.wire()
 		w.must(w.WriteWindowUpdate(0, 1<<20))
 		w.ask(1, true, "GET", "/large")
@@ -258,11 +256,11 @@ func TestH2Reader(t *testing.T) {
 		}
 		if !e.real {
 			synctest.Wait()
-			if got := sent.Load(); got > 6*window {
+			if got := e.moved.Load(); got > 6*window {
 				e.Errorf("took %d bytes from the origin, of which the client took %d", got, window)
 			}
 		}
-		if got := sent.Load(); got > size/2 { // the kernel's buffers take some
+		if got := e.moved.Load(); got > size/2 { // the kernel's buffers take some
 			e.Errorf("took %d bytes from the origin, of which the client took %d", got, window)
 		}
 		w.must(w.WriteWindowUpdate(1, 1000))

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,7 @@ type entrance struct {
 
 	began   chan string // for play
 	proceed chan bool
+	moved   atomic.Int64 // bytes
 }
 
 // visit is what a test of an entrance wants of the house.

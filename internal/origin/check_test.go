@@ -202,7 +202,11 @@ func TestStreamCheckOutcomes(t *testing.T) {
 		{"no answer", sim.Link{}, frames((*peer).wait), "no answer within 2s"},
 		{"hangs up", sim.Link{}, saying(func(p *peer, _ uint32) { p.conn.Close() }), "the connection ended"},
 		{"gives up", sim.Link{}, saying(func(p *peer, id uint32) { p.WriteRSTStream(id, http2.ErrCodeInternal) }), "INTERNAL_ERROR"},
-		{"not HTTP/2", sim.Link{}, answers(ok), "the server answers in HTTP/1.1"},
+		{"not HTTP/2", sim.Link{}, func(c net.Conn, r *bufio.Reader) {
+			ask(r)
+			io.WriteString(c, ok)
+			r.WriteTo(io.Discard)
+		}, "the server answers in HTTP/1.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
