@@ -111,6 +111,34 @@ func TestH2Many(t *testing.T) {
 	})
 }
 
+// TestH2Answered wants nothing to be kept of requests that were answered and are complete, however many there are.
+func TestH2Answered(t *testing.T) {
+	for _, half := range []string{"decide", "fulfil"} {
+		path := &corridor{decide: func(f *flow.Flow) bool { answer(f, 403, ""); return true }}
+		if half == "fulfil" {
+			path = &corridor{fulfil: func(f *flow.Flow) { answer(f, 403, "") }}
+		}
+		t.Run(half, func(t *testing.T) {
+			bubble(t, path, nil, func(p *peer) {
+				trailers := []byte{0, 1, 'a', 1, 'b'}
+				for id := uint32(1); id < 1000; id += 2 {
+					p.ask(id, false, "POST", "/")
+					p.settle()
+					if id%4 == 1 {
+						p.WriteData(id, true, []byte("x"))
+					} else {
+						p.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: trailers, EndHeaders: true, EndStream: true})
+					}
+					p.settle()
+				}
+				if s := p.session.(*h2session); len(s.streams) > 0 || p.next != flow.More {
+					p.Errorf("got %d streams, then %d, want none, then %d", len(s.streams), p.next, flow.More)
+				}
+			})
+		})
+	}
+}
+
 // TestH2Working wants tasks of streams that are reset to count until they are over: a client can't have more than its streams at work.
 func TestH2Working(t *testing.T) {
 	var proceed chan bool
