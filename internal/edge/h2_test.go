@@ -2,10 +2,12 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -595,6 +597,25 @@ func TestH2FaultInDecide(t *testing.T) {
 		e.want("after", other.get("/cached"), 200, "0123456789")
 		if got := e.room.Stats().Faults; got != connections {
 			e.Errorf("got %d faults, want %d", got, connections)
+		}
+	})
+}
+
+// TestH2FaultInFulfil wants a panic in Fulfil to cost its stream and nothing else.
+func TestH2FaultInFulfil(t *testing.T) {
+	broken := func(context.Context, string, string) (net.Conn, error) { panic("in Fulfil") }
+	everyEntrance(t, visit{dial: broken}, func(e *entrance) {
+		w := e.wire()
+		for id := uint32(1); id < 6; id += 2 {
+			w.ask(id, true, "GET", "/")
+			w.want(fmt.Sprintf("reset %d INTERNAL_ERROR", id))
+		}
+		w.ask(7, true, "GET", "/%zz")
+		if a := w.read(7); a.status != 400 {
+			e.Errorf("got %d, %v, want 400", a.status, a.err)
+		}
+		if got := e.room.Stats().Faults; got != 3 {
+			e.Errorf("got %d faults, want 3", got)
 		}
 	})
 }

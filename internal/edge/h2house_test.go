@@ -56,6 +56,8 @@ type visit struct {
 	origin play
 	// challenge answers an authority; see [Path.Challenge].
 	challenge func(host, path string) (answer string, ok bool)
+	// dial takes the place of the way to the origin.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // play is what the origin does, for tests that follow it.
@@ -95,6 +97,9 @@ func (v *visit) build(t *testing.T) (*entrance, spec.Node) {
 	}
 	e := &entrance{house: build(t, n, z), log: new(bytes.Buffer), began: make(chan string), proceed: make(chan bool)}
 	e.path.Challenge = v.challenge
+	if v.dial != nil {
+		e.rooms.Origin.Dial = v.dial
+	}
 	return e, n
 }
 
