@@ -11,3 +11,6 @@ func renice(nice int) error {
 	}
 	return errors.ErrUnsupported
 }
+
+// Precede fails: it is for Linux's scheduler.
+func Precede() error { return errors.ErrUnsupported }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/seawall/seawall/loop"
+	"github.com/seawall/seawall/workers"
 )
 
 // cores is how many cores the process has, as the runtime found it at the start.
@@ -17,8 +18,10 @@ var cores = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 // would otherwise take in the runtime's scheduler.
 func heavyThreads() int { return max(1, cores()/2) }
 
-// useMachine lets the runtime run the loops and the heavy threads at one time, and paces its collector. It is for the whole process.
+// useMachine lets the runtime run the loops and the heavy threads at one time, the loops first, and paces its collector. It is for the
+// whole process.
 func useMachine() {
+	_ = workers.Precede() // else a loop that wakes beside a worker may wait some milliseconds for the core
 	if n := cores(); os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(n + heavyThreads())
 	}
