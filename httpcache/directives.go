@@ -59,6 +59,18 @@ func (d *responseDirectives) set(name, arg string) {
 	}
 }
 
+// own puts the owner's wish in force.
+func (d *responseDirectives) own(o OwnLifetime, fields []Field) {
+	switch silent := !d.maxAge.present && !d.sMaxAge.present && !has(fields, "Expires"); {
+	case o.TTL == 0:
+	case o.Override:
+		d.noStore, d.noCache, d.mustRevalidate, d.mustUnderstand, d.sMaxAge = false, false, false, false, seconds{}
+		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
+	case silent:
+		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
+	}
+}
+
 // requestDirectives is what the Cache-Control of a request asks for (RFC 9111 §5.2.1).
 type requestDirectives struct {
 	noCache, noStore, onlyIfCached bool

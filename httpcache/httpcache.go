@@ -25,6 +25,17 @@ type Policy struct {
 
 	// StoreSetCookie stores responses with Set-Cookie, which every later client then gets as well.
 	StoreSetCookie bool
+
+	// Own is what the owner says of how long this response is fresh.
+	Own OwnLifetime
+}
+
+// OwnLifetime is how long the owner of a site, not its software, wants a response to be fresh. The zero value says nothing.
+type OwnLifetime struct {
+	// TTL takes the place of a heuristic: it is for responses that have neither max-age, s-maxage nor Expires.
+	TTL time.Duration
+	// Override takes the TTL in place of all those, and of no-store, no-cache and must-revalidate; private stays in force.
+	Override bool
 }
 
 // Metadata is what decisions about a stored response need, computed once by [Store]. It holds no reference to the

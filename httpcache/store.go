@@ -57,6 +57,7 @@ func (r Refusal) String() string {
 // whole (§3.3).
 func Store(req *Request, resp *Response, requestTime, responseTime time.Time, p Policy) (Metadata, Refusal) {
 	d := parseResponseDirectives(resp.Fields)
+	d.own(p.Own, resp.Fields)
 	if r := refuse(req, resp, &d, p); r != Storable {
 		return Metadata{}, r
 	}
@@ -132,6 +133,9 @@ func understood(status int) bool {
 	}
 	return false
 }
+
+// CacheableByDefault reports whether a response with this status may be stored without explicit freshness (RFC 9110 §15.1).
+func CacheableByDefault(status int) bool { return heuristicallyCacheable(status) }
 
 // heuristicallyCacheable statuses may be stored without explicit freshness (RFC 9110 §15.1).
 func heuristicallyCacheable(status int) bool {

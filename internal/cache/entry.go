@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
@@ -16,6 +17,7 @@ const (
 	entryOverhead  = 640
 	markerOverhead = entryOverhead + maxVariants*8
 	fieldOverhead  = 32
+	tagOverhead    = 16
 )
 
 // entry is what the store holds under a key: a response, or the marker of a target whose responses vary. It is immutable once
@@ -27,6 +29,11 @@ type entry struct {
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
 	bytes   int64
+
+	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
+	tags    []string     // by which it is purged
+	checked atomic.Int64 // the newest purge that it was compared with
+	soft    atomic.Int64 // when it was made stale by a purge, 0 if never
 }
 
 // Size is the entry's weight in the store.
@@ -34,12 +41,13 @@ func (e *entry) Size() int64 { return e.bytes }
 
 // newEntry prepares a response for the store: fields are copied into one string, so that no message is pinned. The body is
 // added by complete.
-func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field) *entry {
-	e := &entry{target: t.clone(), meta: *meta}
+func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field, begun int64) *entry {
+	e := &entry{target: t.clone(), meta: *meta, begun: begun}
 	kept := meta.StoredFields(make([]flow.Field, 0, len(fields)+1), fields)
 	kept = slices.DeleteFunc(kept, func(f flow.Field) bool { return flow.Named(f.Name, "content-length") })
 	e.message = flow.Message{Status: status, Fields: cloneFields(kept)}
-	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead
+	e.tags, _ = tagsOf(e.message.Fields)
+	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead + int64(len(e.tags))*tagOverhead
 	for _, f := range kept {
 		e.bytes += int64(len(f.Name) + len(f.Value))
 	}

@@ -136,8 +136,9 @@ type lead struct {
 	fill   *fill
 	client *flow.Abort
 	// spot is where the response belongs, with the stale one that is there, if any.
-	spot spot
-	left bool // its interest has ended; guarded by the fill's mutex
+	spot  spot
+	begun int64 // when the fetch began, by Room.tick
+	left  bool  // its interest has ended; guarded by the fill's mutex
 }
 
 // Interrupt implements [flow.Interrupter]: the leader's client is gone.

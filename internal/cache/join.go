@@ -155,8 +155,8 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		return Pass, false
 	}
 	a, q, c := &fl.answer, &j.flow.Request, &j.flow.Cache
-	if a.entry.target != j.spot.target {
-		j.alone = true // two targets with one key
+	if a.entry.target != j.spot.target || !j.policy.purges.alive(a.entry) {
+		j.alone = true // two targets with one key, or a fetch that a purge came after
 		return Pass, false
 	}
 	if a.vary != nil && string(httpcache.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
@@ -179,8 +179,9 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 // lead makes the flow the leader of a fill.
 func (j *join) lead(fl *fill) Outcome {
 	f := j.flow
-	l := &lead{fill: fl, client: f.Abort, spot: j.spot}
+	l := &lead{fill: fl, client: f.Abort, spot: j.spot, begun: j.policy.room.tick()}
 	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
+	f.Cache.Asked = j.policy.asked(&j.spot.target, &f.Request)
 	f.Abort = &fl.abort
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
@@ -199,6 +200,7 @@ func (j *join) lead(fl *fill) Outcome {
 func (j *join) single() Outcome {
 	c := &j.flow.Cache
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
+	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
 	return Lead
 }
 

@@ -106,7 +106,9 @@ func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpc
 	q := &k.flow.Request
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
 	resp := httpcache.Response{Status: status, Fields: fields}
-	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, k.policy.http)
+	policy := k.policy.http
+	policy.Own = k.policy.lifetime(q, status, fields)
+	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, policy)
 }
 
 // serve makes a complete entry the leader's answer.
@@ -174,7 +176,7 @@ func (k *keep) revalidate(stale *entry) {
 	if !storable {
 		meta, c.Reason = stale.meta, refusal.String()
 	}
-	e := newEntry(l.spot.target, &meta, stale.message.Status, fields)
+	e := newEntry(l.spot.target, &meta, stale.message.Status, fields, l.begun)
 	if !storable {
 		e.complete(stale.message.Body)
 		r.objects.Delete(l.spot.key)
@@ -199,6 +201,9 @@ func (k *keep) store() {
 		k.unstorable(refusal)
 		k.passThrough(refusal.String())
 		return
+	case !fewTags(msg.Fields):
+		k.passThrough("response has too many tags")
+		return
 	case msg.Length > r.maxObject:
 		r.fills.remember(l.spot.key, k.now, tooLargeFor, true)
 		k.passThrough("response is too large")
@@ -212,7 +217,7 @@ func (k *keep) store() {
 		return
 	}
 	from := l.spot.key
-	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields)
+	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun)
 	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)

@@ -57,6 +57,8 @@ func (p *Policy) bypass(q *flow.Request) string {
 		return "request asks for an upgrade"
 	case q.Length != 0:
 		return "request has a body"
+	case p.bypassed(q):
+		return "a rule of the zone"
 	}
 	return ""
 }
@@ -77,6 +79,11 @@ func (p *Policy) decide(e *entry, q *flow.Request, now time.Time) httpcache.Deci
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
 	if e == nil {
 		return (*httpcache.Metadata)(nil).Decide(&req, now, p.http)
+	}
+	if soft := e.soft.Load(); soft != 0 {
+		meta := e.meta // as if its freshness had ended then
+		meta.Lifetime = min(meta.Lifetime, meta.Age(time.Unix(0, soft)))
+		return meta.Decide(&req, now, p.http)
 	}
 	return e.meta.Decide(&req, now, p.http)
 }

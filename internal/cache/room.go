@@ -3,6 +3,8 @@ package cache
 import (
 	"fmt"
 	"hash/maphash"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +43,8 @@ type Room struct {
 	generations atomic.Uint64
 	fills       table
 	peers       peers
+	purges      sync.Map     // *purges by the zone's name
+	ticks       atomic.Int64 // the last tick
 }
 
 // New makes a node's cache, empty.
@@ -73,10 +77,21 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if z.Cache.Waiters < 0 {
 		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
-	return &Policy{
+	rules, err := compileRules(z.Cache.Rules)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{
 		room: r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
-	}, nil
+		purges: r.purgesOf(z.Name),
+		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
+	}
+	for _, e := range z.Cache.Static.Extensions {
+		p.static[strings.ToLower(e)] = true
+	}
+	return p, nil
 }
 
 // Policy is how one zone uses the cache.
@@ -87,6 +102,13 @@ type Policy struct {
 	enabled bool
 	waiters int
 	http    httpcache.Policy
+
+	purges     *purges
+	query      queryRule
+	dimensions dimensions
+	rules      []rule
+	staticTTL  time.Duration
+	static     map[string]bool // extensions, in lower case
 }
 
 // Stats is what a node's cache holds.

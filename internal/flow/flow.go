@@ -134,12 +134,31 @@ type Cache struct {
 	// Validators, of a stale object, put in.
 	Whole      bool
 	Validators []Field
+	// Asked is what such a request asks for: what the response will be stored under, in place of what the client said. Else one client
+	// could choose what others get.
+	Asked Asked
 	// Fetch is the cache's own, while this flow fetches for it.
 	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
 	Message *Message
 	Meta    *httpcache.Metadata
 	Refusal *Refusal
+}
+
+// Asked is the part of a request's target that a client has some choice in and a cache's key may not have.
+type Asked struct {
+	Authority, Query string
+	HasQuery         bool
+	// Device is the kind of the client's device, if that is in the key.
+	Device string
+}
+
+// Target is what the origin is asked for: what the client asked for, or what the cache has to have.
+func (f *Flow) Target() Asked {
+	if f.Cache.Whole {
+		return f.Cache.Asked
+	}
+	return Asked{Authority: f.Request.Authority, Query: f.Request.Query, HasQuery: f.Request.HasQuery}
 }
 
 // CacheStatus is the cache's part in a response.

@@ -53,17 +53,17 @@ type sight struct {
 
 // appendHead appends the head of the flow's request as the origin gets it, the empty line included.
 func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
-	r := &f.Request
+	r, target := &f.Request, f.Target()
 	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, r.Path...)
-	if r.HasQuery {
+	if target.HasQuery {
 		b = append(b, '?')
-		b = append(b, r.Query...)
+		b = append(b, target.Query...)
 	}
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	if r.Authority != "" {
-		b = append(b, r.Authority...)
+	if target.Authority != "" {
+		b = append(b, target.Authority...)
 	} else {
 		b = append(b, p.host...)
 	}
@@ -81,6 +81,9 @@ func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
 func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
 	b = p.appendForwarding(b, f, s)
 	b = append(b, p.cdnLoop...)
+	if device := f.Target().Device; device != "" {
+		b = h1.AppendField(b, "X-Device-Type", device)
+	}
 	b = append(b, "Via: "...)
 	b = append(b, strings.TrimPrefix(f.Request.Proto, "HTTP/")...)
 	b = append(b, p.via...)
@@ -125,7 +128,7 @@ func (p *Policy) passes(f *flow.Flow, field *flow.Field, s *sight) bool {
 		return false
 	case trailer:
 		return f.Request.Length < 0
-	case condition:
+	case condition, unkeyed:
 		return !f.Cache.Whole
 	case hop, connection:
 		return false

@@ -66,7 +66,7 @@ func TestRequestAsSent(t *testing.T) {
 			f.Request.Fields = []flow.Field{{"CDN-Loop", "other"}, {"Via", "1.1 other"}}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nCDN-Loop: other\nVia: 1.1 other\n" + from + marks},
 		{"the cache wants the whole", func(f *flow.Flow) {
-			f.Cache.Whole = true
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
 			f.Cache.Validators = []flow.Field{{"If-None-Match", `"s"`}}
 			f.Request.Fields = []flow.Field{
 				{"If-None-Match", `"c"`}, {"If-Modified-Since", "x"}, {"Range", "bytes=0-1"}, {"If-Range", "x"}, {"If-Match", `"m"`},

@@ -31,6 +31,8 @@ var host = rule{
 	want:    `a name without scheme and port, such as www.example.org, "*.example.org" for all below it, or "*" for all`,
 }
 
+var fieldName = rule{pattern: regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), want: "a name, such as X-Currency"}
+
 // rules by type and key. What is not here may be anything its type can hold, but nothing is below zero.
 var rules = map[string]rule{
 	"Node.name": {required: true},
@@ -80,7 +82,15 @@ var rules = map[string]rule{
 	"Zone.action":        {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
 	"Limits.per_network": {most: 1 << 16},
 	"Lists.allow":        {appended: true},
-	"Lists.deny":         {appended: true},
+	"CacheKey.query":     {oneOf: []string{spec.QueryAll, spec.QueryNone}},
+	"CacheKey.headers":   fieldName,
+	"CacheKey.cookies":   fieldName,
+	"CacheRule.paths":    {pattern: regexp.MustCompile(`^[/*]`), want: "a path, such as /assets/* or *.css"},
+	"CacheRule.statuses": {pattern: regexp.MustCompile(`^[2-5][0-9][0-9](-[2-5][0-9][0-9])?$`), want: "a status or a range of them, such as 404 or 200-299"},
+	"CacheStatic.extensions": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`), want: "letters and digits without a dot, such as css",
+	},
+	"Lists.deny": {appended: true},
 
 	"Origin.balance": {oneOf: []string{
 		string(spec.BalanceRoundRobin), string(spec.BalanceLeastRequests), string(spec.BalanceSource),
