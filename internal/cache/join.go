@@ -83,7 +83,7 @@ func (j *join) try() (outcome Outcome, done bool) {
 	switch {
 	case pass:
 		sh.mu.Unlock()
-		return j.pass("response is too large"), true
+		return j.pass(tooLarge), true
 	case unshareable && j.spot.entry == nil:
 		sh.mu.Unlock()
 		return j.single(), true

@@ -92,6 +92,12 @@ func closeMessage(m *flow.Message) {
 	}
 }
 
+// What keeps a response out, beside what httpcache says.
+const (
+	tooLarge    = "response is too large"
+	eventStream = "response is a stream of events"
+)
+
 // keep is one call of Keep or Abandon.
 type keep struct {
 	policy *Policy
@@ -149,7 +155,7 @@ func (k *keep) unstorable(refusal httpcache.Refusal) {
 		k.policy.room.objects.Delete(l.spot.key) // it has been superseded
 	}
 	if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
-		k.rememberFor(unshareableFor, status)
+		k.rememberFor(unshareableFor, status, refusal.String())
 	}
 	k.flow.Cache.Reason = refusal.String()
 }
@@ -205,12 +211,12 @@ func (k *keep) store() {
 		k.passThrough("response has too many tags")
 		return
 	case msg.Length > r.maxObject:
-		r.fills.remember(l.spot.key, k.now, tooLargeFor, true)
-		k.passThrough("response is too large")
+		r.fills.remember(l.spot.key, k.now, tooLargeFor, true, tooLarge)
+		k.passThrough(tooLarge)
 		return
 	case msg.Length < 0 && isEventStream(msg.Fields):
-		r.fills.remember(l.spot.key, k.now, unshareableFor, true)
-		k.passThrough("response is a stream of events")
+		r.fills.remember(l.spot.key, k.now, unshareableFor, true, eventStream)
+		k.passThrough(eventStream)
 		return
 	case r.filling.full():
 		k.passThrough("memory for fetches is used up")
@@ -284,14 +290,14 @@ func (k *keep) remember(e *entry) {
 		k.policy.room.fills.forget(k.lead.spot.key)
 		return
 	}
-	k.rememberFor(unshareableFor, e.message.Status)
+	k.rememberFor(unshareableFor, e.message.Status, "response is stored, but never fresh")
 }
 
-func (k *keep) rememberFor(d time.Duration, status int) {
+func (k *keep) rememberFor(d time.Duration, status int, reason string) {
 	if status >= 500 {
 		d = errorFor
 	}
-	k.policy.room.fills.remember(k.lead.spot.key, k.now, d, false)
+	k.policy.room.fills.remember(k.lead.spot.key, k.now, d, false, reason)
 }
 
 // relay is an origin's body that is not stored, on its way to the client of the flow that led the fetch. While it waits, it tells

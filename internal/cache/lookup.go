@@ -13,9 +13,14 @@ import (
 //   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale;
 //   - a Refusal, if the client wants nothing but a stored response and there is none;
 //   - else Miss, or Stale for an object that needs revalidation, without Message: the path goes on with [Policy.Join];
+//   - the answer to a request that purges, or a Refusal of who may not;
 //   - or Bypass for what the cache has no part in.
 func (p *Policy) Lookup(f *flow.Flow) {
 	q, c := &f.Request, &f.Cache
+	if q.Method == "PURGE" && p.purger != nil {
+		p.obey(f)
+		return
+	}
 	if reason := p.bypass(q); reason != "" {
 		c.Status, c.Reason = flow.Bypass, reason
 		return

@@ -54,6 +54,22 @@ func (p *Policy) Purge(what Purge) time.Time {
 	return time.Unix(0, r.at)
 }
 
+// obey does what a request with the method PURGE asks for, as Varnish and Squid have it: its target is dropped, with all its variants.
+func (p *Policy) obey(f *flow.Flow) {
+	q, c := &f.Request, &f.Cache
+	c.Status, c.Reason = flow.Bypass, "request purges"
+	if !p.purger.Contains(q.Client) {
+		c.Refusal = &flow.Refusal{Reason: flow.Denied, Status: 403, Rule: "cache.purge_from", Detail: "the client is not on the list of those who may purge"}
+		return
+	}
+	at := p.Purge(Purge{Scope: PurgeURL, Host: q.Host, Path: q.Path, Query: q.Query, HasQuery: q.HasQuery})
+	body := []byte("purged, in force since " + at.UTC().Format(time.RFC3339Nano) + "\n")
+	c.Message = &flow.Message{
+		Status: 200, Length: int64(len(body)), Body: body,
+		Fields: []flow.Field{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}, {Name: "Cache-Control", Value: "no-store"}},
+	}
+}
+
 // purgeKey is what entries are compared with.
 type purgeKey struct {
 	scope      Scope

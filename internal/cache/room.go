@@ -11,6 +11,7 @@ import (
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
 )
 
 const (
@@ -88,6 +89,9 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
 		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
 	}
+	if len(z.Cache.PurgeFrom) > 0 {
+		p.purger = prefixes.Compile(z.Cache.PurgeFrom)
+	}
 	for _, e := range z.Cache.Static.Extensions {
 		p.static[strings.ToLower(e)] = true
 	}
@@ -104,6 +108,7 @@ type Policy struct {
 	http    httpcache.Policy
 
 	purges     *purges
+	purger     *prefixes.Set // who may purge by request, nil if nobody
 	query      queryRule
 	dimensions dimensions
 	rules      []rule

@@ -101,7 +101,7 @@ type fieldKind uint8
 
 const (
 	kept      fieldKind = iota
-	dropped             // it belongs to the connection it came on (RFC 9110 §7.6.1), or we write it ourselves
+	dropped             // it belongs to the connection it came on (RFC 9110 §7.6.1), we write it ourselves, or it is for the cache alone
 	upgrade             // only with 101
 	trailer             // announces what only follows a body of unknown length
 	date                // kept, and added where there is none
@@ -144,13 +144,17 @@ func (d *delivery) kind(name string) fieldKind {
 	case 3:
 		return age.when(name, "age")
 	case 4:
-		return date.when(name, "date")
+		return max(date.when(name, "date"), dropped.when(name, "xkey"))
 	case 7:
 		return max(upgrade.when(name, "upgrade"), trailer.when(name, "trailer"))
+	case 9:
+		return dropped.when(name, "cache-tag")
 	case 10:
 		return dropped.when(name, "connection", "keep-alive")
 	case 12:
 		return dropped.when(name, "x-request-id")
+	case 13:
+		return dropped.when(name, "surrogate-key")
 	case 14:
 		return dropped.when(name, "content-length")
 	case 16:
