@@ -33,6 +33,7 @@ type entry struct {
 	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
 	tags    []string     // by which it is purged
 	checked atomic.Int64 // the newest purge that it was compared with
+	copyAs  store.Key    // where it is kept as a survival copy, too; 0 for nowhere
 	soft    atomic.Int64 // when it was made stale by a purge, 0 if never
 }
 

@@ -149,7 +149,7 @@ func (f *fill) finish(err error) {
 	case f.state == growing && whole:
 		f.answer.entry.complete(b.whole())
 		if !f.barred {
-			f.room.objects.Set(f.key, f.answer.entry)
+			f.room.set(f.key, f.answer.entry)
 		}
 		f.close(complete, io.EOF)
 	case f.state == window && whole:

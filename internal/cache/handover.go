@@ -63,6 +63,7 @@ const (
 	kindDropAll      // everything
 	kindPurge        // of a zone
 	kindKeyed        // an object whose key has a port or dimensions
+	kindCopy         // a survival copy
 )
 
 // mostUntold bounds the drops that wait to be told to a peer. Past it, the peer drops everything.
@@ -278,7 +279,11 @@ func (r *Room) send(w *writer, until time.Time) error {
 		if e.target.port != "" || e.target.dimensions != "" {
 			rec.Kind = kindKeyed
 		}
-		if primary := r.key(r.basis(e.target.zone), &e.target); primary != k {
+		switch primary := r.key(r.basis(e.target.zone), &e.target); k {
+		case primary:
+		case r.survivalKey(primary):
+			rec.Kind = kindCopy
+		default:
 			m, _ := r.objects.Get(primary)
 			variant := []byte(e.variant)
 			if m == nil || m.marker == nil || m.target != e.target || r.variantKey(primary, m.marker.generation, variant) != k {
@@ -338,7 +343,7 @@ func (r *Room) receive(from *gob.Decoder, q *peer, zones map[string]string, whol
 		}
 		t := rec.Target.target()
 		switch rec.Kind {
-		case kindObject, kindKeyed:
+		case kindObject, kindKeyed, kindCopy:
 			zone, ok := zones[t.zone]
 			if t.zone = zone; ok && whole != nil {
 				if n := r.restore(t, &rec, r.size-bytes); n > 0 {
@@ -378,7 +383,10 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	}
 	s := spot{target: e.target, primary: r.key(r.basis(t.zone), &t)}
 	s.key = s.primary
-	if len(rec.Vary) > 0 {
+	switch {
+	case rec.Kind == kindCopy:
+		s.key = r.survivalKey(s.primary)
+	case len(rec.Vary) > 0:
 		sh := r.fills.shard(s.primary)
 		sh.mu.Lock()
 		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant)

@@ -55,5 +55,6 @@ func (r *Room) drop(basis uint64, t target) {
 		}
 		r.fills.bar(k)
 		r.objects.Delete(k)
+		r.objects.Delete(r.survivalKey(k))
 	}
 }

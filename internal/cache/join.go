@@ -199,7 +199,11 @@ func (j *join) lead(fl *fill) Outcome {
 // is the way of most requests for what a site makes anew for everybody.
 func (j *join) single() Outcome {
 	c := &j.flow.Cache
-	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
+	l := &lead{spot: j.spot}
+	if j.policy.survive > 0 {
+		l.begun = j.policy.room.tick()
+	}
+	c.Status, c.Whole, c.Fetch = flow.Miss, true, l
 	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
 	return Lead
 }

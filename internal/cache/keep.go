@@ -22,22 +22,34 @@ func (p *Policy) Keep(f *flow.Flow) {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
-	if l.fill == nil {
-		k.single()
-		return
-	}
 	msg, stale := f.Origin.Message, l.spot.entry
 	switch {
+	case isServerError(msg.Status) && k.survives("the origin's answer was an error"):
+		closeMessage(msg)
+	case l.fill == nil:
+		k.single()
 	case stale != nil && msg.Status == 304:
 		k.revalidate(stale)
-	case stale != nil && isServerError(msg.Status) && p.decide(stale, &f.Request, k.now).StaleIfError > 0:
-		closeMessage(msg)
-		k.serveStale("the origin's answer was an error")
 	default:
 		k.store()
 	}
-	l.client.Unwatch()
-	f.Abort = l.client
+	if l.fill != nil {
+		l.client.Unwatch()
+		f.Abort = l.client
+	}
+}
+
+// survives answers with what is stored in place of an answer that is an error, and reports whether it may and can.
+func (k *keep) survives(reason string) bool {
+	survive := k.policy.survive
+	if stale := k.lead.spot.entry; stale != nil && k.lead.fill != nil {
+		d := k.policy.decide(stale, &k.flow.Request, k.now)
+		if d.StaleIfError > 0 || survive > 0 && d.MayBeStale && -d.TTL <= survive {
+			k.serveStale(reason)
+			return true
+		}
+	}
+	return k.standIn(reason)
 }
 
 // Abandon ends the lead of a flow whose fetch was refused on the way or failed. If a stale response may stand in for an origin
@@ -45,15 +57,24 @@ func (p *Policy) Keep(f *flow.Flow) {
 // that has waited longest leads.
 func (p *Policy) Abandon(f *flow.Flow) {
 	l := endLead(f)
-	if l == nil || l.fill == nil {
+	if l == nil {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
+	if l.fill == nil {
+		if disconnected(f) {
+			k.standIn(unreachable)
+		}
+		return
+	}
 	if stale := l.spot.entry; stale != nil && disconnected(f) {
 		d := p.decide(stale, &f.Request, k.now)
-		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= disconnectedGrace {
-			k.serveStale("the origin cannot be reached")
+		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= max(disconnectedGrace, p.survive) {
+			k.serveStale(unreachable)
 		}
+	}
+	if f.Cache.Message == nil && disconnected(f) {
+		k.standIn(unreachable)
 	}
 	l.fill.handOver(l)
 	l.client.Unwatch()
@@ -96,6 +117,7 @@ func closeMessage(m *flow.Message) {
 const (
 	tooLarge    = "response is too large"
 	eventStream = "response is a stream of events"
+	unreachable = "the origin cannot be reached"
 )
 
 // keep is one call of Keep or Abandon.
@@ -137,6 +159,11 @@ func (k *keep) serveStale(reason string) {
 func (k *keep) single() {
 	m := k.flow.Origin.Message
 	meta, refusal := k.judge(m.Status, m.Fields)
+	if k.policy.survive > 0 {
+		passing := *m
+		k.copyPassing(&passing)
+		k.flow.Cache.Message = &passing
+	}
 	if refusal != httpcache.Storable {
 		k.unstorable(refusal)
 		return
@@ -191,6 +218,7 @@ func (k *keep) revalidate(stale *entry) {
 		return
 	}
 	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	k.copyStored(e)
 	e.complete(stale.message.Body)
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
@@ -235,6 +263,7 @@ func (k *keep) store() {
 		k.passThrough("the client is gone")
 		return
 	}
+	k.copyStored(e)
 	r.fills.forget(from)
 	k.remember(e)
 	k.fill(rd, e, msg)
@@ -272,6 +301,7 @@ func (k *keep) passThrough(reason string) {
 	c := &k.flow.Cache
 	c.Reason = reason
 	m := *k.flow.Origin.Message
+	k.copyPassing(&m)
 	if m.Stream != nil {
 		m.Stream = &relay{Body: m.Stream, lead: k.lead}
 	}

@@ -127,6 +127,14 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	}
 }
 
+// set stores a response, and the same as a survival copy if it is one.
+func (r *Room) set(k store.Key, e *entry) {
+	r.objects.Set(k, e)
+	if e.copyAs != 0 {
+		r.objects.Set(e.copyAs, e)
+	}
+}
+
 // get returns what is stored under a key if it is the target's.
 func (r *Room) get(k store.Key, t *target) *entry {
 	e, _ := r.objects.Get(k)

@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"hash/maphash"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type Room struct {
 	peers       peers
 	purges      sync.Map     // *purges by the zone's name
 	ticks       atomic.Int64 // the last tick
+	survival    uint64       // sets the keys of survival copies apart
 }
 
 // New makes a node's cache, empty.
@@ -64,6 +66,7 @@ func New(node *spec.Node) (*Room, error) {
 	}
 	r := &Room{
 		seed:      maphash.MakeSeed(),
+		survival:  rand.Uint64(),
 		objects:   objects,
 		size:      size - size/fillShare,
 		maxObject: object,
@@ -85,8 +88,9 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	p := &Policy{
 		room: r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
-		purges: r.purgesOf(z.Name),
-		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		survive: z.Cache.Survive,
+		purges:  r.purgesOf(z.Name),
+		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
 		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
 	}
 	if len(z.Cache.PurgeFrom) > 0 {
@@ -105,6 +109,7 @@ type Policy struct {
 	basis   uint64 // hash of zone, which all keys start from
 	enabled bool
 	waiters int
+	survive time.Duration // how old a survival copy may get, 0 for none
 	http    httpcache.Policy
 
 	purges     *purges

@@ -125,6 +125,10 @@ type Cache struct {
 	// Rules are tried in order: the first that fits says whether the cache has a part in a request (bypass), and the first that fits a
 	// response how long it is kept (ttl).
 	Rules []CacheRule `yaml:"rules"`
+	// Survive keeps copies of the pages that visitors ask for, beside what caches may use, to serve them while the origin can't be reached or
+	// fails, at most for this time; 0 keeps none. A copy is what anybody gets: never what says no-store or private, and only from requests
+	// without Cookie and Authorization.
+	Survive time.Duration `yaml:"survive"`
 	// PurgeFrom are the sources whose requests with the method PURGE drop what is stored under their target.
 	PurgeFrom []netip.Prefix `yaml:"purge_from"`
 }
