@@ -34,7 +34,9 @@ type entry struct {
 	tags    []string     // by which it is purged
 	checked atomic.Int64 // the newest purge that it was compared with
 	copyAs  store.Key    // where it is kept as a survival copy, too; 0 for nowhere
-	soft    atomic.Int64 // when it was made stale by a purge, 0 if never
+	// refreshed is when somebody last began to refresh it behind an answer, in ns since 1970.
+	refreshed atomic.Int64
+	soft      atomic.Int64 // when it was made stale by a purge, 0 if never
 }
 
 // Size is the entry's weight in the store.

@@ -10,7 +10,8 @@ import (
 // Lookup answers a GET or HEAD from memory if it can. It never waits, and a hit does not allocate: its message is shared and
 // immutable. The time is that at which the request was received. It sets
 //
-//   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale;
+//   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale, or that may be stale
+//     while it is refreshed behind the answer (Refresh);
 //   - a Refusal, if the client wants nothing but a stored response and there is none;
 //   - else Miss, or Stale for an object that needs revalidation, without Message: the path goes on with [Policy.Join];
 //   - the answer to a request that purges, or a Refusal of who may not;
@@ -34,6 +35,9 @@ func (p *Policy) Lookup(f *flow.Flow) {
 		serve(c, s.entry, flow.Hit, &d)
 		return
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.AllowedByMaxStale:
+		serve(c, s.entry, flow.Stale, &d)
+		return
+	case d.Outcome == httpcache.Stale && d.Reason == httpcache.WhileRevalidate && p.mayRefresh(s.entry, f):
 		serve(c, s.entry, flow.Stale, &d)
 		return
 	case d.Outcome == httpcache.Forbid:

@@ -47,6 +47,7 @@ type Room struct {
 	peers       peers
 	purges      sync.Map     // *purges by the zone's name
 	ticks       atomic.Int64 // the last tick
+	refreshes   atomic.Int64 // that go on behind answers
 	survival    uint64       // sets the keys of survival copies apart
 }
 

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/seawall/seawall/hfp"
@@ -137,6 +138,8 @@ type Cache struct {
 	// Asked is what such a request asks for: what the response will be stored under, in place of what the client said. Else one client
 	// could choose what others get.
 	Asked Asked
+	// Refresh wants the same asked for again behind the answer, which is stale.
+	Refresh bool
 	// Fetch is the cache's own, while this flow fetches for it.
 	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
@@ -254,6 +257,14 @@ func (f *Flow) Message() *Message {
 		return f.Cache.Message
 	}
 	return f.Origin.Message
+}
+
+// Behind is a flow for the same request, without what became of it, that outlives it: it goes on behind the answer.
+func (f *Flow) Behind() *Flow {
+	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
+	b.Request.Fields = slices.Clone(f.Request.Fields)
+	b.Verdict.Action, b.Cache.Status = f.Verdict.Action, f.Cache.Status
+	return b
 }
 
 // Get returns the first value of the named request field; name is in lower case.

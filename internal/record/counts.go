@@ -68,6 +68,11 @@ func (c *Counts) add(f *flow.Flow) {
 		c.Broken++
 	}
 	c.Duration.add(f.Response.Done.Sub(f.Request.Received))
+	c.addOrigin(f)
+}
+
+// addOrigin counts the origin's part.
+func (c *Counts) addOrigin(f *flow.Flow) {
 	if f.Admission.Waited > 0 {
 		c.Queued++
 		c.QueueDuration.add(f.Admission.Waited)
