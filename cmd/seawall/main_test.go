@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -94,6 +97,48 @@ func TestUsage(t *testing.T) {
 			}
 			if code != tt.code || !strings.Contains(said, tt.say) {
 				t.Errorf("code %d, said %q, want %d and %q", code, said, tt.code, tt.say)
+			}
+		})
+	}
+}
+
+// TestProtectSpecs wants flags to become what a file would say.
+func TestProtectSpecs(t *testing.T) {
+	type said struct {
+		Cache  spec.Memory
+		Caches bool
+	}
+	usual := said{spec.Memory{Size: 256 << 20, Object: 16 << 20}, true}
+	tests := []struct {
+		args   string
+		change func(*said)
+	}{
+		{"", func(*said) {}},
+		{"--cache-size 64", func(s *said) { s.Cache.Size = 64 << 20 }},
+		{"--cache-size 1", func(s *said) { s.Cache = spec.Memory{Size: 1 << 20, Object: 256 << 10} }},
+		{"--cache-size 0", func(s *said) { s.Cache, s.Caches = spec.Memory{Object: 1}, false }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var c commands
+			parser, err := kong.New(&c, kong.Vars{"data": t.TempDir(), "config": defaultConfig, "acme": spec.LetsEncrypt})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(append([]string{"protect", "3000"}, strings.Fields(tt.args)...)); err != nil {
+				t.Fatal(err)
+			}
+			s, z, err := c.Protect.specs(slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := usual
+			tt.change(&want)
+			if diff := cmp.Diff(want, said{s.Cache, z.Cache.Enabled}); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if _, err := cache.New(&s); err != nil {
+				t.Errorf("got %v, want a cache that can be made", err)
 			}
 		})
 	}
