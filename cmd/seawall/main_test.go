@@ -85,6 +85,7 @@ func TestUsage(t *testing.T) {
 		{"protect 3000 --certificate chain.pem", exitUsage, "--certificate: \"chain.pem\""},
 		{"protect 3000 --origin-concurrency 0", exitUsage, "--origin-concurrency: 0 is too small"},
 		{"protect 3000 --cache-size -1", exitUsage, "--cache-size"},
+		{"protect 3000 --origin-protocol spdy", exitUsage, "--origin-protocol must be one of \"http/1.1\",\"h2\" but got \"spdy\""},
 		{"protect 3000 --name=", exitUsage, "--name"},
 	}
 	for _, tt := range tests {
@@ -105,15 +106,18 @@ func TestUsage(t *testing.T) {
 // TestProtectSpecs wants flags to become what a file would say.
 func TestProtectSpecs(t *testing.T) {
 	type said struct {
-		Cache  spec.Memory
-		Caches bool
+		Cache    spec.Memory
+		Caches   bool
+		Protocol spec.Protocol
 	}
-	usual := said{spec.Memory{Size: 256 << 20, Object: 16 << 20}, true}
+	usual := said{spec.Memory{Size: 256 << 20, Object: 16 << 20}, true, spec.ProtocolHTTP1}
 	tests := []struct {
 		args   string
 		change func(*said)
 	}{
 		{"", func(*said) {}},
+		{"--origin-protocol http/1.1", func(*said) {}},
+		{"--origin-protocol h2", func(s *said) { s.Protocol = spec.ProtocolHTTP2 }},
 		{"--cache-size 64", func(s *said) { s.Cache.Size = 64 << 20 }},
 		{"--cache-size 1", func(s *said) { s.Cache = spec.Memory{Size: 1 << 20, Object: 256 << 10} }},
 		{"--cache-size 0", func(s *said) { s.Cache, s.Caches = spec.Memory{Object: 1}, false }},
@@ -134,7 +138,7 @@ func TestProtectSpecs(t *testing.T) {
 			}
 			want := usual
 			tt.change(&want)
-			if diff := cmp.Diff(want, said{s.Cache, z.Cache.Enabled}); diff != "" {
+			if diff := cmp.Diff(want, said{s.Cache, z.Cache.Enabled, z.Origin.Protocol}); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if _, err := cache.New(&s); err != nil {
