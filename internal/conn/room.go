@@ -193,7 +193,7 @@ func (r *Room) drain(ctx context.Context, grace time.Duration) error {
 	r.draining.Store(true)
 	r.mu.Lock()
 	for l := range r.listeners {
-		l.Close()
+		lastCall(l)
 	}
 	r.mu.Unlock()
 	defer r.stopOnce.Do(func() { close(r.stop) })
