@@ -104,6 +104,7 @@ func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) 
 	}
 	s.Log.WholeAddresses = p.Addresses
 	s.Cache.Size = spec.Size(p.Cache << 20)
+	s.Cache.Object = min(s.Cache.Object, max(s.Cache.Size/4, 1)) // a quarter is the most that one may have
 	z.Cache.Enabled = p.Cache > 0
 	z.Cache.Survive = p.Survive
 

@@ -35,7 +35,7 @@ const (
 	tooLargeFor    = time.Minute
 )
 
-// Room is a node's cache: one store and one table of fetches for all zones.
+// Room is a node's cache: one store, which is nil for no cache at all, and one table of fetches for all zones.
 type Room struct {
 	seed        maphash.Seed
 	objects     *store.Memory[*entry]
@@ -51,12 +51,16 @@ type Room struct {
 	survival    uint64       // sets the keys of survival copies apart
 }
 
-// New makes a node's cache, empty.
+// New makes a node's cache, empty. One of no size keeps nothing, and is off in every zone.
 func New(node *spec.Node) (*Room, error) {
 	size, object := int64(node.Cache.Size), int64(node.Cache.Object)
 	switch {
-	case size <= 0:
-		return nil, fmt.Errorf("cache.size: %d is too small: want more than 0", size)
+	case size < 0:
+		return nil, fmt.Errorf("cache.size: %d is negative: want a size, or 0 for no cache", size)
+	case size == 0:
+		r := &Room{seed: maphash.MakeSeed()}
+		r.fills.init()
+		return r, nil
 	case object <= 0 || object > size/fillShare || object > store.MaxValue/2:
 		return nil, fmt.Errorf("cache.object: %d does not fit: want 1 to %d bytes (a quarter of cache.size, at most 2 GiB)",
 			object, min(size/fillShare, store.MaxValue/2))
@@ -88,7 +92,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	}
 	p := &Policy{
 		room: r, zone: z.Name, basis: r.basis(z.Name),
-		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
+		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters,
 		survive: z.Cache.Survive,
 		purges:  r.purgesOf(z.Name),
 		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),

@@ -56,6 +56,16 @@ type TLS struct {
 	Policy any
 }
 
+// Told is the error of a handshake that went on after the ClientHello, and ended with an alert to the client, who may already have sent
+// what was to follow. It should be closed so that the alert can be read.
+type Told struct{ Err error }
+
+// Error implements error.
+func (t *Told) Error() string { return t.Err.Error() }
+
+// Unwrap is for package errors.
+func (t *Told) Unwrap() error { return t.Err }
+
 // Request is a request in its one normal form.
 type Request struct {
 	ID       reqid.ID

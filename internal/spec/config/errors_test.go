@@ -125,7 +125,7 @@ func TestBadNode(t *testing.T) {
 		{"sample", "log:\n  sample: 0", `main.yaml:3: node.log.sample: "0" is out of bounds: want a number of at least 1`},
 		{"log field", "log: {fields: [time, user]}", `main.yaml:2: node.log.fields[1]: "user" is unknown: want time, id, zone,`},
 		{"size", "cache: {size: 256MB}", `main.yaml:2: node.cache.size: "256MB" is no size: want bytes, or a number with KiB, MiB or GiB, such as 256MiB`},
-		{"no size", "cache: {size: 0}", `main.yaml:2: node.cache.size: "0" is out of bounds: want a size of at least 1, such as 256MiB`},
+		{"no size", "cache: {object: 0}", `main.yaml:2: node.cache.object: "0" is out of bounds: want a size of at least 1, such as 256MiB`},
 		{"timeout", "connections: {head_timeout: 0s}", `main.yaml:2: node.connections.head_timeout: "0s" is out of bounds: want a time of more than 0, such as 10s`},
 		{"email", "acme: {email: me}", `main.yaml:2: node.acme.email: "me" does not fit: want an address, such as ops@example.org`},
 		{"secret", "acme: {authorities: [{directory: https://ca.example/dir, hmac: 'a b'}]}", `main.yaml:2: node.acme.authorities[0].hmac: this does not fit: want a key in base64url`},

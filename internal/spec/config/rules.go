@@ -68,7 +68,6 @@ var rules = map[string]rule{
 	"Heads.line":                 positive,
 	"Heads.size":                 positive,
 	"Heads.fields":               positive,
-	"Memory.size":                positive,
 	"Memory.object":              positive,
 	"Log.path":                   {path: true, off: true},
 	"Log.sample":                 positive,
