@@ -182,7 +182,7 @@ func (k *keep) revalidate(stale *entry) {
 		k.serve(e, flow.Revalidated)
 		return
 	}
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	e.complete(stale.message.Body)
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
@@ -213,7 +213,7 @@ func (k *keep) store() {
 	}
 	from := l.spot.key
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields)
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
 		return
