@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -60,4 +61,11 @@ func (m *Metadata) ConfirmedBy(head *Response, size int64) bool {
 		}
 	}
 	return confirmed
+}
+
+// String is the part as Content-Range has it.
+func (p Part) String() string {
+	b := strconv.AppendInt([]byte("bytes "), p.First, 10)
+	b = strconv.AppendInt(append(b, '-'), p.First+p.Length-1, 10)
+	return string(strconv.AppendInt(append(b, '/'), p.Total, 10))
 }

@@ -1,7 +1,7 @@
 package httpcache
 
 import (
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -47,7 +47,7 @@ func FuzzContentRange(f *testing.F) {
 		if p.First < 0 || p.Length < 1 || p.First > p.Total-p.Length {
 			t.Fatalf("%q: got %v", value, p)
 		}
-		again := fmt.Sprintf("bytes %d-%d/%d", p.First, p.First+p.Length-1, p.Total)
+		again := p.String()
 		if q, ok := ParseContentRange([]Field{{"Content-Range", again}}); !ok || q != p {
 			t.Fatalf("%q: got %v, and %v from %q", value, p, q, again)
 		}
@@ -108,4 +108,57 @@ func TestConfirmedBy(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestParseRanges(t *testing.T) {
+	const size = 100
+	tests := []struct {
+		name  string
+		value string
+		parts []Part
+		want  RangeOutcome
+	}{
+		{"one", "bytes=0-4", []Part{{0, 5, size}}, RangeSatisfiable},
+		{"9110 §14.1.2 two", "bytes=0-4,90-", []Part{{0, 5, size}, {90, 10, size}}, RangeSatisfiable},
+		{"9110 §14.2 in the order that was asked for", "bytes=90-, 0-4", []Part{{90, 10, size}, {0, 5, size}}, RangeSatisfiable},
+		{"9110 §5.6.1 empty elements", "bytes=0-4,,-1", []Part{{0, 5, size}, {99, 1, size}}, RangeSatisfiable},
+		{"9110 §14.2 those that can be satisfied", "bytes=0-4,200-", []Part{{0, 5, size}}, RangeSatisfiable},
+		{"9110 §15.5.17 none can be", "bytes=200-,-0", nil, RangeUnsatisfiable},
+		{"9110 §14.2 overlapping", "bytes=0-4,4-9", nil, RangeIgnored},
+		{"9110 §14.2 all of it twice", "bytes=0-,0-", nil, RangeIgnored},
+		{"9110 §14.2 one is broken", "bytes=0-4,x", nil, RangeIgnored},
+		{"as many as may be", "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14", []Part{
+			{0, 1, size}, {2, 1, size}, {4, 1, size}, {6, 1, size}, {8, 1, size}, {10, 1, size}, {12, 1, size}, {14, 1, size},
+		}, RangeSatisfiable},
+		{"9110 §14.2 too many", "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16", nil, RangeIgnored},
+		{"nothing", "bytes=", nil, RangeIgnored},
+		{"no equals sign", "bytes", nil, RangeIgnored},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			parts, got := ParseRanges(tt.value, size)
+			if got != tt.want || !slices.Equal(parts, tt.parts) {
+				t.Errorf("got %v (%v), want %v (%v)", parts, got, tt.parts, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzParseRanges: no more parts than may be, within the content, and together no more than the content.
+func FuzzParseRanges(f *testing.F) {
+	for _, s := range []string{"bytes=0-1,3-4", "bytes=-1,0-", "bytes=,,", "bytes=99999999999999999999-,0-0"} {
+		f.Add(s, int64(10))
+	}
+	f.Fuzz(func(t *testing.T, value string, size int64) {
+		parts, o := ParseRanges(value, size)
+		if (o == RangeSatisfiable) != (len(parts) > 0) || len(parts) > maxParts {
+			t.Fatalf("%q: got %v with %v", value, parts, o)
+		}
+		left := size
+		for _, p := range parts {
+			if left -= p.Length; p.First < 0 || p.Length < 1 || p.First > size-p.Length || left < 0 {
+				t.Fatalf("%q of %d: got %v", value, size, parts)
+			}
+		}
+	})
 }
