@@ -26,6 +26,7 @@ type entry struct {
 	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
+	parts   *parts       // what is there of an incomplete response, which has no body; else nil
 	bytes   int64
 }
 

@@ -181,6 +181,7 @@ func (j *join) lead(fl *fill) Outcome {
 	f := j.flow
 	l := &lead{fill: fl, client: f.Abort, spot: j.spot}
 	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
+	f.Cache.Language = j.policy.http.Language(f.Request.Fields)
 	f.Abort = &fl.abort
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
@@ -199,6 +200,7 @@ func (j *join) lead(fl *fill) Outcome {
 func (j *join) single() Outcome {
 	c := &j.flow.Cache
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
+	c.Language = j.policy.http.Language(j.flow.Request.Fields)
 	return Lead
 }
 

@@ -31,6 +31,8 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.AllowedByMaxStale:
 		serve(c, s.entry, flow.Stale, &d)
 		return
+	case p.servePart(f, &s):
+		return
 	case d.Outcome == httpcache.Forbid:
 		c.Status = flow.Miss
 		c.Refusal = &flow.Refusal{Reason: flow.OnlyIfCached, Status: 504, Rule: "cache.only-if-cached"}

@@ -134,6 +134,9 @@ type Cache struct {
 	// Validators, of a stale object, put in.
 	Whole      bool
 	Validators []Field
+	// Language, unless "", is what the origin is asked for in place of the client's Accept-Language: whoever prefers it shares the
+	// response.
+	Language string
 	// Fetch is the cache's own, while this flow fetches for it.
 	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.

@@ -102,9 +102,15 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 	}
 	for i := range fields {
 		field := &fields[i]
+		if f.Cache.Language != "" && same(field.Name, "accept-language") {
+			continue
+		}
 		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
 			b = h1.AppendField(b, field.Name, field.Value)
 		}
+	}
+	if f.Cache.Language != "" {
+		b = h1.AppendField(b, "Accept-Language", f.Cache.Language)
 	}
 	if f.Cache.Whole {
 		for i := range f.Cache.Validators {
