@@ -25,9 +25,10 @@ const (
 type entry struct {
 	target  target
 	marker  *marker
-	variant string // the request's fields that selected the response, as httpcache.AppendVaryKey writes them
+	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
+	parts   *parts       // what is there of an incomplete response, which has no body; else nil
 	bytes   int64
 
 	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
@@ -130,7 +131,8 @@ func (m *marker) list() []store.Key {
 // assign gives a new response its spot: by Vary it belongs under its target's key or under that of a variant. Names that an
 // earlier response of the target varied by stay, so that an origin that forgets Vary on some responses, or changes it, can't
 // have a response served to the wrong client.
-func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
+func (p *Policy) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
+	r := p.room
 	sh := r.fills.shard(s.primary)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -144,7 +146,7 @@ func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
-	r.assignVariant(s, e, current, vary, httpcache.AppendVaryKey(nil, vary, fields))
+	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields))
 	return vary
 }
 

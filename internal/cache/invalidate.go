@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -53,8 +54,9 @@ func (r *Room) drop(basis uint64, t target) {
 				r.objects.Delete(v)
 			}
 		}
-		r.fills.bar(k)
-		r.objects.Delete(k)
-		r.objects.Delete(r.survivalKey(k))
+		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
+			r.fills.bar(k)
+			r.objects.Delete(k)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -210,18 +211,21 @@ func (k *keep) revalidate(stale *entry) {
 		meta, c.Reason = stale.meta, refusal.String()
 	}
 	e := newEntry(l.spot.target, &meta, stale.message.Status, fields, l.begun)
+	own := meta.WithheldFields(nil, answered.Fields)
 	if !storable {
 		e.complete(stale.message.Body)
 		r.objects.Delete(l.spot.key)
 		l.fill.refuse()
 		k.serve(e, flow.Revalidated)
+		k.give(own)
 		return
 	}
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
+	k.give(own)
 	k.remember(e)
 	c.Stored = true
 }
@@ -252,7 +256,7 @@ func (k *keep) store() {
 	}
 	from := l.spot.key
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun)
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
 		return
@@ -272,6 +276,7 @@ func (k *keep) store() {
 // fill begins to take the body. If it comes whole with its head, that is all; else a goroutine of its own goes on.
 func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	fl, c := k.lead.fill, &k.flow.Cache
+	own := e.meta.WithheldFields(nil, msg.Fields)
 	piece, err := msg.Body, io.EOF
 	if msg.Stream != nil {
 		piece, err = msg.Stream.Next()
@@ -292,7 +297,17 @@ func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	} else {
 		c.Message = fl.message(rd)
 	}
+	k.give(own)
 	k.lead.leave()
+}
+
+// give adds the fields that are for the leader's client alone to what it is served.
+func (k *keep) give(own []flow.Field) {
+	if len(own) > 0 {
+		m := *k.flow.Cache.Message
+		m.Fields = append(slices.Clip(m.Fields), own...)
+		k.flow.Cache.Message = &m
+	}
 }
 
 // passThrough gives the leader the origin's response and lets those who wait fetch on their own.

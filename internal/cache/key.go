@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"strings"
 
-	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 )
@@ -40,7 +39,7 @@ func port(q *flow.Request) string {
 
 // asked is what the origin is asked for in a fetch of t.
 func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
-	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery}
+	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery, Language: p.http.Language(q.Fields)}
 	if q.Authority != "" && q.Authority != t.host {
 		a.Authority = t.host
 		if t.port != "" {
@@ -120,7 +119,7 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	m := s.entry.marker
 	s.vary, s.entry = m.vary, nil
 	var buf [512]byte
-	variant := httpcache.AppendVaryKey(buf[:0], m.vary, q.Fields)
+	variant := p.http.AppendVaryKey(buf[:0], m.vary, q.Fields)
 	s.key = p.room.variantKey(s.primary, m.generation, variant)
 	if e := p.room.get(s.key, &s.target); e != nil && e.marker == nil && e.variant == string(variant) {
 		s.entry = p.alive(s.key, e)
@@ -137,6 +136,15 @@ func (r *Room) set(k store.Key, e *entry) {
 
 // get returns what is stored under a key if it is the target's.
 func (r *Room) get(k store.Key, t *target) *entry {
+	e := r.find(k, t)
+	if e == nil || e.parts != nil {
+		return nil
+	}
+	return e
+}
+
+// find is get, for incomplete objects too.
+func (r *Room) find(k store.Key, t *target) *entry {
 	e, _ := r.objects.Get(k)
 	if e == nil || e.target != *t {
 		return nil

@@ -40,6 +40,8 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.WhileRevalidate && p.mayRefresh(s.entry, f):
 		serve(c, s.entry, flow.Stale, &d)
 		return
+	case p.servePart(f, &s):
+		return
 	case d.Outcome == httpcache.Forbid:
 		c.Status = flow.Miss
 		c.Refusal = &flow.Refusal{Reason: flow.OnlyIfCached, Status: 504, Rule: "cache.only-if-cached"}

@@ -90,9 +90,13 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	choices, err := compileChoices(&z.Cache)
+	if err != nil {
+		return nil, err
+	}
 	p := &Policy{
 		room: r, zone: z.Name, basis: r.basis(z.Name),
-		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters,
+		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices,
 		survive: z.Cache.Survive,
 		purges:  r.purgesOf(z.Name),
 		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),

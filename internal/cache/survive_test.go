@@ -38,7 +38,9 @@ func TestSurvive(t *testing.T) {
 		{"cacheable page", get("/a"), 200, []string{"Cache-Control: max-age=1"}, true},
 		{"no-store", get("/a"), 200, []string{"Cache-Control: no-store"}, false},
 		{"private", get("/a"), 200, []string{"Cache-Control: private"}, false},
-		{"private fields", get("/a"), 200, []string{`Cache-Control: private="x-user"`}, false},
+		{"private fields", get("/a"), 200, []string{`Cache-Control: private="x-user"`, "X-User: bob"}, true},
+		{"no-store for CDNs", get("/a"), 200, []string{"CDN-Cache-Control: no-store", "Cache-Control: max-age=60"}, false},
+		{"private, and CDNs must ask", get("/a"), 200, []string{"CDN-Cache-Control: no-cache", "Cache-Control: private"}, false},
 		{"broken directives", get("/a"), 200, []string{`Cache-Control: "no-store`}, false},
 		{"request with a cookie", get("/a", "Cookie: a=b"), 200, nil, false},
 		{"request with credentials", get("/a", "Authorization: Basic eA=="), 200, nil, false},
@@ -63,8 +65,8 @@ func TestSurvive(t *testing.T) {
 					if f.Cache.Status != flow.Stale || f.Cache.TTL > 0 || f.Cache.Age < 10*time.Second || string(m.Body) != "page" {
 						t.Errorf("got %v, fresh for %v, %v old: want a stale page", f.Cache.Status, f.Cache.TTL, f.Cache.Age)
 					}
-					if slices.ContainsFunc(m.Fields, func(f flow.Field) bool { return f.Name == "Set-Cookie" }) {
-						t.Errorf("got a cookie: %v", m.Fields)
+					if slices.ContainsFunc(m.Fields, func(f flow.Field) bool { return f.Name == "Set-Cookie" || f.Name == "X-User" }) {
+						t.Errorf("got what is one visitor's: %v", m.Fields)
 					}
 				}
 				time.Sleep(25 * time.Hour)

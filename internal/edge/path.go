@@ -79,6 +79,7 @@ func (p *Path) Fulfil(f *flow.Flow) {
 	case cache.Pass:
 		if fetch(z, f) {
 			z.Cache.Invalidate(f)
+			z.Cache.Learn(f)
 		}
 	case cache.Served:
 	}

@@ -164,6 +164,8 @@ type Asked struct {
 	HasQuery         bool
 	// Device is the kind of the client's device, if that is in the key.
 	Device string
+	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
+	Language string
 }
 
 // Target is what the origin is asked for: what the client asked for, or what the cache has to have.

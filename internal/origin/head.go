@@ -105,9 +105,15 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 	}
 	for i := range fields {
 		field := &fields[i]
+		if f.Cache.Asked.Language != "" && same(field.Name, "accept-language") {
+			continue
+		}
 		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
 			b = h1.AppendField(b, field.Name, field.Value)
 		}
+	}
+	if f.Cache.Asked.Language != "" {
+		b = h1.AppendField(b, "Accept-Language", f.Cache.Asked.Language)
 	}
 	if f.Cache.Whole {
 		for i := range f.Cache.Validators {

@@ -33,6 +33,9 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 		}
 	}
 	out = append(out, m.Fields[from:]...)
+	if d.mediaType != "" {
+		out = append(out, flow.Field{Name: "Content-Type", Value: d.mediaType})
+	}
 	if d.contentRange != "" {
 		out = append(out, flow.Field{Name: "Content-Range", Value: d.contentRange})
 	}
@@ -107,6 +110,7 @@ const (
 	date                // kept, and added where there is none
 	age                 // of another cache; a stored response has a newer one
 	content             // describes a body that is not sent with 304 (RFC 9110 §15.4.5) and 416
+	typed               // Content-Type: as content, and we have our own with several parts
 	ranged              // Content-Range: we have our own with 206 and 416
 	transport           // Strict-Transport-Security: dropped where the zone has its own
 	freshness           // not with 416: what may be stored is the response, not that a range is beyond it
@@ -122,6 +126,8 @@ func (d *delivery) keeps(k fieldKind) bool {
 	case age:
 		return !d.cached
 	case content:
+		return d.part == whole || d.part == oneRange || d.part == severalRanges
+	case typed:
 		return d.part == whole || d.part == oneRange
 	case ranged:
 		return d.part == whole
@@ -160,9 +166,11 @@ func (d *delivery) kind(name string) fieldKind {
 	case 16:
 		return dropped.when(name, "proxy-connection")
 	case 17:
-		return dropped.when(name, "transfer-encoding")
+		return dropped.when(name, "transfer-encoding", "surrogate-control")
 	case 18:
 		return dropped.when(name, "proxy-authenticate")
+	case 21: // it is for us alone, and CDN-Cache-Control for whoever is between us and the client, too (RFC 9213 §2, §3.1)
+		return dropped.when(name, "seawall-cache-control")
 	case 25:
 		return transport.when(name, "strict-transport-security")
 	}
@@ -175,13 +183,13 @@ func partialKind(name string) fieldKind {
 	case 7:
 		return freshness.when(name, "expires")
 	case 12:
-		return content.when(name, "content-type")
+		return typed.when(name, "content-type")
 	case 13:
 		return max(freshness.when(name, "cache-control"), ranged.when(name, "content-range"))
 	case 16:
 		return content.when(name, "content-encoding", "content-language")
 	case 17:
-		return freshness.when(name, "cdn-cache-control", "surrogate-control")
+		return freshness.when(name, "cdn-cache-control")
 	}
 	return kept
 }

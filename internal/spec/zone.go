@@ -131,6 +131,22 @@ type Cache struct {
 	Survive time.Duration `yaml:"survive"`
 	// PurgeFrom are the sources whose requests with the method PURGE drop what is stored under their target.
 	PurgeFrom []netip.Prefix `yaml:"purge_from"`
+	// SetCookie is what becomes of responses with Set-Cookie: refuse, or store, and every later visitor gets the cookie, too. One that
+	// the origin calls private ("Set-Cookie" in quotes) is kept from others in either case.
+	SetCookie Storing `yaml:"set_cookie"`
+	// RequestDirectives is what becomes of a client's no-cache, no-store, max-age and min-fresh: ignore, or honor, and anybody can have
+	// the origin asked.
+	RequestDirectives Obeying `yaml:"request_directives"`
+	// BrokenAge is what an origin's Age means that is repeated or no number: ignore takes the first value and ignores what is no
+	// number (RFC 9111), stale takes the response for stale at once.
+	BrokenAge BrokenAge `yaml:"broken_age"`
+	// Post is what becomes of responses to POST that say how long they are fresh and have the address itself as Content-Location:
+	// refuse, or store, and they answer later GETs.
+	Post Storing `yaml:"post"`
+	// Languages are those that the site has, the one it falls back on first, such as [en, pt-br]: then the origin is asked for the one
+	// that a visitor prefers and for nothing else, and responses that vary by Accept-Language are kept once for each. Without any,
+	// every spelling of Accept-Language is another visitor's.
+	Languages []string `yaml:"languages"`
 }
 
 // CacheKey is what requests must have in common, beside host, path and the fields that a response names in Vary, to share a response.
@@ -231,10 +247,11 @@ func DefaultZone() Zone {
 			Upgrades:     1024,
 		},
 		Cache: Cache{
-			Enabled: true,
-			Waiters: 10_000,
-			Key:     CacheKey{Query: QueryAll},
-			Static:  CacheStatic{TTL: 2 * time.Hour, Extensions: staticExtensions()},
+			Enabled:   true,
+			Waiters:   10_000,
+			Key:       CacheKey{Query: QueryAll},
+			Static:    CacheStatic{TTL: 2 * time.Hour, Extensions: staticExtensions()},
+			SetCookie: StoringRefuse, RequestDirectives: ObeyingIgnore, BrokenAge: BrokenAgeIgnore, Post: StoringRefuse,
 		},
 	}
 }

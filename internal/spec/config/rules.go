@@ -77,10 +77,16 @@ var rules = map[string]rule{
 		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`),
 		want: "at most 128 letters, digits, dots, - and _, and no dot first",
 	},
-	"Zone.hosts":         host,
-	"Zone.action":        {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
-	"Limits.per_network": {most: 1 << 16},
-	"Lists.allow":        {appended: true},
+	"Zone.hosts":               host,
+	"Zone.action":              {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
+	"Limits.per_network":       {most: 1 << 16},
+	"Cache.set_cookie":         {oneOf: []string{string(spec.StoringRefuse), string(spec.StoringStore)}},
+	"Cache.request_directives": {oneOf: []string{string(spec.ObeyingIgnore), string(spec.ObeyingHonor)}},
+	"Cache.broken_age":         {oneOf: []string{string(spec.BrokenAgeIgnore), string(spec.BrokenAgeStale)}},
+	"Cache.post":               {oneOf: []string{string(spec.StoringRefuse), string(spec.StoringStore)}},
+	"Cache.languages": {
+		pattern: regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`), want: "language tags, such as en or pt-br",
+	},
 	"CacheKey.query":     {oneOf: []string{spec.QueryAll, spec.QueryNone}},
 	"CacheKey.headers":   fieldName,
 	"CacheKey.cookies":   fieldName,
@@ -89,7 +95,8 @@ var rules = map[string]rule{
 	"CacheStatic.extensions": {
 		pattern: regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`), want: "letters and digits without a dot, such as css",
 	},
-	"Lists.deny": {appended: true},
+	"Lists.allow": {appended: true},
+	"Lists.deny":  {appended: true},
 
 	"Origin.balance": {oneOf: []string{
 		string(spec.BalanceRoundRobin), string(spec.BalanceLeastRequests), string(spec.BalanceSource),
