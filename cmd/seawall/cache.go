@@ -37,6 +37,28 @@ func (p *purge) Run(ctx context.Context, o output) error {
 
 type cacheCommands struct {
 	Why cacheWhy `cmd:"" help:"Tell, step by step, what the cache would do with a request now, and why."`
+	Top cacheTop `cmd:"" help:"List the commonest misses of the newest requests, and why they were none."`
+}
+
+// cacheTop is the command line of a list of misses.
+type cacheTop struct {
+	Zone  string `help:"The zone. Default: all." placeholder:"NAME"`
+	N     int    `short:"n" help:"How many." default:"20" placeholder:"N"`
+	Data  string `help:"The node's data folder (${default})." default:"${data}" placeholder:"DIR"`
+	Admin string `help:"The node's admin address. Default: the one it left in its data folder." placeholder:"ADDR"`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// Run prints the list.
+func (c *cacheTop) Run(ctx context.Context, o output) error {
+	misses, err := node.TopMisses(ctx, c.Data, c.Admin, c.Zone, c.N)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(o.out).Encode(misses)
+	}
+	return misses.Write(o.out)
 }
 
 // cacheWhy is the command line of a question to the cache.

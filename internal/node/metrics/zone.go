@@ -24,6 +24,7 @@ func (s sink) zone(z *zone.Zone) {
 	}
 	s.add(responsesBroken, float64(counts.Broken), name)
 	s.add(bodyBytes, float64(counts.Bytes), name)
+	s.add(bytesCache, float64(counts.CacheBytes), name)
 	s.histogram(requestSeconds, &counts.Duration, name)
 
 	load := z.Admission.Load()
