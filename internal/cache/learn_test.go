@@ -272,7 +272,7 @@ func TestPostIsStored(t *testing.T) {
 	}
 }
 
-// RFC 9111 §5.2.2.4, §5.2.2.7: only the client that caused a response gets the fields that are private.
+// RFC 9111 §3.1, §5.2.2.4, §5.2.2.7: only the client that caused a response gets the fields that are private.
 func TestWithheldFields(t *testing.T) {
 	p := newPolicy(t)
 	private := `Cache-Control: max-age=60, private="Set-Cookie"`

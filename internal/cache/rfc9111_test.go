@@ -95,7 +95,7 @@ func (s *stage) failf(format string, args ...any) {
 
 // TestPropertyOfStoredResponses: whatever an origin says and clients ask, in any order and at any time, nothing is served for another path
 // or to a request with other Vary values (RFC 9111 §4, §4.1), nothing is called fresh past its lifetime or served stale past what allows
-// that (§4.2, §4.2.4), and the age of a response never falls between validations (§4.2.3).
+// that (§4.2, §4.2.4, §5.2.2.2), and the age of a response never falls between validations (§4.2.3).
 func TestPropertyOfStoredResponses(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := &stage{made: make(map[string]*made), choices: rapid.SliceOfN(rapid.Byte(), 20, 300).Draw(rt, "choices")}
