@@ -25,8 +25,7 @@ func caching(p *play, args []string) error {
 		var told bytes.Buffer
 		out, err := exec.Command("bash", "../setup/npm.sh").Output()
 		if p.suite = strings.TrimSpace(string(out)); err != nil {
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 				told.Write(exit.Stderr)
 			}
 			p.t.Skip(fmt.Sprintf("http-cache-tests could not be fetched from npm: %s", &told))
