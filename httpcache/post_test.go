@@ -2,7 +2,7 @@ package httpcache
 
 import "testing"
 
-// TestPost: RFC 9110 §9.3.3: a response to POST answers later GETs only with explicit freshness and the target as its Content-Location,
+// TestPost: RFC 9111 §3, RFC 9110 §9.3.3: a response to POST answers later GETs only with explicit freshness and the target as its Content-Location,
 // and only where the site wants it.
 func TestPost(t *testing.T) {
 	const own = "Content-Location: /a"

@@ -143,6 +143,7 @@ func TestPropertyAgeNeverFalls(t *testing.T) {
 	})
 }
 
+// TestPropertyAuthorizationNeedsPermission is RFC 9111 §3.5.
 func TestPropertyAuthorizationNeedsPermission(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		req, resp, p := genRequest().Draw(t, "request"), genResponse().Draw(t, "response"), genPolicy().Draw(t, "policy")

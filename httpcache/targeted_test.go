@@ -59,7 +59,7 @@ func TestTargeted(t *testing.T) {
 	}
 }
 
-// FuzzTargeted: whatever a targeted field holds, Cache-Control's no-store holds unless the field is a Dictionary with a member in it.
+// FuzzTargeted: whatever a targeted field holds, Cache-Control's no-store holds unless the field has a directive that outranks it.
 func FuzzTargeted(f *testing.F) {
 	for _, s := range []string{"max-age=20", "max-age=20;a=1, no-store", "", "a=(1 2), b=?0, c=:YQ==:, d=@1", `max-age="`, "max-age=1+5;seawall"} {
 		f.Add(s)
@@ -67,8 +67,7 @@ func FuzzTargeted(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		response := []Field{{"Cache-Control", "no-store"}, {"CDN-Cache-Control", value}}
 		_, refusal := Store(&Request{Method: "GET"}, &Response{Status: 200, Fields: response}, t0, t0, Policy{})
-		plain := strings.ContainsFunc(value, func(r rune) bool { return 'a' <= r && r <= 'z' || r == '*' })
-		if refusal == Storable && !plain {
+		if lower := strings.ToLower(value); refusal == Storable && !strings.Contains(lower, "age") && !strings.Contains(lower, "stale-") {
 			t.Errorf("%q: stored", value)
 		}
 		response[1].Name = "Surrogate-Control"

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWithheld: RFC 9111 §5.2.2.4, §5.2.2.7: the fields that a qualified no-cache or private names are not stored, and so never sent to
+// TestWithheld: RFC 9111 §3.1, §5.2.2.4, §5.2.2.7: the fields that a qualified no-cache or private names are not stored, and so never sent to
 // another client; the one who caused the response gets them.
 func TestWithheld(t *testing.T) {
 	resp := &Response{Status: 200, Fields: fields(

@@ -10,8 +10,8 @@ import (
 )
 
 // Learn follows the origin's answer to a flow that went on without the cache ([Pass]), after [Policy.Invalidate]. It uses what that says
-// about stored responses, and keeps what later requests can use: the 200 to a HEAD updates the stored response, or drops it
-// (RFC 9111 §4.3.5); a 206 is kept as a part (§3.3), joined to what is there of the same representation (§3.4); and the response to a
+// about stored responses, and keeps what later requests can use: the 200 to a HEAD updates the stored response, or has it count
+// as stale (RFC 9111 §4.3.5); a 206 is kept as a part (§3.3), joined to what is there of the same representation (§3.4); and the response to a
 // POST is stored where the owner wants that (RFC 9110 §9.3.3). A body is kept once it has gone to the client whole. Of one target, one
 // answer at a time is learned from.
 func (p *Policy) Learn(f *flow.Flow) {
@@ -90,7 +90,8 @@ func (l *lesson) keep(e *entry, body []byte) {
 	l.fill.settle(answer{entry: e}, true, l.spot.key)
 }
 
-// learnHead updates the fields of the stored response.
+// learnHead updates the fields of the stored response. One that the answer does not tell of counts as stale from now on: if it is that
+// already, it stays, for when the origin can't be reached.
 func (p *Policy) learnHead(l *lesson) {
 	defer l.fill.refuse()
 	e, msg := l.spot.entry, l.flow.Origin.Message
@@ -99,7 +100,9 @@ func (p *Policy) learnHead(l *lesson) {
 	}
 	head := httpcache.Response{Status: msg.Status, Fields: msg.Fields}
 	if !e.meta.ConfirmedBy(&head, e.message.Length) {
-		p.room.objects.Delete(l.spot.key)
+		if e.meta.Decide(&httpcache.Request{Method: "GET"}, l.now, httpcache.Policy{}).Outcome == httpcache.Fresh {
+			p.room.objects.Delete(l.spot.key)
+		}
 		return
 	}
 	fields := httpcache.Merge(e.message.Fields, msg.Fields, p.http)

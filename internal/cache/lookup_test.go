@@ -139,7 +139,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A hash collision is a miss, never another target's response.
+// A hash collision is a miss, never another target's response (RFC 9111 §4).
 func TestCollision(t *testing.T) {
 	p := newPolicy(t)
 	fetch(t, p, get("/a"), response(200, "a", "Cache-Control: max-age=60"))
