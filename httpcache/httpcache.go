@@ -46,6 +46,9 @@ type Metadata struct {
 	MustRevalidate bool // never reused stale: must-revalidate, proxy-revalidate or s-maxage
 	Immutable      bool // will not change while it is fresh (RFC 8246)
 
+	// SharedDate tells that other forms of the response have its LastModified, so that it is a weak validator: see [Metadata.Negotiable].
+	SharedDate bool
+
 	Vary []string // names in Vary: lower case, sorted, each once
 }
 

@@ -90,10 +90,10 @@ func (m *Metadata) ifRange(fields []Field) bool {
 	return ok && date.Equal(m.LastModified) && m.strongLastModified()
 }
 
-// strongLastModified reports whether no other version can have had the same Last-Modified (RFC 9110 §8.8.2.2). One second
+// strongLastModified reports whether no other form or version can have had the same Last-Modified (RFC 9110 §8.8.2.2). One second
 // between it and Date would do if both surely came from one clock; a minute covers clocks that differ.
 func (m *Metadata) strongLastModified() bool {
-	return !m.LastModified.IsZero() && m.Date.Sub(m.LastModified) >= time.Minute
+	return !m.SharedDate && !m.LastModified.IsZero() && m.Date.Sub(m.LastModified) >= time.Minute
 }
 
 // etagField returns the entity-tag in the ETag field, or "" if that is missing, repeated or broken.

@@ -31,21 +31,31 @@ func parseVary(fields []Field) (names []string, ok bool) {
 
 // AppendVaryKey appends the secondary cache key of a request for a response whose [Metadata.Vary] is vary: two requests
 // have the same key only if all named fields match (RFC 9111 §4.1). A field's lines are taken as one comma-separated
-// list, whose members are compared without the whitespace around them; nothing else is normalised, and a missing field is
-// not the same as an empty one. Names and members are written with their lengths, so that no value can imitate another
+// list, whose members are compared without the whitespace around them, and a missing field is not the same as an empty one.
+// Accept-Encoding alone is compared by its meaning, in the form that [AcceptEncoding.Normal] gives it. Names and members are written with their lengths, so that no value can imitate another
 // key.
 func AppendVaryKey(dst []byte, vary []string, fields []Field) []byte {
 	for _, name := range vary {
 		dst = appendText(dst, name)
-		for line := range lines(fields, name) {
-			for more := true; more; {
-				var member string
-				member, line, more = cutElement(line)
-				dst = append(dst, 1)
-				dst = appendText(dst, member)
+		if name == acceptEncoding {
+			accept := ParseAcceptEncoding(fields)
+			dst = appendMembers(dst, accept.Normal())
+		} else {
+			for line := range lines(fields, name) {
+				dst = appendMembers(dst, line)
 			}
 		}
 		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func appendMembers(dst []byte, line string) []byte {
+	for more := true; more; {
+		var member string
+		member, line, more = cutElement(line)
+		dst = append(dst, 1)
+		dst = appendText(dst, member)
 	}
 	return dst
 }
