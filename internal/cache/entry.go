@@ -26,6 +26,7 @@ type entry struct {
 	variant string // the request's fields that selected the response, as httpcache.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
+	forms   *forms       // nil if it is served as it is
 	bytes   int64
 }
 

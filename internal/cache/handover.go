@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/coding"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -33,6 +34,16 @@ type record struct {
 	Fields  []flow.Field
 	Meta    httpcache.Metadata
 	Body    []byte
+	// Negotiable tells that it may have coded forms, which are Forms.
+	Negotiable bool
+	Forms      []recordForm
+}
+
+// recordForm is a coded form on the stream.
+type recordForm struct {
+	Coding httpcache.Coding
+	Level  coding.Level
+	Body   []byte
 }
 
 // place is a target on the stream.
@@ -221,8 +232,9 @@ func (r *Room) send(w *writer, until time.Time) error {
 		}
 		rec := record{
 			Kind: kindObject, Target: placeOf(&e.target),
-			Status: e.message.Status, Fields: e.message.Fields, Meta: e.meta, Body: e.message.Body,
+			Status: e.message.Status, Fields: e.originFields(), Meta: e.meta, Body: e.message.Body,
 		}
+		rec.addForms(e)
 		if primary := r.key(r.basis(e.target.zone), &e.target); primary != k {
 			m, _ := r.objects.Get(primary)
 			variant := []byte(e.variant)
@@ -310,7 +322,9 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	}
 	e := newEntry(t, &rec.Meta, rec.Status, rec.Fields)
 	e.variant = string(rec.Variant)
-	if e.complete(slices.Clip(rec.Body)); e.bytes > most {
+	e.complete(slices.Clip(rec.Body))
+	rec.restoreForms(e)
+	if e.bytes > most {
 		return 0
 	}
 	s := spot{target: e.target, primary: r.key(r.basis(t.zone), &t)}

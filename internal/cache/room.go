@@ -41,6 +41,7 @@ type Room struct {
 	generations atomic.Uint64
 	fills       table
 	peers       peers
+	encoding    encoding
 }
 
 // New makes a node's cache, empty.
@@ -65,6 +66,7 @@ func New(node *spec.Node) (*Room, error) {
 		filling:   budget{limit: size / fillShare},
 	}
 	r.fills.init()
+	r.encoding.init(r)
 	return r, nil
 }
 
@@ -73,8 +75,13 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if z.Cache.Waiters < 0 {
 		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
+	compression, err := compileCompression(&z.Compression)
+	if err != nil {
+		return nil, err
+	}
 	return &Policy{
-		room: r, zone: z.Name, basis: r.basis(z.Name),
+		compression: compression,
+		room:        r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
 	}, nil
 }
@@ -87,6 +94,8 @@ type Policy struct {
 	enabled bool
 	waiters int
 	http    httpcache.Policy
+
+	compression compression
 }
 
 // Stats is what a node's cache holds.

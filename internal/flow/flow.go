@@ -134,11 +134,16 @@ type Cache struct {
 	// Validators, of a stale object, put in.
 	Whole      bool
 	Validators []Field
+	// AcceptEncoding takes the place of the client's in such a request.
+	AcceptEncoding string
 	// Fetch is the cache's own, while this flow fetches for it.
 	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
 	Message *Message
 	Meta    *httpcache.Metadata
+	// Coding is the one that the cache itself has put Message in, Uncoded how long that would be without.
+	Coding  httpcache.Coding
+	Uncoded int64
 	Refusal *Refusal
 }
 

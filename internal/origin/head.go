@@ -107,6 +107,9 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 		}
 	}
 	if f.Cache.Whole {
+		if f.Cache.AcceptEncoding != "" {
+			b = h1.AppendField(b, "Accept-Encoding", f.Cache.AcceptEncoding)
+		}
 		for i := range f.Cache.Validators {
 			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
 		}
@@ -127,6 +130,8 @@ func (p *Policy) passes(f *flow.Flow, field *flow.Field, s *sight) bool {
 		return f.Request.Length < 0
 	case condition:
 		return !f.Cache.Whole
+	case encodings:
+		return !f.Cache.Whole || f.Cache.AcceptEncoding == ""
 	case hop, connection:
 		return false
 	}

@@ -13,6 +13,8 @@ const (
 	trailer
 	// condition: the cache asks for the whole response and has conditions of its own (RFC 9111 §4.3.1).
 	condition
+	// encodings: the cache asks for what suits all requests that it answers with the response.
+	encodings
 	// claim: it says who the client is or what it asked for, which we know better, unless a trusted proxy passed it on.
 	claim
 	forwarded
@@ -88,6 +90,8 @@ func classifyLong(name string) kind {
 			return hop
 		}
 		return claim.when(name, "true-client-ip", "x-original-url")
+	case 15:
+		return encodings.when(name, "accept-encoding")
 	case 16:
 		if same(name, "proxy-connection") {
 			return hop

@@ -25,6 +25,8 @@ type Zone struct {
 	Action Action `yaml:"action"`
 	Budget Budget `yaml:"budget"`
 	Cache  Cache  `yaml:"cache"`
+
+	Compression Compression `yaml:"compression"`
 }
 
 // HTTPS is how visitors reach a zone in private.
@@ -160,6 +162,7 @@ func DefaultZone() Zone {
 			QueueTimeout: 10 * time.Second,
 			Upgrades:     1024,
 		},
-		Cache: Cache{Enabled: true, Waiters: 10_000},
+		Cache:       Cache{Enabled: true, Waiters: 10_000},
+		Compression: defaultCompression(),
 	}
 }
