@@ -103,6 +103,34 @@ func TestCodedFields(t *testing.T) {
 	}
 }
 
+func TestNotModifiedWeakly(t *testing.T) {
+	tests := []struct {
+		name   string
+		tag    string
+		shared bool
+		fields []Field
+		want   bool
+	}{
+		{"the client has a coded form", `"a"`, true, fields(`If-None-Match: W/"a"`), true},
+		{"among others", `"a"`, true, fields(`If-None-Match: "b", W/"c"`, `If-None-Match: W/"a"`), true},
+		{"it has the stored form", `"a"`, true, fields(`If-None-Match: "a"`), false},
+		{"it has both", `"a"`, true, fields(`If-None-Match: W/"a", "a"`), false},
+		{"it has anything", `"a"`, true, fields(`If-None-Match: *`), false},
+		{"it goes by the date", `"a"`, true, nil, false},
+		{"there are no other forms", `"a"`, false, fields(`If-None-Match: W/"a"`), false},
+		{"the tag is weak", `W/"a"`, true, fields(`If-None-Match: W/"a"`), false},
+		{"there is none", "", true, fields(`If-None-Match: W/"a"`), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := Metadata{Status: 200, ETag: tt.tag, SharedDate: tt.shared}
+			if got := m.NotModifiedWeakly(&Request{"GET", tt.fields}); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 // Conditional and range requests on a response and its coded form: both are not modified for whoever has either, and parts of the
 // one are never put to parts of the other.
 func TestCodedConditions(t *testing.T) {

@@ -36,6 +36,8 @@ type delivery struct {
 	// without Connection and what that names, and without Age.
 	cached bool
 	part   part
+	// weakly tells that the entity-tag of a 304 is sent in its weak form.
+	weakly bool
 	// contentRange is the field's value with a part or without any.
 	contentRange string
 }
@@ -77,6 +79,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 	request := httpcache.Request{Method: f.Request.Method, Fields: f.Request.Fields}
 	if f.Cache.Meta.NotModified(&request) {
 		d.part, d.status = notModified, http.StatusNotModified
+		d.weakly = f.Cache.Meta.NotModifiedWeakly(&request)
 		d.length, d.body, d.stream = 0, nil, nil
 		return
 	}
