@@ -64,9 +64,9 @@ const maxWeight = 1000
 // this package does not know are passed over. It does not allocate.
 func ParseAcceptEncoding(fields []Field) (a AcceptEncoding) {
 	const unlisted = -1
-	any := int16(unlisted)
+	star := int16(unlisted)
 	a = AcceptEncoding{unlisted, unlisted, unlisted, unlisted}
-	anyBroken := false
+	broken := false
 	for line := range lines(fields, "Accept-Encoding") {
 		for line != "" {
 			var element string
@@ -75,7 +75,7 @@ func ParseAcceptEncoding(fields []Field) (a AcceptEncoding) {
 			c, known := ParseCoding(name)
 			switch {
 			case name == "*":
-				any, anyBroken = lowest(any, weight), anyBroken || !ok
+				star, broken = lowest(star, weight), broken || !ok
 			case known && (ok || c != Identity):
 				a[c] = lowest(a[c], weight)
 			}
@@ -83,15 +83,15 @@ func ParseAcceptEncoding(fields []Field) (a AcceptEncoding) {
 	}
 	for c := Gzip; c < NumCodings; c++ {
 		if a[c] < 0 {
-			a[c] = max(any, 0)
+			a[c] = max(star, 0)
 		}
 	}
 	switch {
 	case a[Identity] >= 0:
-	case any < 0 || anyBroken:
+	case star < 0 || broken:
 		a[Identity] = 1
 	default:
-		a[Identity] = any
+		a[Identity] = star
 	}
 	return a
 }
@@ -107,11 +107,11 @@ func lowest(old, weight int16) int16 {
 // parseWeighted reads a member of a list with weights: "name" or "name;q=0.5". The weight is 0 and ok false if what follows the
 // name is no weight.
 func parseWeighted(element string) (name string, weight int16, ok bool) {
-	semicolon := strings.IndexByte(element, ';')
-	if semicolon < 0 {
+	name, parameter, weighted := strings.Cut(element, ";")
+	if !weighted {
 		return element, maxWeight, true
 	}
-	name, parameter := trimOWS(element[:semicolon]), element[semicolon+1:]
+	name = trimOWS(name)
 	key, value, _ := strings.Cut(trimOWS(parameter), "=")
 	if !sameName(key, "q") {
 		return name, 0, false

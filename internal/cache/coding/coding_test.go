@@ -72,7 +72,7 @@ func TestEncode(t *testing.T) {
 	for _, size := range []int{1000, StepSize, StepSize + 1, 3*StepSize + 7} {
 		for _, c := range codings {
 			var sizes [levels]int
-			for l := Fast; l < levels; l++ {
+			for l := range levels {
 				body := page(size)
 				for range 2 { // the second time with the first one's encoder
 					form, steps := encode(&e, c, l, body)
@@ -153,7 +153,7 @@ func BenchmarkEncode(b *testing.B) {
 	var e Encoders
 	body := page(64 << 10)
 	for _, c := range codings {
-		for l := Fast; l < levels; l++ {
+		for l := range levels {
 			b.Run(fmt.Sprintf("%v/%d", c, l), func(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
