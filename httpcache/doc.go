@@ -7,6 +7,8 @@
 //     [Metadata.StoredFields] says which fields are kept with it, and [Policy.AppendVaryKey] under which secondary key.
 //   - [Metadata.Decide] judges it against a request: Fresh, Stale, Revalidate, Miss or Forbid, with a [Reason].
 //   - [Metadata.NotModified] and then [Metadata.Range] say which form of it answers a conditional or range request.
+//   - [ParseAcceptEncoding] and [AcceptEncoding.Prefer] say in which [Coding] the client gets it, if [Transformable] allows one;
+//     [CodedFields] and [Metadata.Coded] describe that form.
 //   - [Metadata.Validators] makes the fields that ask the origin whether it is still good. After a 304 for which
 //     [Metadata.Freshens] holds, [Merge] the fields and [Store] the result anew.
 //   - [Invalidated] lists what an unsafe request has made untrustworthy.

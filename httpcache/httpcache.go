@@ -69,6 +69,9 @@ type Metadata struct {
 	MustRevalidate bool // never reused stale: must-revalidate, proxy-revalidate or s-maxage
 	Immutable      bool // will not change while it is fresh (RFC 8246)
 
+	// SharedDate tells that other forms of the response have its LastModified, so that it is a weak validator: see [Metadata.Negotiable].
+	SharedDate bool
+
 	Vary []string // names in Vary: lower case, sorted, each once
 
 	// Withheld are the fields that are not stored with the rest: lower case (§5.2.2.4, §5.2.2.7).

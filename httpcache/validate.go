@@ -59,6 +59,29 @@ func (m *Metadata) noneMatchFails(fields []Field) bool {
 	return false
 }
 
+// NotModifiedWeakly reports whether a 304 for which [Metadata.NotModified] holds should have the weak form of the entity-tag: that is
+// what the client knows, of a coded form that is not here any more, and a strong one would say that it has the stored bytes.
+func (m *Metadata) NotModifiedWeakly(req *Request) bool {
+	if !m.SharedDate || m.ETag == "" || isWeak(m.ETag) {
+		return false
+	}
+	weakly := false
+	for line := range lines(req.Fields, "If-None-Match") {
+		for line != "" {
+			tag, rest, ok := cutEntityTag(line)
+			if !ok {
+				break
+			}
+			if tag == m.ETag {
+				return false
+			}
+			weakly = weakly || opaqueTag(tag) == opaqueTag(m.ETag)
+			line = rest
+		}
+	}
+	return weakly
+}
+
 // Freshens reports whether a 304 that answered a request with the stored response's [Metadata.Validators] speaks of that
 // response (RFC 9111 §4.3.4). If not, the stored response is of no use for it: the caller asks again, unconditionally. A
 // 304 without any validator is taken to mean the one response that was asked about.
@@ -90,10 +113,10 @@ func (m *Metadata) ifRange(fields []Field) bool {
 	return ok && date.Equal(m.LastModified) && m.strongLastModified()
 }
 
-// strongLastModified reports whether no other version can have had the same Last-Modified (RFC 9110 §8.8.2.2). One second
+// strongLastModified reports whether no other form or version can have had the same Last-Modified (RFC 9110 §8.8.2.2). One second
 // between it and Date would do if both surely came from one clock; a minute covers clocks that differ.
 func (m *Metadata) strongLastModified() bool {
-	return !m.LastModified.IsZero() && m.Date.Sub(m.LastModified) >= time.Minute
+	return !m.SharedDate && !m.LastModified.IsZero() && m.Date.Sub(m.LastModified) >= time.Minute
 }
 
 // etagField returns the entity-tag in the ETag field, or "" if that is missing, repeated or broken.

@@ -40,6 +40,8 @@ var doors = []door{
 	{"github.com/goccy/go-yaml", "internal/spec/config"},
 	{"github.com/fsnotify/fsnotify", "internal/node"},
 	{"github.com/alecthomas/kong", "cmd/seawall"},
+	{"github.com/klauspost/compress", "internal/cache/coding"},
+	{"github.com/andybalholm/brotli", "internal/cache/coding"},
 	{http2, "internal/origin/h2client"},
 }
 

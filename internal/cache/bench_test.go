@@ -1,10 +1,14 @@
 package cache
 
 import (
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/workers"
 )
 
 // browser is what a browser sends with a request.
@@ -46,6 +50,37 @@ func BenchmarkLookupHit(b *testing.B) {
 func BenchmarkLookupHitVary(b *testing.B) {
 	benchmarkLookup(b, response(200, strings.Repeat("x", 1024), "Cache-Control: max-age=3600", "Vary: Accept-Encoding"),
 		"/articles/2026/what-happened", flow.Hit)
+}
+
+// BenchmarkLookupHitCoded is a hit in br, BenchmarkLookupHitAsStored one of a response that has forms by a client that takes none.
+func BenchmarkLookupHitCoded(b *testing.B) { benchmarkCoded(b, httpcache.Brotli, browser...) }
+
+func BenchmarkLookupHitAsStored(b *testing.B) {
+	benchmarkCoded(b, httpcache.Identity, slices.Concat(browser[:4], browser[5:])...)
+}
+
+func benchmarkCoded(b *testing.B, want httpcache.Coding, fields ...string) {
+	pool := workers.New(workers.Options{Threads: 1})
+	defer pool.Close()
+	p := compressing(b, pool, testSize, nil)
+	run(p, get("/a"), func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+		return response(200, page(1, 5000), html, fresh, strong), nil
+	})
+	for f := get("/a", browser...); f.Cache.Coding == httpcache.Identity; p.Lookup(f) {
+		runtime.Gosched()
+	}
+	request := get("/a", fields...).Request
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		f := &flow.Flow{Request: request}
+		for pb.Next() {
+			f.Cache = flow.Cache{}
+			if p.Lookup(f); f.Cache.Coding != want {
+				b.Fatalf("got %v, want %v", f.Cache.Coding, want)
+			}
+		}
+	})
 }
 
 func BenchmarkLookupMiss(b *testing.B) {

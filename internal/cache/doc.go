@@ -24,6 +24,17 @@
 // Zones do not see each other's objects, yet share the store: a zone that fills it evicts others' objects, those first that are
 // asked for least.
 //
+// # Coded forms
+//
+// An entry of a type that compresses can have forms of its body in gzip, br and zstd. A hit whose client takes one gets it if it is there;
+// else it gets the body as it is, or the next best form, and the form is made on the node's workers (see [Room.UseWorkers]): at a fast
+// level first, and with more care after [hotHits] hits. Forms are in the entry's weight. Adding one replaces the entry by a copy, if it
+// still is what the store has, so that entries stay immutable, and no form outlives its body. One that saves less than a twentieth is
+// not tried again. A form's entity-tag is weak, and ranges are taken from the body as it was stored, unless its client refuses that: see
+// httpcache. What is not stored passes as the origin sends it.
+//
+// Variants that the origin itself makes by Accept-Encoding lie under the normal form of that field, with which the origin is asked.
+//
 // # Fetches
 //
 // A [fill] is one fetch that others may wait for. It has one mutex and goes through these states:

@@ -29,6 +29,7 @@ type entry struct {
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
 	parts   *parts       // what is there of an incomplete response, which has no body; else nil
+	forms   *forms       // nil if it is served as it is
 	bytes   int64
 
 	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
@@ -56,6 +57,18 @@ func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Fiel
 		e.bytes += int64(len(f.Name) + len(f.Value))
 	}
 	return e
+}
+
+// clone is an entry like e. What is noted with e from now on may be missing in it: it is then found out anew.
+func (e *entry) clone() *entry {
+	c := &entry{
+		target: e.target, marker: e.marker, variant: e.variant, parts: e.parts, forms: e.forms, meta: e.meta, message: e.message, bytes: e.bytes,
+		begun: e.begun, tags: e.tags, copyAs: e.copyAs,
+	}
+	c.checked.Store(e.checked.Load()) // before soft, which is noted before it
+	c.soft.Store(e.soft.Load())
+	c.refreshed.Store(e.refreshed.Load())
+	return c
 }
 
 // complete adds the body; e is then ready for the store.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/coding"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -36,6 +37,9 @@ type record struct {
 	// Begun is when an object's fetch began, and Purge what is purged of the target's zone.
 	Begun int64
 	Purge purgeText
+	// Negotiable tells that it may have coded forms, which are Forms.
+	Negotiable bool
+	Forms      []recordForm
 }
 
 // purgeText is a purge on the stream.
@@ -44,6 +48,13 @@ type purgeText struct {
 	Host, Text string
 	At         int64
 	Soft       bool
+}
+
+// recordForm is a coded form on the stream.
+type recordForm struct {
+	Coding httpcache.Coding
+	Level  coding.Level
+	Body   []byte
 }
 
 // place is a target on the stream.
@@ -274,8 +285,9 @@ func (r *Room) send(w *writer, until time.Time) error {
 		}
 		rec := record{
 			Kind: kindObject, Target: placeOf(&e.target),
-			Status: e.message.Status, Fields: e.message.Fields, Meta: e.meta, Body: e.message.Body, Begun: e.begun,
+			Status: e.message.Status, Fields: e.originFields(), Meta: e.meta, Body: e.message.Body, Begun: e.begun,
 		}
+		rec.addForms(e)
 		if e.target.port != "" || e.target.dimensions != "" {
 			rec.Kind = kindKeyed
 		}
@@ -378,7 +390,9 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	}
 	e := newEntry(t, &rec.Meta, rec.Status, rec.Fields, begun)
 	e.variant = string(rec.Variant)
-	if e.complete(slices.Clip(rec.Body)); e.bytes > most {
+	e.complete(slices.Clip(rec.Body))
+	rec.restoreForms(e)
+	if e.bytes > most {
 		return 0
 	}
 	s := spot{target: e.target, primary: r.key(r.basis(t.zone), &t)}

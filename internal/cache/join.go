@@ -69,6 +69,7 @@ func (j *join) try() (outcome Outcome, done bool) {
 	if d.Outcome == httpcache.Fresh {
 		sh.mu.Unlock()
 		serve(&j.flow.Cache, j.spot.entry, flow.Hit, &d)
+		j.policy.encode(j.flow, j.spot.entry, key)
 		return Served, true
 	}
 	if fl := sh.fills[key]; fl != nil && !j.alone {
@@ -103,6 +104,7 @@ func (j *join) enter(fl *fill, now time.Time, d *httpcache.Decision) (outcome Ou
 	case fl.state < complete && d.Outcome == httpcache.Stale: // within stale-while-revalidate, and somebody revalidates
 		fl.mu.Unlock()
 		serve(&j.flow.Cache, j.spot.entry, flow.Stale, d)
+		j.policy.encode(j.flow, j.spot.entry, j.spot.key)
 		return Served, true
 	case fl.state < complete && fl.interested > j.policy.waiters:
 		fl.mu.Unlock()
@@ -206,6 +208,12 @@ func (j *join) single() Outcome {
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, l
 	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
 	return Lead
+}
+
+// normalEncodings is the Accept-Encoding that the origin is sent for all requests that a response stored for this one may answer.
+func normalEncodings(q *flow.Request) string {
+	accept := httpcache.ParseAcceptEncoding(q.Fields)
+	return accept.Normal()
 }
 
 func (j *join) pass(reason string) Outcome {

@@ -144,6 +144,9 @@ func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpc
 func (k *keep) serve(e *entry, status flow.CacheStatus) {
 	d := k.policy.decide(e, &k.flow.Request, k.now)
 	serve(&k.flow.Cache, e, status, &d)
+	if status != flow.Miss { // it is not complete yet, or was not asked for before
+		k.policy.encode(k.flow, e, k.lead.spot.key)
+	}
 }
 
 // serveStale gives the stale entry to the leader and to those who wait.
@@ -204,7 +207,7 @@ func (k *keep) revalidate(stale *entry) {
 		c.Reason = "the origin's 304 has other validators"
 		return
 	}
-	fields := httpcache.Merge(stale.message.Fields, answered.Fields, p.http)
+	fields := httpcache.Merge(stale.originFields(), answered.Fields, p.http)
 	meta, refusal := k.judge(stale.message.Status, fields)
 	storable := refusal == httpcache.Storable
 	if !storable {
@@ -223,6 +226,9 @@ func (k *keep) revalidate(stale *entry) {
 	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
+	if p.compression.applies(e.message.Status, e.message.Fields, e.message.Length) {
+		e.negotiate(stale.forms)
+	}
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
 	k.give(own)
@@ -256,6 +262,9 @@ func (k *keep) store() {
 	}
 	from := l.spot.key
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun)
+	if k.policy.compression.applies(msg.Status, msg.Fields, msg.Length) {
+		e.negotiate(nil)
+	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)

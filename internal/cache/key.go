@@ -39,7 +39,8 @@ func port(q *flow.Request) string {
 
 // asked is what the origin is asked for in a fetch of t.
 func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
-	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery, Language: p.http.Language(q.Fields)}
+	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery}
+	a.AcceptEncoding, a.Language = normalEncodings(q), p.http.Language(q.Fields)
 	if q.Authority != "" && q.Authority != t.host {
 		a.Authority = t.host
 		if t.port != "" {

@@ -33,12 +33,15 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	switch {
 	case d.Outcome == httpcache.Fresh:
 		serve(c, s.entry, flow.Hit, &d)
+		p.encode(f, s.entry, s.key)
 		return
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.AllowedByMaxStale:
 		serve(c, s.entry, flow.Stale, &d)
+		p.encode(f, s.entry, s.key)
 		return
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.WhileRevalidate && p.mayRefresh(s.entry, f):
 		serve(c, s.entry, flow.Stale, &d)
+		p.encode(f, s.entry, s.key)
 		return
 	case p.servePart(f, &s):
 		return

@@ -49,6 +49,7 @@ type Room struct {
 	ticks       atomic.Int64 // the last tick
 	refreshes   atomic.Int64 // that go on behind answers
 	survival    uint64       // sets the keys of survival copies apart
+	encoding    encoding
 }
 
 // New makes a node's cache, empty. One of no size keeps nothing, and is off in every zone.
@@ -78,6 +79,7 @@ func New(node *spec.Node) (*Room, error) {
 		filling:   budget{limit: size / fillShare},
 	}
 	r.fills.init()
+	r.encoding.init(r)
 	return r, nil
 }
 
@@ -90,12 +92,17 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	compression, err := compileCompression(&z.Compression)
+	if err != nil {
+		return nil, err
+	}
 	choices, err := compileChoices(&z.Cache)
 	if err != nil {
 		return nil, err
 	}
 	p := &Policy{
-		room: r, zone: z.Name, basis: r.basis(z.Name),
+		compression: compression,
+		room:        r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices,
 		survive: z.Cache.Survive,
 		purges:  r.purgesOf(z.Name),
@@ -121,13 +128,14 @@ type Policy struct {
 	survive time.Duration // how old a survival copy may get, 0 for none
 	http    httpcache.Policy
 
-	purges     *purges
-	purger     *prefixes.Set // who may purge by request, nil if nobody
-	query      queryRule
-	dimensions dimensions
-	rules      []rule
-	staticTTL  time.Duration
-	static     map[string]bool // extensions, in lower case
+	purges      *purges
+	purger      *prefixes.Set // who may purge by request, nil if nobody
+	query       queryRule
+	dimensions  dimensions
+	rules       []rule
+	staticTTL   time.Duration
+	static      map[string]bool // extensions, in lower case
+	compression compression
 }
 
 // Stats is what a node's cache holds.

@@ -155,6 +155,9 @@ type Cache struct {
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
 	Message *Message
 	Meta    *httpcache.Metadata
+	// Coding is the one that the cache itself has put Message in, Uncoded how long that would be without.
+	Coding  httpcache.Coding
+	Uncoded int64
 	Refusal *Refusal
 }
 
@@ -164,6 +167,8 @@ type Asked struct {
 	HasQuery         bool
 	// Device is the kind of the client's device, if that is in the key.
 	Device string
+	// AcceptEncoding takes the place of the client's: it is what suits all who share the response.
+	AcceptEncoding string
 	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
 	Language string
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/workers"
 )
@@ -47,6 +48,12 @@ func startLoops(log *slog.Logger) ([]*loop.Loop, error) {
 		}()
 	}
 	return loops, nil
+}
+
+// startWorkers starts the heavy threads, with the bound that the node has on waiting handshakes. Other work is one source beside theirs.
+func startWorkers(s *spec.Node) *workers.Pool {
+	const niceness = 10
+	return workers.New(workers.Options{Threads: heavyThreads(), Queue: s.TLS.Handshakes.Queue, Nice: niceness})
 }
 
 func (n *Node) endLoops() {

@@ -60,9 +60,10 @@ func (n *Node) prepareTLS() {
 	n.path.Challenge = n.certificates.Challenge
 	var problems []error
 	n.hello, problems = hello.New(&n.spec, hello.Options{
-		Issued: n.certificates.Certificate,
-		Serves: func(host string) bool { return n.snapshot.Zones().Lookup(host) != nil },
-		Policy: n.policy,
+		Issued:  n.certificates.Certificate,
+		Serves:  func(host string) bool { return n.snapshot.Zones().Lookup(host) != nil },
+		Policy:  n.policy,
+		Workers: n.workers,
 	}, time.Now())
 	n.warn("serving without a certificate", problems...)
 }

@@ -33,6 +33,7 @@ import (
 	"github.com/seawall/seawall/internal/zone"
 	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/reqid"
+	"github.com/seawall/seawall/workers"
 )
 
 // Node is a running node.
@@ -44,6 +45,7 @@ type Node struct {
 	sealer  *reqid.Sealer
 
 	loops        []*loop.Loop
+	workers      *workers.Pool // for handshakes, and to encode what the cache has
 	conns        *conn.Room
 	hello        *hello.Room
 	certificates *cert.Manager
@@ -112,6 +114,8 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 	if err := n.assemble(); err != nil {
 		return err
 	}
+	n.workers = startWorkers(&n.spec)
+	n.rooms.Cache.UseWorkers(n.workers)
 	if err := n.listen(ctx); err != nil {
 		return err
 	}
@@ -150,6 +154,9 @@ func (n *Node) abandon() {
 	}
 	if n.hello != nil {
 		n.hello.Close()
+	}
+	if n.workers != nil {
+		n.workers.Close()
 	}
 	if n.admin != nil {
 		_ = n.admin.close()
@@ -246,6 +253,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	if n.hello != nil {
 		n.hello.Close()
 	}
+	n.workers.Close()
 	n.rooms.Origin.Close()
 	if n.admin != nil {
 		err = errors.Join(err, n.admin.close())

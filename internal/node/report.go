@@ -205,7 +205,7 @@ func reportZone(z *zone.Zone, s *spec.Zone, counts *record.Counts) status.Zone {
 // sources are where the metrics come from.
 func (n *Node) sources() *metrics.Sources {
 	return &metrics.Sources{
-		Connections: n.conns, Handshakes: n.hello, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
+		Connections: n.conns, Handshakes: n.hello, Workers: n.workers, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
 		MaxConnections: n.spec.Connections.Max,
 		Version:        version(),
 		Certificates: func() (list []metrics.Certificate) {

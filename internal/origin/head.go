@@ -116,6 +116,9 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 		b = h1.AppendField(b, "Accept-Language", f.Cache.Asked.Language)
 	}
 	if f.Cache.Whole {
+		if f.Cache.Asked.AcceptEncoding != "" {
+			b = h1.AppendField(b, "Accept-Encoding", f.Cache.Asked.AcceptEncoding)
+		}
 		for i := range f.Cache.Validators {
 			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
 		}
@@ -136,6 +139,8 @@ func (p *Policy) passes(f *flow.Flow, field *flow.Field, s *sight) bool {
 		return f.Request.Length < 0
 	case condition, unkeyed:
 		return !f.Cache.Whole
+	case encodings:
+		return !f.Cache.Whole || f.Cache.Asked.AcceptEncoding == ""
 	case hop, connection:
 		return false
 	}

@@ -77,6 +77,15 @@ func TestRequestAsSent(t *testing.T) {
 			f.Cache.Asked.Language = "de"
 			f.Request.Fields = []flow.Field{{"Accept-Language", "de-CH, fr"}, {"A", "b"}, {"accept_language", "fr"}}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nA: b\nAccept-Language: de\n" + from + marks},
+		{"the cache wants what suits others, too", func(f *flow.Flow) {
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
+			f.Cache.Asked.AcceptEncoding = "gzip, br"
+			f.Request.Fields = []flow.Field{{"Accept-Encoding", "br;q=1.0, deflate"}, {"accept-encoding", "gzip;q=0.2"}, {"Accept", "x"}}
+		}, "GET / HTTP/1.1\nHost: www.example.org\nAccept: x\nAccept-Encoding: gzip, br\n" + from + marks},
+		{"codings pass where the cache has no part", func(f *flow.Flow) {
+			f.Cache.Asked.AcceptEncoding = "gzip"
+			f.Request.Fields = []flow.Field{{"Accept-Encoding", "br;q=1.0, deflate"}}
+		}, "GET / HTTP/1.1\nHost: www.example.org\nAccept-Encoding: br;q=1.0, deflate\n" + from + marks},
 		{"the cache is not asked", func(f *flow.Flow) {
 			f.Cache.Validators = []flow.Field{{"If-None-Match", `"s"`}}
 			f.Request.Fields = []flow.Field{{"If-None-Match", `"c"`}, {"Range", "bytes=0-1"}}

@@ -15,6 +15,8 @@ const (
 	condition
 	// unkeyed: some frameworks take it for the host or the method, and no response says that it varies by it. It is not sent for the cache.
 	unkeyed
+	// encodings: the cache asks for what suits all requests that it answers with the response.
+	encodings
 	// claim: it says who the client is or what it asked for, which we know better, unless a trusted proxy passed it on.
 	claim
 	forwarded
@@ -91,7 +93,7 @@ func classifyLong(name string) kind {
 		}
 		return claim.when(name, "true-client-ip", "x-original-url")
 	case 15:
-		return unkeyed.when(name, "x-original-host")
+		return max(unkeyed.when(name, "x-original-host"), encodings.when(name, "accept-encoding"))
 	case 16:
 		if same(name, "proxy-connection") {
 			return hop

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -20,7 +21,9 @@ type Counts struct {
 	Status  [6]int64
 	Cache   [5]int64 // by flow.CacheStatus
 	Refused [flow.Reasons]int64
-	Dry     int64 // flows that a rule in a dry run would have refused
+	// Saved are the bytes of bodies that were not sent because the cache had encoded them, by httpcache.Coding.
+	Saved [httpcache.NumCodings]int64
+	Dry   int64 // flows that a rule in a dry run would have refused
 
 	OriginAttempts int64
 	Queued         int64
@@ -63,6 +66,9 @@ func (c *Counts) add(f *flow.Flow) {
 	}
 	c.Status[class]++
 	c.Cache[f.Cache.Status]++
+	if f.Cache.Coding != httpcache.Identity && f.Response.Bytes == f.Cache.Message.Length { // and not a part of it, or a 304
+		c.Saved[f.Cache.Coding] += f.Cache.Uncoded - f.Response.Bytes
+	}
 	if r := refusal(f); r != nil {
 		c.Refused[r.Reason]++
 	}
@@ -98,6 +104,7 @@ func (c *Counts) merge(o *Counts) {
 	c.Broken += o.Broken
 	addAll(c.Status[:], o.Status[:])
 	addAll(c.Cache[:], o.Cache[:])
+	addAll(c.Saved[:], o.Saved[:])
 	addAll(c.Refused[:], o.Refused[:])
 	c.Duration.merge(&o.Duration)
 	c.OriginDuration.merge(&o.OriginDuration)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -59,6 +60,23 @@ func TestCounts(t *testing.T) {
 	}
 	if got := other.Counts(); got.Requests != 1 || got.Broken != 1 || got.Status[0] != 1 {
 		t.Errorf("other zone: got %+v, want one request of a strange status", got)
+	}
+}
+
+// TestSaved: what counts is the whole of a coded body that was sent.
+func TestSaved(t *testing.T) {
+	r := newRoom(t, nil)
+	p := policy(t, r, "example")
+	for _, sent := range []int64{300, 300, 0, 17} {
+		f := hit()
+		f.Cache.Message = &flow.Message{Length: 300}
+		f.Cache.Coding, f.Cache.Uncoded, f.Response.Bytes = httpcache.Brotli, 1000, sent
+		p.Add(f)
+	}
+	p.Add(hit())
+	want := [httpcache.NumCodings]int64{httpcache.Brotli: 1400}
+	if got := p.Counts().Saved; got != want {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -38,6 +38,8 @@ type delivery struct {
 	part   part
 	// contentRange is the field's value with a part or without any, mediaType that of Content-Type with several parts.
 	contentRange, mediaType string
+	// weakly tells that the entity-tag of a 304 is sent in its weak form.
+	weakly bool
 }
 
 // part is how much of a stored response is sent.
@@ -78,6 +80,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 	request := httpcache.Request{Method: f.Request.Method, Fields: f.Request.Fields}
 	if f.Cache.Meta.NotModified(&request) {
 		d.part, d.status = notModified, http.StatusNotModified
+		d.weakly = f.Cache.Meta.NotModifiedWeakly(&request)
 		d.length, d.body, d.stream = 0, nil, nil
 		return
 	}

@@ -199,6 +199,35 @@ func TestFormsOfAStoredResponse(t *testing.T) {
 	}
 }
 
+// TestTagOfNotModified: who has a coded form, which is not here any more, is told that by its tag.
+func TestTagOfNotModified(t *testing.T) {
+	for _, tt := range []struct {
+		negotiable bool
+		asked      string
+		want       string
+	}{
+		{true, `W/"a"`, `W/"a"`},
+		{true, `"a"`, `"a"`},
+		{false, `W/"a"`, `"a"`},
+	} {
+		f := request("GET", fields("If-None-Match", tt.asked)...)
+		fromCache(t, f, 200, "body", stored()...)
+		if tt.negotiable {
+			f.Cache.Meta.Negotiable()
+		}
+		x := write(t, f)
+		var tags []string
+		for _, field := range x.fields {
+			if field.Name == "ETag" {
+				tags = append(tags, field.Value)
+			}
+		}
+		if got := strings.Join(tags, " and "); x.status != 304 || got != tt.want {
+			t.Errorf("%s, negotiable %v: got %d with %s, want %s", tt.asked, tt.negotiable, x.status, got, tt.want)
+		}
+	}
+}
+
 // TestOnlyStoredResponsesAreJudged: what the origin answered to conditions and ranges is its own affair (RFC 9111 §4.3.2).
 func TestOnlyStoredResponsesAreJudged(t *testing.T) {
 	asked := fields("If-None-Match", `"a"`, "Range", "bytes=0-0")

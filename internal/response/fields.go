@@ -30,6 +30,10 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 			from = i + 1
 		case k == date:
 			hasDate = true
+		case k == tag && d.weakly:
+			out = append(out, m.Fields[from:i]...)
+			out = append(out, flow.Field{Name: name, Value: "W/" + m.Fields[i].Value})
+			from = i + 1
 		}
 	}
 	out = append(out, m.Fields[from:]...)
@@ -113,13 +117,14 @@ const (
 	typed               // Content-Type: as content, and we have our own with several parts
 	ranged              // Content-Range: we have our own with 206 and 416
 	transport           // Strict-Transport-Security: dropped where the zone has its own
+	tag                 // ETag: a 304 may have its weak form
 	freshness           // not with 416: what may be stored is the response, not that a range is beyond it
 )
 
 // keeps tells whether a field of a kind is sent, unless it is nominated.
 func (d *delivery) keeps(k fieldKind) bool {
 	switch k {
-	case kept, date, transport:
+	case kept, date, transport, tag:
 		return true
 	case trailer:
 		return d.stream != nil && d.length < 0 && !d.cached
@@ -180,6 +185,8 @@ func (d *delivery) kind(name string) fieldKind {
 // partialKind tells the kind of a field that is always kept with the whole of a message.
 func partialKind(name string) fieldKind {
 	switch len(name) {
+	case 4:
+		return tag.when(name, "etag")
 	case 7:
 		return freshness.when(name, "expires")
 	case 12:

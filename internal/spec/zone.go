@@ -25,6 +25,8 @@ type Zone struct {
 	Action Action `yaml:"action"`
 	Budget Budget `yaml:"budget"`
 	Cache  Cache  `yaml:"cache"`
+
+	Compression Compression `yaml:"compression"`
 }
 
 // HTTPS is how visitors reach a zone in private.
@@ -253,5 +255,6 @@ func DefaultZone() Zone {
 			Static:    CacheStatic{TTL: 2 * time.Hour, Extensions: staticExtensions()},
 			SetCookie: StoringRefuse, RequestDirectives: ObeyingIgnore, BrokenAge: BrokenAgeIgnore, Post: StoringRefuse,
 		},
+		Compression: defaultCompression(),
 	}
 }

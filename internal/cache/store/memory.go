@@ -70,6 +70,17 @@ func (m *Memory[V]) Set(k Key, v V) {
 	}
 }
 
+// Update puts what change makes of a key's value in its place, in one step; change may be called more than once, must not wait, and
+// reports false to leave the value as it is. Without a value nothing happens.
+func (m *Memory[V]) Update(k Key, change func(V) (V, bool)) {
+	m.values.ComputeIfPresent(k, func(old V) (V, otter.ComputeOp) {
+		if v, ok := change(old); ok {
+			return v, otter.WriteOp
+		}
+		return old, otter.CancelOp
+	})
+}
+
 // Delete forgets a key.
 func (m *Memory[V]) Delete(k Key) {
 	if m != nil {

@@ -34,6 +34,31 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+func TestUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New[value](1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := func(v value) (value, bool) { return v + 7, v < 20 }
+		m.Update(1, add)
+		if _, ok := m.Get(1); ok {
+			t.Error("update of nothing: got a value")
+		}
+		m.Set(1, 10)
+		for range 3 {
+			m.Update(1, add)
+		}
+		synctest.Wait()
+		if got, _ := m.Get(1); got != 24 {
+			t.Errorf("got %d, want 24: two updates, and one that left it as it was", got)
+		}
+		if n, bytes, _ := m.Stats(); n != 1 || bytes != 24 {
+			t.Errorf("got %d values of %d bytes, want one of 24", n, bytes)
+		}
+	})
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := New[value](10_000)

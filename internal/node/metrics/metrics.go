@@ -19,12 +19,14 @@ import (
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/zone"
+	"github.com/seawall/seawall/workers"
 )
 
 // Sources are what metrics are read from.
 type Sources struct {
 	Connections *conn.Room
 	Handshakes  *hello.Room // nil for a node without HTTPS
+	Workers     *workers.Pool
 	Records     *record.Room
 	Cache       *cache.Room
 	Zones       *snapshot.Snapshot
@@ -86,6 +88,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.Handshakes != nil {
 		s.handshakes(c.Handshakes)
 	}
+	s.workers(c.Workers)
 	s.configuration(c.Configuration())
 	c.Zones.Each(func(z *zone.Zone) {
 		s.zone(z)
@@ -150,8 +153,10 @@ func (s sink) handshakes(room *hello.Room) {
 	}
 	s.add(handshakesOpen, float64(shaken.Open))
 	s.add(handshakesWaiting, float64(shaken.Waiting))
+}
 
-	jobs := room.Workers.Stats()
+func (s sink) workers(pool *workers.Pool) {
+	jobs := pool.Stats()
 	s.add(workersThreads, float64(jobs.Threads))
 	s.add(workersWaiting, float64(jobs.Waiting))
 	s.add(workersJobs, float64(jobs.Run))

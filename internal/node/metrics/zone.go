@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/zone"
 )
@@ -12,6 +13,9 @@ func (s sink) zone(z *zone.Zone) {
 	}
 	for status, n := range counts.Cache {
 		s.add(requestsCache, float64(n), name, flow.CacheStatus(status).String())
+	}
+	for c := httpcache.Gzip; c < httpcache.NumCodings; c++ {
+		s.add(codingSaved, float64(counts.Saved[c]), name, c.String())
 	}
 	for reason, n := range counts.Refused {
 		if reason != int(flow.NoReason) {

@@ -98,6 +98,11 @@ var rules = map[string]rule{
 	"Lists.allow": {appended: true},
 	"Lists.deny":  {appended: true},
 
+	"Compression.codings": {oneOf: spec.Codings()},
+	"Compression.types": {
+		pattern: regexp.MustCompile(`^[a-z0-9.+-]+/([a-z0-9.+-]+|\*)$`), want: "a media type in lower case, such as text/html, or text/* for all of a kind",
+	},
+
 	"Origin.balance": {oneOf: []string{
 		string(spec.BalanceRoundRobin), string(spec.BalanceLeastRequests), string(spec.BalanceSource),
 	}},

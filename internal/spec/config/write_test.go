@@ -90,6 +90,8 @@ func (d drawn) zone(i int) spec.Zone {
 	z.Limits.Requests = pick(d, "limit", spec.Rate{}, spec.Rate{Requests: 7, Per: 90 * time.Second}, z.Limits.Requests)
 	z.Budget.QueueTimeout = d.time("queue")
 	z.Cache.Enabled = rapid.Bool().Draw(d.T, "cache")
+	z.Compression.Codings = pick(d, "codings", z.Compression.Codings, []string{"gzip"}, nil)
+	z.Compression.Types = pick(d, "types", z.Compression.Types, []string{"text/*", "image/svg+xml"})
 	z.HTTPS.HSTS = spec.HSTS{MaxAge: d.time("HSTS"), Preload: rapid.Bool().Draw(d.T, "preload")}
 	z.HTTPS.ACME = rapid.Bool().Draw(d.T, "ACME")
 	z.Origin.TLS = d.tls("origin's TLS")

@@ -1,0 +1,35 @@
+package spec
+
+// Compression says which stored responses are sent compressed to clients that accept it. Those that are not stored pass as the origin
+// sends them, and so does what it has compressed itself.
+type Compression struct {
+	// Enabled compresses at all.
+	Enabled bool `yaml:"enabled"`
+	// Codings are those that clients may get. Of those that a client accepts equally, the first counts.
+	Codings []string `yaml:"codings"`
+	// MinLength is how long a body has to be at least.
+	MinLength Size `yaml:"min_length"`
+	// Types are the media types of what is compressed: "text/html", or "text/*" for all of a kind.
+	Types []string `yaml:"types"`
+}
+
+// Codings are the content codings that there are, by their names in Content-Encoding.
+func Codings() []string { return []string{"br", "zstd", "gzip"} }
+
+// defaultCompression prefers the coding whose forms are the smallest (see internal/cache/coding), and has the types that Cloudflare
+// compresses, of those that still are in use.
+func defaultCompression() Compression {
+	return Compression{
+		Enabled:   true,
+		Codings:   Codings(),
+		MinLength: 1 << 10,
+		Types: []string{
+			"text/html", "text/plain", "text/css", "text/javascript", "text/xml", "text/markdown", "text/x-component", "text/x-markdown", "text/richtext",
+			"application/javascript", "application/x-javascript", "application/json", "application/xml", "application/xhtml+xml",
+			"application/rss+xml", "application/atom+xml", "application/manifest+json", "application/ld+json", "application/geo+json",
+			"application/graphql+json", "application/vnd.api+json", "application/wasm", "application/x-protobuf",
+			"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon",
+			"font/ttf", "font/otf", "application/vnd.ms-fontobject", "application/font-sfnt",
+		},
+	}
+}
