@@ -188,6 +188,7 @@ func (f *fill) settle(a answer, keep bool, k store.Key) {
 	f.mu.Lock()
 	if keep && !f.barred {
 		f.room.objects.Set(k, a.entry)
+		f.room.keepOnDisk(a.entry)
 	}
 	if f.state == fetching {
 		f.answer = a

@@ -150,6 +150,7 @@ func (f *fill) finish(err error) {
 		f.answer.entry.complete(b.whole())
 		if !f.barred {
 			f.room.objects.Set(f.key, f.answer.entry)
+			f.room.keepOnDisk(f.answer.entry)
 		}
 		f.close(complete, io.EOF)
 	case f.state == window && whole:

@@ -29,10 +29,12 @@ type record struct {
 	// Vary and Variant are the names and the values by which an object was selected.
 	Vary    []string
 	Variant []byte
-	Status  int
-	Fields  []flow.Field
-	Meta    httpcache.Metadata
-	Body    []byte
+	// Generation is of the marker that has these names: by it, what is on the disk is found.
+	Generation uint64
+	Status     int
+	Fields     []flow.Field
+	Meta       httpcache.Metadata
+	Body       []byte
 }
 
 // place is a target on the stream.
@@ -229,7 +231,7 @@ func (r *Room) send(w *writer, until time.Time) error {
 			if m == nil || m.marker == nil || m.target != e.target || r.variantKey(primary, m.marker.generation, variant) != k {
 				continue // nobody finds it any more
 			}
-			rec.Vary, rec.Variant = m.marker.vary, variant
+			rec.Vary, rec.Variant, rec.Generation = m.marker.vary, variant, m.marker.generation
 		}
 		if err := w.gob.Encode(&rec); err != nil {
 			return err
@@ -297,6 +299,7 @@ func (r *Room) receive(from *gob.Decoder, q *peer, zones map[string]string, whol
 			r.peers.tell(t, q)
 		case kindDropAll:
 			r.fills.barAll()
+			r.clearDisk()
 			r.objects.Clear()
 			r.peers.tellAll(q)
 		}
@@ -318,7 +321,7 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	if len(rec.Vary) > 0 {
 		sh := r.fills.shard(s.primary)
 		sh.mu.Lock()
-		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant)
+		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant, rec.Generation)
 		sh.mu.Unlock()
 	}
 	r.objects.Set(s.key, e)

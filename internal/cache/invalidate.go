@@ -16,6 +16,9 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 	if !p.enabled || msg == nil || !httpcache.Invalidates(q.Method, msg.Status) {
 		return
 	}
+	if p.room.disk.Load() != nil {
+		f.Task.Leave() // what is dropped there waits for being noted
+	}
 	t := p.target(q)
 	p.drop(t)
 	uri := q.Scheme + "://" + q.Host + q.Path
@@ -47,6 +50,7 @@ func (r *Room) drop(basis uint64, t target) {
 			}
 		}
 		r.fills.bar(k)
+		r.dropOnDisk(k, &t)
 		r.objects.Delete(k)
 	}
 }

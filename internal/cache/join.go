@@ -32,6 +32,14 @@ func (p *Policy) Join(f *flow.Flow) Outcome {
 	if f.Cache.Status == flow.Bypass {
 		return Pass
 	}
+	if _, ok := f.Cache.Fetch.(onDisk); ok {
+		switch answered := p.recallWaiting(f); {
+		case answered:
+			return Served
+		case f.Cache.Status == flow.Bypass:
+			return Pass
+		}
+	}
 	j := join{policy: p, flow: f, deadline: time.Now().Add(headWait)}
 	for {
 		if outcome, done := j.try(); done {

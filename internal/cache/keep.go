@@ -144,7 +144,7 @@ func (k *keep) single() {
 func (k *keep) unstorable(refusal httpcache.Refusal) {
 	status, l := k.flow.Origin.Message.Status, k.lead
 	if status < 500 && l.spot.entry != nil {
-		k.policy.room.objects.Delete(l.spot.key) // it has been superseded
+		k.policy.room.erase(k.flow, l.spot.key, l.spot.entry) // it has been superseded
 	}
 	if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
 		k.rememberFor(unshareableFor, status)
@@ -162,7 +162,7 @@ func (k *keep) revalidate(stale *entry) {
 	if !stale.meta.Freshens(&resp) {
 		// The origin says that what we asked about is good, with the validators of something else. It is served once more to
 		// the one who asked, and then fetched anew.
-		r.objects.Delete(l.spot.key)
+		r.erase(k.flow, l.spot.key, stale)
 		l.fill.refuse()
 		k.serve(stale, flow.Revalidated)
 		c.Reason = "the origin's 304 has other validators"
@@ -177,12 +177,13 @@ func (k *keep) revalidate(stale *entry) {
 	e := newEntry(l.spot.target, &meta, stale.message.Status, fields)
 	if !storable {
 		e.complete(stale.message.Body)
-		r.objects.Delete(l.spot.key)
+		r.erase(k.flow, l.spot.key, stale)
 		l.fill.refuse()
 		k.serve(e, flow.Revalidated)
 		return
 	}
 	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	r.supersede(k.flow, &l.spot, e)
 	e.complete(stale.message.Body)
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
@@ -214,6 +215,7 @@ func (k *keep) store() {
 	from := l.spot.key
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields)
 	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	r.supersede(k.flow, &l.spot, e)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
-// Lookup answers a GET or HEAD from memory if it can. It never waits, and a hit does not allocate: its message is shared and
-// immutable. The time is that at which the request was received. It sets
+// Lookup answers a GET or HEAD from memory if it can, or from what the page cache has of the disk. It never waits, and a hit in memory does
+// not allocate: its message is shared and immutable. The time is that at which the request was received. It sets
 //
 //   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale;
 //   - a Refusal, if the client wants nothing but a stored response and there is none;
@@ -22,6 +22,16 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	}
 	var s spot
 	p.locate(q, &s)
+	if s.entry == nil && p.room.recall(q, &s) {
+		c.Status, c.Reason, c.Fetch = flow.Miss, "on the disk", onDisk{}
+		return
+	}
+	p.answer(f, &s)
+}
+
+// answer is the part of Lookup in which it is known what is stored.
+func (p *Policy) answer(f *flow.Flow, s *spot) {
+	q, c := &f.Request, &f.Cache
 	d := p.decide(s.entry, q, q.Received)
 	c.Reason = d.Reason.String()
 	switch {

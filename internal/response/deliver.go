@@ -80,19 +80,28 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream = 0, nil, nil
 		return
 	}
-	if m.Stream != nil {
+	parted, _ := m.Stream.(flow.Parted)
+	if m.Stream != nil && parted == nil {
 		return
 	}
-	size := int64(len(m.Body))
+	size := m.Length
+	if parted == nil {
+		size = int64(len(m.Body))
+	}
 	switch start, length, outcome := f.Cache.Meta.Range(&request, size); outcome {
 	case httpcache.RangeIgnored:
 	case httpcache.RangeSatisfiable:
 		d.part, d.status = oneRange, http.StatusPartialContent
-		d.length, d.body = length, m.Body[start:start+length]
+		d.length = length
+		if parted != nil {
+			parted.Part(start, length)
+		} else {
+			d.body = m.Body[start : start+length]
+		}
 		d.contentRange = contentRange(start, length, size)
 	case httpcache.RangeUnsatisfiable:
 		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
-		d.length, d.body = 0, nil
+		d.length, d.body, d.stream = 0, nil, nil
 		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
 	}
 }

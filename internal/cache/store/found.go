@@ -32,6 +32,9 @@ func (d *Disk) Find(k Key) (f Found, ok bool) {
 	return Found{disk: d, segment: seg, slot: *v}, true
 }
 
+// Acquire is for a copy that is to be released, too; it reports false if the place is gone.
+func (f *Found) Acquire() bool { return f.segment.acquire() }
+
 // Release ends the use of the place.
 func (f *Found) Release() { f.segment.release() }
 

@@ -62,6 +62,12 @@ func New[V Sized](size int64) (*Memory[V], error) {
 // Get returns the value of a key. It does not wait and does not allocate.
 func (m *Memory[V]) Get(k Key) (V, bool) { return m.values.GetIfPresent(k) }
 
+// Has tells whether a key has a value; it does not count as asking for it.
+func (m *Memory[V]) Has(k Key) bool {
+	_, ok := m.values.GetEntryQuietly(k)
+	return ok
+}
+
 // Set keeps a value in place of what the key had. A value above [MaxValue] is dropped together with what it would replace.
 func (m *Memory[V]) Set(k Key, v V) {
 	if v.Size() > MaxValue {

@@ -1,0 +1,71 @@
+package cache
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/flow"
+)
+
+// forms are a response and a marker that use all that a form has.
+func forms() []*entry {
+	t := target{zone: "z", scheme: "https", host: "example.org", path: "/a", query: "b=c", hasQuery: true}
+	e := newEntry(t, &httpcache.Metadata{
+		Status: 200, Date: time.Unix(1e9, 5).UTC(), ResponseTime: time.Unix(-1, 0).UTC(), ETag: `W/"x"`, InitialAge: time.Second,
+		Lifetime: time.Hour, StaleWhileRevalidate: 1, StaleIfError: 1 << 31 * time.Second, NoCache: true, Immutable: true, Vary: []string{"accept"},
+	}, 404, []flow.Field{{Name: "Content-Type", Value: "text/html"}, {Name: "X", Value: ""}})
+	e.generation, e.variant = 1<<63, "variant"
+	return []*entry{e, newMarker(t, []string{"accept", "cookie"}, 7)}
+}
+
+func TestForm(t *testing.T) {
+	for _, want := range forms() {
+		form := want.AppendMeta(nil)
+		got, err := parseEntry(form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, target{}), cmp.Comparer(func(a, b *marker) bool {
+			return a == b || a != nil && b != nil && a.generation == b.generation && cmp.Equal(a.vary, b.vary)
+		})); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+		for n := range form {
+			if _, err := parseEntry(form[:n]); err == nil {
+				t.Errorf("the first %d bytes of %d were read as a whole", n, len(form))
+			}
+		}
+		if _, err := parseEntry(append(form, 0)); err == nil {
+			t.Error("a form with something behind it was read")
+		}
+		form[0]++
+		if _, err := parseEntry(form); err == nil {
+			t.Error("a form of another version was read")
+		}
+	}
+}
+
+// What is read can be written, and read again as the same.
+func FuzzParseEntry(f *testing.F) {
+	for _, e := range forms() {
+		f.Add(e.AppendMeta(nil))
+	}
+	f.Fuzz(func(t *testing.T, form []byte) {
+		e, err := parseEntry(form)
+		if err != nil {
+			return
+		}
+		once := e.AppendMeta(nil)
+		e, err = parseEntry(once)
+		if err != nil {
+			t.Fatalf("%x was read, and then written as %x, which can't be read", form, once)
+		}
+		if twice := e.AppendMeta(nil); !bytes.Equal(once, twice) {
+			t.Errorf("got %x, want %x", twice, once)
+		}
+	})
+}
