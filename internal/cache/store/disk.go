@@ -17,9 +17,11 @@ const (
 	segmentParts = 32
 	leastSegment = 1 << 20
 	mostSegment  = 1 << 30
-	// retryAfter is how long a tier stays off that did not work, and closeTime how long one that is closed may go on writing.
+	// retryAfter is how long a tier stays off that did not work: each time that it soon fails again twice as long, up to mostRetry.
 	retryAfter = time.Minute
-	closeTime  = 2 * time.Second
+	mostRetry  = time.Hour
+	// closeTime is how long a tier that is closed may go on writing.
+	closeTime = 2 * time.Second
 	// tolerated is how many reads may fail within strikeTime before the tier is taken for broken.
 	tolerated  = 8
 	strikeTime = time.Minute
@@ -54,7 +56,8 @@ type Item interface {
 // State is whether a disk tier works.
 type State int32
 
-// A tier that is loading finds what it has read of its index by now. One that is off keeps nothing; it is tried again after a minute.
+// A tier that is loading finds what it has read of its index by now. One that is off keeps nothing; it is tried again after a minute, or,
+// if it fails again and again, after an hour.
 const (
 	Loading State = iota
 	Serving
@@ -103,7 +106,9 @@ type Disk struct {
 	active   *segment // nil if the next record begins a new one
 	next     uint32   // number of the active segment, or of the next
 	epoch    uint64
-	late     bool // another process, or a fault, came between: what is in the folder may be out of date
+	retry    time.Duration // how long it stays off next time
+	started  time.Time     // when it was switched on, if that was since the last pause
+	late     bool          // another process, or a fault, came between: what is in the folder may be out of date
 	meta     []byte
 	buffer   []byte
 	rewriter []byte
@@ -124,6 +129,7 @@ func open(o Options, f folder, boot string) (*Disk, error) {
 		options: o, folder: f, boot: boot,
 		segment: min(max(o.Size/segmentParts, leastSegment), mostSegment),
 		stop:    make(chan struct{}), failed: make(chan struct{}, 1), done: make(chan struct{}),
+		retry: retryAfter,
 	}
 	d.limit = o.Size - d.segment
 	d.journal.folder = f
@@ -267,7 +273,7 @@ func (d *Disk) complain(err error) {
 	d.mu.Lock()
 	d.problem = err
 	d.mu.Unlock()
-	d.options.Log.Error("cache in memory only: the disk does not serve it", "folder", d.options.Folder, "error", err, "again_in", retryAfter)
+	d.options.Log.Error("cache in memory only: the disk does not serve it", "folder", d.options.Folder, "error", err)
 }
 
 // strike counts a read that failed.

@@ -660,7 +660,7 @@ func TestDiskTorn(t *testing.T) {
 
 // The index takes at most 64 bytes an object, whatever their number.
 func TestIndexSize(t *testing.T) {
-	for _, n := range []int{100_000, 400_000, 530_000} {
+	for _, n := range []int{100_000, 425_000, 1_000_000} {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,9 @@ func crashChild(folder string) {
 		go func() {
 			r := rand.New(rand.NewPCG(first, uint64(lane)))
 			for version := first; ; version++ {
+				for waiting(d) > 20 { // so that few are dropped
+					runtime.Gosched()
+				}
 				k := keyOf(1 + lane + crashLanes*r.IntN(crashKeys/crashLanes))
 				switch r.IntN(8) {
 				case 0, 1:
@@ -77,6 +81,12 @@ func crashChild(folder string) {
 		}()
 	}
 	select {}
+}
+
+func waiting(d *Disk) int {
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	return len(d.queue.items)
 }
 
 // Whenever the process is killed, what is found afterwards is whole, and not older than what was in force.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // opened is what is noted of the folder's use.
@@ -55,7 +56,7 @@ func (d *Disk) start() (err error) {
 			return err
 		}
 	}
-	d.late = false
+	d.late, d.started = false, time.Now()
 	d.index.loading(true)
 	d.state.Store(int32(Loading))
 	return nil

@@ -34,8 +34,13 @@ func (d *Disk) run() {
 
 // pause waits until it is time to try again, and reports true if the tier is closed instead.
 func (d *Disk) pause() bool {
-	t := time.NewTimer(retryAfter)
+	if !d.started.IsZero() && time.Since(d.started) > mostRetry {
+		d.retry = retryAfter
+	}
+	d.started = time.Time{}
+	t := time.NewTimer(d.retry)
 	defer t.Stop()
+	d.retry = min(2*d.retry, mostRetry)
 	select {
 	case <-t.C:
 		return false
