@@ -134,3 +134,10 @@ type Body interface {
 	// Close gives the source back; before [io.EOF] it cancels.
 	Close()
 }
+
+// Parted is a [Body] of which a part can be had: where the whole of a message lies elsewhere than in memory, yet at hand.
+type Parted interface {
+	Body
+	// Part makes it that of length bytes from start on; both lie within the message's Length. It is called before the first Next.
+	Part(start, length int64)
+}
