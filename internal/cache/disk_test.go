@@ -187,6 +187,22 @@ func TestDiskVary(t *testing.T) {
 	})
 }
 
+// A marker that the disk has lost, for want of room, is written again with the next variant: those that memory has are found by way of it.
+func TestDiskMarkerLost(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p := newDiskPolicy(t, folder)
+		fetch(t, p, get("/", "Accept: a"), response(200, "a", cacheable, "Vary: Accept"))
+		synctest.Wait()
+		d, tg := p.room.disk.Load(), p.target(&get("/").Request)
+		d.Delete(diskKey(d, &tg, 0, ""))
+		fetch(t, p, get("/", "Accept: b"), response(200, "b", cacheable, "Vary: Accept"))
+		synctest.Wait()
+		p = restart(t, p, folder)
+		mustServe(t, p, get("/", "Accept: a"), "a")
+		mustServe(t, p, get("/", "Accept: b"), "b")
+	})
+}
+
 // invalidate sends a POST that the origin has answered.
 func invalidate(p *Policy, path string) {
 	f := get(path)
