@@ -17,9 +17,14 @@ import (
 // newDiskPolicy makes a room with a folder on the disk, which may have been another room's. It is closed at the end.
 func newDiskPolicy(t testing.TB, folder string) *Policy {
 	t.Helper()
-	room, err := New(&spec.Node{Cache: spec.Memory{
+	return newDiskPolicyOf(t, spec.Memory{
 		Size: testSize, Object: testObject, Disk: spec.Disk{Path: folder, Size: 64 << 20, Object: testObject, Objects: 10_000},
-	}})
+	})
+}
+
+func newDiskPolicyOf(t testing.TB, m spec.Memory) *Policy {
+	t.Helper()
+	room, err := New(&spec.Node{Cache: m})
 	if err != nil {
 		t.Fatal(err)
 	}
