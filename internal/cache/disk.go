@@ -106,23 +106,26 @@ func (r *Room) keepOnDisk(e *entry) {
 }
 
 // supersede makes the disk forget what a new entry is about to replace, so that a crash can't bring it back. It is called before the
-// entry is served, and once more than is needed rather than never. A marker that came with it is written.
+// entry is served. If the entry is a variant and the disk does not have its marker, that is written, too.
 func (r *Room) supersede(f *flow.Flow, s *spot, e *entry) {
 	d := r.disk.Load()
 	if d == nil {
 		return
 	}
 	r.forgetOnDisk(d, f, s.key, e.key(d))
-	if s.marked == nil {
+	if e.generation == 0 {
 		return
 	}
-	k := s.marked.key(d)
-	r.forgetOnDisk(d, f, s.primary, k)
+	k := diskKey(d, &s.target, 0, "")
+	if s.marked != nil {
+		r.forgetOnDisk(d, f, s.primary, k)
+	}
 	sh := r.fills.shard(s.primary)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if r.get(s.primary, &s.target) == s.marked {
-		d.Put(k, s.marked, s.marked.bytes)
+	m := r.get(s.primary, &s.target)
+	if m != nil && m.marker != nil && m.marker.generation == e.generation && (m == s.marked || !d.Has(k)) {
+		d.Put(k, m, m.bytes)
 	}
 }
 

@@ -17,9 +17,14 @@ import (
 // newDiskPolicy makes a room with a folder on the disk, which may have been another room's. It is closed at the end.
 func newDiskPolicy(t testing.TB, folder string) *Policy {
 	t.Helper()
-	room, err := New(&spec.Node{Cache: spec.Memory{
+	return newDiskPolicyOf(t, spec.Memory{
 		Size: testSize, Object: testObject, Disk: spec.Disk{Path: folder, Size: 64 << 20, Object: testObject, Objects: 10_000},
-	}})
+	})
+}
+
+func newDiskPolicyOf(t testing.TB, m spec.Memory) *Policy {
+	t.Helper()
+	room, err := New(&spec.Node{Cache: m})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +189,22 @@ func TestDiskVary(t *testing.T) {
 		for _, l := range languages {
 			mustFetch(t, p, get("/", "Accept-Language: "+l))
 		}
+	})
+}
+
+// A marker that the disk has lost, for want of room, is written again with the next variant: those that memory has are found by way of it.
+func TestDiskMarkerLost(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p := newDiskPolicy(t, folder)
+		fetch(t, p, get("/", "Accept: a"), response(200, "a", cacheable, "Vary: Accept"))
+		synctest.Wait()
+		d, tg := p.room.disk.Load(), p.target(&get("/").Request)
+		d.Delete(diskKey(d, &tg, 0, ""))
+		fetch(t, p, get("/", "Accept: b"), response(200, "b", cacheable, "Vary: Accept"))
+		synctest.Wait()
+		p = restart(t, p, folder)
+		mustServe(t, p, get("/", "Accept: a"), "a")
+		mustServe(t, p, get("/", "Accept: b"), "b")
 	})
 }
 

@@ -57,8 +57,11 @@ func (r *Room) drop(basis uint64, t target) {
 		}
 		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
 			r.fills.bar(k)
-			r.objects.Delete(k)
 		}
 		r.dropOnDisk(k, &t)
+		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
+			r.objects.Delete(k)
+		}
+		r.dropOnDisk(k, &t) // again: a variant that was stored in between may have brought the marker back
 	}
 }

@@ -25,6 +25,15 @@ type slot struct {
 func (s *slot) metaSize() uint32 { return s.meta &^ asked }
 func (s *slot) total() int64     { return total(s.metaSize(), s.body) }
 
+// rank is how much its object is to be kept.
+func (s *slot) rank() int {
+	rank := int(s.meta>>31) * 2
+	if s.body == 0 {
+		rank++
+	}
+	return rank
+}
+
 // same tells whether two slots are the same place.
 func (s *slot) same(o *slot) bool {
 	return s.key == o.key && s.segment == o.segment && s.offset == o.offset

@@ -268,7 +268,7 @@ func (d *Disk) oldest() (oldest *segment) {
 }
 
 // giveUp removes a segment. Of the objects that somebody wants, as many are written again as take half of its bytes and are half of its
-// number, those first that were asked for.
+// number, those first that were asked for, and among these the ones without a body: others are found by way of them.
 func (d *Disk) giveUp(old *segment) error {
 	if old == d.active {
 		if err := d.sealActive(); err != nil {
@@ -276,7 +276,7 @@ func (d *Disk) giveUp(old *segment) error {
 		}
 	}
 	places := d.index.of(old.number)
-	slices.SortStableFunc(places, func(a, b slot) int { return int(b.meta>>31) - int(a.meta>>31) })
+	slices.SortStableFunc(places, func(a, b slot) int { return b.rank() - a.rank() })
 	room, number := d.segment/2, len(places)/2
 	for i := range places {
 		p := &places[i]
