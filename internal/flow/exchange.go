@@ -79,13 +79,14 @@ type Output struct {
 type Next uint8
 
 // More waits for input, between two requests or within a head; Serve waits for input, too, while requests are at work: the session minds
-// their time, and has a turn each second. Flush waits for the output to be sent and then for another turn, Wait for [Session.Fulfil], Close
-// for the end; Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client
+// their time, and has a turn each second. Flush waits for the output to be sent and then for another turn, Yield for one after others' turns,
+// before which the output need not be sent; Wait waits for [Session.Fulfil], Close for the end; Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client
 // can't take what it has got for the whole.
 const (
 	More Next = iota
 	Serve
 	Flush
+	Yield
 	Wait
 	Close
 	Linger
