@@ -133,7 +133,8 @@ func (p *Policy) learnPart(l *lesson) {
 	part, ok := httpcache.ParseContentRange(msg.Fields)
 	fields := slices.DeleteFunc(slices.Clone(msg.Fields), func(f flow.Field) bool { return flow.Named(f.Name, "content-range") })
 	meta, refusal := l.judge("GET", fields)
-	if !ok || refusal != httpcache.Storable || l.foreign(meta.Vary) || part.Total > p.room.maxObject || msg.Length >= 0 && msg.Length != part.Length {
+	usable := ok && part.Total <= p.room.maxObject && worthKeeping(part.Length, part.Total) && (msg.Length < 0 || msg.Length == part.Length)
+	if !usable || refusal != httpcache.Storable || l.foreign(meta.Vary) {
 		l.fill.refuse()
 		return
 	}
@@ -226,6 +227,9 @@ func (g *gathering) take(piece []byte, err error) {
 	switch {
 	case whole:
 		g.over = true
+		if len(body) > smallObject {
+			g.lesson.flow.Task.Leave() // a loop has better to do than to copy
+		}
 		g.done(slices.Clip(body))
 	case !fits || err != nil:
 		g.drop()

@@ -136,6 +136,7 @@ func TestPartsThatAreNotKept(t *testing.T) {
 		{"fewer bytes than it says", response(206, "efg", cacheable, other)},
 		{"more bytes than it says", response(206, "efghijklm", cacheable, other)},
 		{"of too much", response(206, "efghij", cacheable, "Content-Range: bytes 4-9/"+itoa(testObject+1))},
+		{"a crumb of much", response(206, "efghij", cacheable, "Content-Range: bytes 4-9/"+itoa(smallObject+1))},
 		{"of what nobody knows the length of", response(206, "efghij", cacheable, "Content-Range: bytes 4-9/*")},
 		{"other units", response(206, "efghij", cacheable, "Content-Range: letters 4-9/26")},
 	}

@@ -11,6 +11,16 @@ import (
 // maxSpans bounds the pieces of an incomplete object. Past it, the smallest is forgotten.
 const maxSpans = 8
 
+// A part of an object larger than smallObject has to be at least one in leastPart of it: joining it to what is there copies up to all of
+// that, and nobody should have much copied by asking for a little.
+const (
+	smallObject = 64 << 10
+	leastPart   = 64
+)
+
+// worthKeeping reports whether a part of length bytes of an object is large enough.
+func worthKeeping(length, total int64) bool { return total <= smallObject || length >= total/leastPart }
+
 // spanOverhead is what a piece takes besides its bytes.
 const spanOverhead = 48
 
