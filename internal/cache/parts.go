@@ -111,11 +111,11 @@ func (p *Policy) incomplete(s *spot, fields []flow.Field) *entry {
 	return e
 }
 
-// servePart answers a request for a range that an incomplete object holds (RFC 9111 §3.4) and reports whether it could. The client's own
-// conditions, but for If-Range, are left to the origin.
+// servePart answers a request for a range that an incomplete object holds (RFC 9111 §3.4) and reports whether it could. Whether that has
+// been modified for this client is response's to see, as with others.
 func (p *Policy) servePart(f *flow.Flow, s *spot) bool {
 	q := &f.Request
-	if q.Get("range") == "" || q.Get("if-none-match") != "" || q.Get("if-modified-since") != "" {
+	if q.Get("range") == "" {
 		return false
 	}
 	e := p.incomplete(s, q.Fields)

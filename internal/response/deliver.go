@@ -15,7 +15,7 @@ import (
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
 	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
-	if d.cached && m.Status == http.StatusOK && particular(f.Request.Fields) {
+	if d.cached && (m.Status == http.StatusOK || m.Status == http.StatusPartialContent) && particular(f.Request.Fields) {
 		d.choose(f, m)
 	}
 	f.Response.Status = d.status
@@ -81,7 +81,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream = 0, nil, nil
 		return
 	}
-	if m.Stream != nil {
+	if m.Stream != nil || m.Status != http.StatusOK { // a 206 is the range that was asked for
 		return
 	}
 	size := int64(len(m.Body))
