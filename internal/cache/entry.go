@@ -23,7 +23,7 @@ const (
 type entry struct {
 	target  target
 	marker  *marker
-	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
+	variant string // the request's fields that selected the response, as httpcache.Languages.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
 	parts   *parts       // what is there of an incomplete response, which has no body; else nil
@@ -135,7 +135,7 @@ func (p *Policy) assign(s *spot, e *entry, fields []flow.Field) (vary []string) 
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
-	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields))
+	r.assignVariant(s, e, current, vary, p.languages.AppendVaryKey(nil, vary, fields))
 	return vary
 }
 

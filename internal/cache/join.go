@@ -159,7 +159,7 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		j.alone = true // two targets with one key
 		return Pass, false
 	}
-	if a.vary != nil && string(j.policy.http.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
+	if a.vary != nil && string(j.policy.languages.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
 		j.alone = fl.key == j.spot.key // else the fill has moved to its variant's key
 		return Pass, false
 	}
@@ -181,7 +181,7 @@ func (j *join) lead(fl *fill) Outcome {
 	f := j.flow
 	l := &lead{fill: fl, client: f.Abort, spot: j.spot}
 	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
-	f.Cache.Language = j.policy.http.Language(f.Request.Fields)
+	f.Cache.Language = j.policy.languages.Preferred(f.Request.Fields)
 	f.Abort = &fl.abort
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
@@ -200,7 +200,7 @@ func (j *join) lead(fl *fill) Outcome {
 func (j *join) single() Outcome {
 	c := &j.flow.Cache
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
-	c.Language = j.policy.http.Language(j.flow.Request.Fields)
+	c.Language = j.policy.languages.Preferred(j.flow.Request.Fields)
 	return Lead
 }
 

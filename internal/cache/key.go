@@ -78,7 +78,7 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	m := s.entry.marker
 	s.vary, s.entry = m.vary, nil
 	var buf [512]byte
-	variant := p.http.AppendVaryKey(buf[:0], m.vary, q.Fields)
+	variant := p.languages.AppendVaryKey(buf[:0], m.vary, q.Fields)
 	s.key = p.room.variantKey(s.primary, m.generation, variant)
 	if e := p.room.get(s.key, &s.target); e != nil && e.marker == nil && e.variant == string(variant) {
 		s.entry = e

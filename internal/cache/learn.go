@@ -75,7 +75,7 @@ func (l *lesson) judge(method string, fields []flow.Field) (httpcache.Metadata, 
 // foreign reports whether a response that varies by these fields may be in a language that the origin was not asked for on the cache's
 // behalf, since these flows carry their clients' own Accept-Language.
 func (l *lesson) foreign(vary []string) bool {
-	return len(l.policy.http.Languages) > 0 && slices.Contains(vary, "accept-language")
+	return len(l.policy.languages) > 0 && slices.Contains(vary, "accept-language")
 }
 
 // keep stores a complete entry in its place among the target's, unless an invalidation came between.
@@ -146,7 +146,7 @@ func (p *Policy) learnPart(l *lesson) {
 // like others.
 func (l *lesson) addPart(e *entry, part httpcache.Part, data []byte) {
 	request := l.flow.Request.Fields
-	e.variant = string(l.policy.http.AppendVaryKey(nil, e.meta.Vary, request))
+	e.variant = string(l.policy.languages.AppendVaryKey(nil, e.meta.Vary, request))
 	e.parts = &parts{total: part.Total}
 	old := l.policy.incomplete(&l.spot, request)
 	switch whole := l.spot.entry; {

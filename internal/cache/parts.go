@@ -105,7 +105,7 @@ func partsKey(primary store.Key) store.Key { return (primary ^ spread) * spread 
 // incomplete returns the target's incomplete object if it has been selected by the same fields as the request's.
 func (p *Policy) incomplete(s *spot, fields []flow.Field) *entry {
 	e := p.room.find(partsKey(s.primary), &s.target)
-	if e == nil || e.parts == nil || e.variant != string(p.http.AppendVaryKey(nil, e.meta.Vary, fields)) {
+	if e == nil || e.parts == nil || e.variant != string(p.languages.AppendVaryKey(nil, e.meta.Vary, fields)) {
 		return nil
 	}
 	return e

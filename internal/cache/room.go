@@ -73,13 +73,13 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if z.Cache.Waiters < 0 {
 		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
-	rules, err := compileRules(&z.Cache)
+	rules, languages, err := compileRules(&z.Cache)
 	if err != nil {
 		return nil, err
 	}
 	return &Policy{
 		room: r, zone: z.Name, basis: r.basis(z.Name),
-		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters, http: rules,
+		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters, http: rules, languages: languages,
 	}, nil
 }
 
@@ -91,6 +91,8 @@ type Policy struct {
 	enabled bool
 	waiters int
 	http    httpcache.Policy
+	// languages are those that the site has, if its owner has said so.
+	languages httpcache.Languages
 }
 
 // Stats is what a node's cache holds.
