@@ -23,10 +23,10 @@ const (
 type entry struct {
 	target  target
 	marker  *marker
+	parts   *parts // what is there of an incomplete response, which has no body; else nil
 	variant string // the request's fields that selected the response, as httpcache.Languages.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
-	parts   *parts       // what is there of an incomplete response, which has no body; else nil
 	bytes   int64
 }
 

@@ -87,17 +87,17 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 
 // get returns what is stored under a key if it is the target's.
 func (r *Room) get(k store.Key, t *target) *entry {
-	e := r.find(k, t)
-	if e == nil || e.parts != nil {
+	e, _ := r.objects.Get(k)
+	if e == nil || e.parts != nil || e.target != *t {
 		return nil
 	}
 	return e
 }
 
-// find is get, for incomplete objects too.
-func (r *Room) find(k store.Key, t *target) *entry {
+// getParts is get for incomplete objects.
+func (r *Room) getParts(k store.Key, t *target) *entry {
 	e, _ := r.objects.Get(k)
-	if e == nil || e.target != *t {
+	if e == nil || e.parts == nil || e.target != *t {
 		return nil
 	}
 	return e

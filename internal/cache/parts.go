@@ -104,8 +104,8 @@ func partsKey(primary store.Key) store.Key { return (primary ^ spread) * spread 
 
 // incomplete returns the target's incomplete object if it has been selected by the same fields as the request's.
 func (p *Policy) incomplete(s *spot, fields []flow.Field) *entry {
-	e := p.room.find(partsKey(s.primary), &s.target)
-	if e == nil || e.parts == nil || e.variant != string(p.languages.AppendVaryKey(nil, e.meta.Vary, fields)) {
+	e := p.room.getParts(partsKey(s.primary), &s.target)
+	if e == nil || e.variant != string(p.languages.AppendVaryKey(nil, e.meta.Vary, fields)) {
 		return nil
 	}
 	return e
