@@ -4,7 +4,7 @@
 // The life of a response:
 //
 //   - [Store] judges whether it may be stored and computes its [Metadata], which is all that later decisions need;
-//     [Metadata.StoredFields] says which fields are kept with it, and [Policy.AppendVaryKey] under which secondary key.
+//     [Metadata.StoredFields] says which fields are kept with it, and [Languages.AppendVaryKey] under which secondary key.
 //   - [Metadata.Decide] judges it against a request: Fresh, Stale, Revalidate, Miss or Forbid, with a [Reason].
 //   - [Metadata.NotModified] and then [Metadata.Range] say which form of it answers a conditional or range request.
 //   - [ParseAcceptEncoding] and [AcceptEncoding.Prefer] say in which [Coding] the client gets it, if [Transformable] allows one;

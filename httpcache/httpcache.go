@@ -31,10 +31,6 @@ type Policy struct {
 	// fresh (RFC 9110 §9.3.3). See [SelfLocated], which the caller has to ask first.
 	StorePost bool
 
-	// Languages are those that the site has, as tags in lower case (RFC 5646), the one it falls back on first. If there are any, all
-	// that counts of a request's Accept-Language is which of them it prefers: see [Policy.Language].
-	Languages []string
-
 	// StoreSetCookie stores responses with Set-Cookie, which every later client then gets as well.
 	StoreSetCookie bool
 

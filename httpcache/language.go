@@ -8,11 +8,17 @@ import (
 // maxRanges is how many language ranges of an Accept-Language are looked at. Browsers send a handful.
 const maxRanges = 32
 
-// Language is the one of the site's languages that a request's Accept-Language prefers: by the highest weight, among equals the one
+// Languages are those that a site has, as tags in lower case (RFC 5646), the one it falls back on first. If there are any, all that counts of
+// a request's Accept-Language is which of them it prefers.
+type Languages []string
+
+const acceptLanguage = "accept-language"
+
+// Preferred is the one of the site's languages that a request's Accept-Language prefers: by the highest weight, among equals the one
 // that the request names first, by the lookup scheme of RFC 4647 §3.4 (of "de-CH" and "de" both find "de", and "de" does not find
 // "de-CH"). It is the first of the site's languages if the request wants none of them, and "" if the site has not said which it has.
-func (p *Policy) Language(fields []Field) string {
-	if len(p.Languages) == 0 {
+func (l Languages) Preferred(fields []Field) string {
+	if len(l) == 0 {
 		return ""
 	}
 	best, most, seen := 0, 0, 0
@@ -26,18 +32,45 @@ func (p *Policy) Language(fields []Field) string {
 			if weight <= most {
 				continue
 			}
-			if i := p.lookup(trimOWS(tag)); i >= 0 {
+			if i := l.lookup(trimOWS(tag)); i >= 0 {
 				best, most = i, weight
 			}
 		}
 	}
-	return p.Languages[best]
+	return l[best]
+}
+
+// appendKey appends what Accept-Language adds to a secondary cache key, as [Languages.AppendVaryKey] has it.
+func (l Languages) appendKey(dst []byte, fields []Field) []byte {
+	if len(l) > 0 {
+		dst = append(dst, 2)
+		return append(appendText(dst, l.Preferred(fields)), 0)
+	}
+	for line := range lines(fields, acceptLanguage) {
+		for more := true; more; {
+			var member string
+			member, line, more = cutElement(line)
+			dst = append(dst, 1)
+			dst = appendText(dst, member)
+			lowerASCII(dst[len(dst)-len(member):])
+		}
+	}
+	return append(dst, 0)
+}
+
+// lowerASCII turns letters into lower case, in place.
+func lowerASCII(b []byte) {
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
 }
 
 // lookup is the index of the site's language that a language range finds, by cutting subtags off its end; -1 if none. "*" finds none.
-func (p *Policy) lookup(tag string) int {
+func (l Languages) lookup(tag string) int {
 	for tag != "" {
-		if i := slices.IndexFunc(p.Languages, func(l string) bool { return sameName(l, tag) }); i >= 0 {
+		if i := slices.IndexFunc(l, func(has string) bool { return sameName(has, tag) }); i >= 0 {
 			return i
 		}
 		tag = tag[:max(strings.LastIndexByte(tag, '-'), 0)]

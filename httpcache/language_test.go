@@ -27,25 +27,25 @@ func TestLanguage(t *testing.T) {
 		{"9110 §12.4.2 a broken weight is as 0", "de;q=2, fr;q=0.1, en;q=x", "fr"},
 		{"only so many are looked at", strings.Repeat("x,", maxRanges) + "de", "en"},
 	}
-	p := Policy{Languages: []string{"en", "de", "fr", "zh-hant"}}
+	p := Languages{"en", "de", "fr", "zh-hant"}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var fs []Field
 			if tt.accept != "-" {
 				fs = []Field{{"accept-language", tt.accept}}
 			}
-			if got := p.Language(fs); got != tt.want {
+			if got := p.Preferred(fs); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
-	if got := new(Policy).Language(fields("Accept-Language: de")); got != "" {
+	if got := Languages(nil).Preferred(fields("Accept-Language: de")); got != "" {
 		t.Errorf("without languages: got %q, want none", got)
 	}
 }
 
 func TestVaryKeyByLanguage(t *testing.T) {
-	p := Policy{Languages: []string{"en", "de"}}
+	p := Languages{"en", "de"}
 	key := func(accept string) []byte {
 		return p.AppendVaryKey(nil, []string{"accept-language"}, fields("Accept-Language: "+accept))
 	}
@@ -60,9 +60,9 @@ func TestVaryKeyByLanguage(t *testing.T) {
 // FuzzLanguage: what comes out is one of the site's languages, whatever a client sends.
 func FuzzLanguage(f *testing.F) {
 	f.Add("de-CH, en;q=0.5, *;q=0")
-	p := Policy{Languages: []string{"en", "de"}}
+	p := Languages{"en", "de"}
 	f.Fuzz(func(t *testing.T, accept string) {
-		if got := p.Language([]Field{{"Accept-Language", accept}}); !slices.Contains(p.Languages, got) {
+		if got := p.Preferred([]Field{{"Accept-Language", accept}}); !slices.Contains(p, got) {
 			t.Errorf("got %q", got)
 		}
 	})

@@ -37,7 +37,7 @@ func TestVaryKey(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := new(Policy).AppendVaryKey(nil, tt.vary, tt.a), new(Policy).AppendVaryKey(nil, tt.vary, tt.b)
+			a, b := Languages(nil).AppendVaryKey(nil, tt.vary, tt.a), Languages(nil).AppendVaryKey(nil, tt.vary, tt.b)
 			if got := bytes.Equal(a, b); got != tt.same {
 				t.Errorf("got same = %v, want %v: %q and %q", got, tt.same, a, b)
 			}
@@ -47,7 +47,7 @@ func TestVaryKey(t *testing.T) {
 
 func TestVaryKeyOfOtherNames(t *testing.T) {
 	request := fields("A: 1", "B: 1")
-	a, b := new(Policy).AppendVaryKey(nil, []string{"a"}, request), new(Policy).AppendVaryKey(nil, []string{"b"}, request)
+	a, b := Languages(nil).AppendVaryKey(nil, []string{"a"}, request), Languages(nil).AppendVaryKey(nil, []string{"b"}, request)
 	if bytes.Equal(a, b) {
 		t.Errorf("got %q for both Vary: a and Vary: b, want different keys", a)
 	}

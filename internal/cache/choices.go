@@ -11,8 +11,8 @@ import (
 // mostLanguages bounds a site's list, which is walked through for each language that a request names.
 const mostLanguages = 64
 
-// compileChoices makes httpcache's policy of what the owner chose. What is left out is as in spec.DefaultZone.
-func compileChoices(c *spec.Cache) (p httpcache.Policy, err error) {
+// compileChoices makes httpcache's policy of what the owner chose, and the list of languages. What is left out is as in spec.DefaultZone.
+func compileChoices(c *spec.Cache) (p httpcache.Policy, l httpcache.Languages, err error) {
 	for _, choice := range [...]struct {
 		key, value, off, on string
 		into                *bool
@@ -23,14 +23,14 @@ func compileChoices(c *spec.Cache) (p httpcache.Policy, err error) {
 		{"post", string(c.Post), string(spec.StoringRefuse), string(spec.StoringStore), &p.StorePost},
 	} {
 		if *choice.into = choice.value == choice.on; !*choice.into && choice.value != choice.off && choice.value != "" {
-			return p, fmt.Errorf("cache.%s: %q is unknown: want %s or %s", choice.key, choice.value, choice.off, choice.on)
+			return p, nil, fmt.Errorf("cache.%s: %q is unknown: want %s or %s", choice.key, choice.value, choice.off, choice.on)
 		}
 	}
 	if len(c.Languages) > mostLanguages {
-		return p, fmt.Errorf("cache.languages: %d are too many: want at most %d", len(c.Languages), mostLanguages)
+		return p, nil, fmt.Errorf("cache.languages: %d are too many: want at most %d", len(c.Languages), mostLanguages)
 	}
 	for _, tag := range c.Languages {
-		p.Languages = append(p.Languages, strings.ToLower(tag))
+		l = append(l, strings.ToLower(tag))
 	}
-	return p, nil
+	return p, l, nil
 }

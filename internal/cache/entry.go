@@ -25,7 +25,7 @@ const (
 type entry struct {
 	target  target
 	marker  *marker
-	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
+	variant string // the request's fields that selected the response, as httpcache.Languages.AppendVaryKey writes them
 	// generation is that of the marker by way of which a variant is found; 0 of what is no variant.
 	generation uint64
 	meta       httpcache.Metadata
@@ -161,7 +161,7 @@ func (p *Policy) assign(s *spot, e *entry, fields []flow.Field) (vary []string) 
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
-	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields), 0)
+	r.assignVariant(s, e, current, vary, p.languages.AppendVaryKey(nil, vary, fields), 0)
 	return vary
 }
 

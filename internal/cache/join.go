@@ -174,7 +174,7 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		j.alone = true // two targets with one key, or a fetch that a purge came after
 		return Pass, false
 	}
-	if a.vary != nil && string(j.policy.http.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
+	if a.vary != nil && string(j.policy.languages.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
 		j.alone = fl.key == j.spot.key // else the fill has moved to its variant's key
 		return Pass, false
 	}

@@ -40,7 +40,7 @@ func port(q *flow.Request) string {
 // asked is what the origin is asked for in a fetch of t.
 func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
 	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery}
-	a.AcceptEncoding, a.Language = normalEncodings(q), p.http.Language(q.Fields)
+	a.AcceptEncoding, a.Language = normalEncodings(q), p.languages.Preferred(q.Fields)
 	if q.Authority != "" && q.Authority != t.host {
 		a.Authority = t.host
 		if t.port != "" {
@@ -125,7 +125,7 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	m := s.entry.marker
 	s.vary, s.entry, s.generation = m.vary, nil, m.generation
 	var buf [512]byte
-	variant := p.http.AppendVaryKey(buf[:0], m.vary, q.Fields)
+	variant := p.languages.AppendVaryKey(buf[:0], m.vary, q.Fields)
 	s.key = p.room.variantKey(s.primary, m.generation, variant)
 	if e := p.room.get(s.key, &s.target); e != nil && e.marker == nil && e.variant == string(variant) {
 		s.entry = p.alive(s.key, e)
@@ -143,17 +143,17 @@ func (r *Room) set(k store.Key, e *entry) {
 
 // get returns what is stored under a key if it is the target's.
 func (r *Room) get(k store.Key, t *target) *entry {
-	e := r.find(k, t)
-	if e == nil || e.parts != nil {
+	e, _ := r.objects.Get(k)
+	if e == nil || e.parts != nil || e.target != *t {
 		return nil
 	}
 	return e
 }
 
-// find is get, for incomplete objects too.
-func (r *Room) find(k store.Key, t *target) *entry {
+// getParts is get for incomplete objects.
+func (r *Room) getParts(k store.Key, t *target) *entry {
 	e, _ := r.objects.Get(k)
-	if e == nil || e.target != *t {
+	if e == nil || e.parts == nil || e.target != *t {
 		return nil
 	}
 	return e

@@ -80,7 +80,7 @@ func (l *lesson) judge(method string, fields []flow.Field) (httpcache.Metadata, 
 // foreign reports whether a response that varies by these fields may be in a language that the origin was not asked for on the cache's
 // behalf, since these flows carry their clients' own Accept-Language.
 func (l *lesson) foreign(vary []string) bool {
-	return len(l.policy.http.Languages) > 0 && slices.Contains(vary, "accept-language")
+	return len(l.policy.languages) > 0 && slices.Contains(vary, "accept-language")
 }
 
 // keep stores a complete entry in its place among the target's, unless an invalidation came between.
@@ -138,7 +138,8 @@ func (p *Policy) learnPart(l *lesson) {
 	part, ok := httpcache.ParseContentRange(msg.Fields)
 	fields := slices.DeleteFunc(slices.Clone(msg.Fields), func(f flow.Field) bool { return flow.Named(f.Name, "content-range") })
 	meta, refusal := l.judge("GET", fields)
-	if !ok || refusal != httpcache.Storable || l.foreign(meta.Vary) || part.Total > p.room.maxObject || msg.Length >= 0 && msg.Length != part.Length {
+	usable := ok && part.Total <= p.room.maxObject && worthKeeping(part.Length, part.Total) && (msg.Length < 0 || msg.Length == part.Length)
+	if !usable || refusal != httpcache.Storable || l.foreign(meta.Vary) {
 		l.fill.refuse()
 		return
 	}
@@ -150,7 +151,7 @@ func (p *Policy) learnPart(l *lesson) {
 // like others.
 func (l *lesson) addPart(e *entry, part httpcache.Part, data []byte) {
 	request := l.flow.Request.Fields
-	e.variant = string(l.policy.http.AppendVaryKey(nil, e.meta.Vary, request))
+	e.variant = string(l.policy.languages.AppendVaryKey(nil, e.meta.Vary, request))
 	e.parts = &parts{total: part.Total}
 	old := l.policy.incomplete(&l.spot, request)
 	switch whole := l.spot.entry; {
@@ -231,6 +232,9 @@ func (g *gathering) take(piece []byte, err error) {
 	switch {
 	case whole:
 		g.over = true
+		if len(body) > smallObject {
+			g.lesson.flow.Task.Leave() // a loop has better to do than to copy
+		}
 		g.done(slices.Clip(body))
 	case !fits || err != nil:
 		g.drop()

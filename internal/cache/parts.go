@@ -11,6 +11,16 @@ import (
 // maxSpans bounds the pieces of an incomplete object. Past it, the smallest is forgotten.
 const maxSpans = 8
 
+// A part of an object larger than smallObject has to be at least one in leastPart of it: joining it to what is there copies up to all of
+// that, and nobody should have much copied by asking for a little.
+const (
+	smallObject = 64 << 10
+	leastPart   = 64
+)
+
+// worthKeeping reports whether a part of length bytes of an object is large enough.
+func worthKeeping(length, total int64) bool { return total <= smallObject || length >= total/leastPart }
+
 // spanOverhead is what a piece takes besides its bytes.
 const spanOverhead = 48
 
@@ -95,18 +105,18 @@ func partsKey(primary store.Key) store.Key { return (primary ^ spread) * spread 
 // incomplete returns the target's incomplete object if it has been selected by the same fields as the request's.
 func (p *Policy) incomplete(s *spot, fields []flow.Field) *entry {
 	key := partsKey(s.primary)
-	e := p.alive(key, p.room.find(key, &s.target))
-	if e == nil || e.parts == nil || e.variant != string(p.http.AppendVaryKey(nil, e.meta.Vary, fields)) {
+	e := p.alive(key, p.room.getParts(key, &s.target))
+	if e == nil || e.variant != string(p.languages.AppendVaryKey(nil, e.meta.Vary, fields)) {
 		return nil
 	}
 	return e
 }
 
-// servePart answers a request for a range that an incomplete object holds (RFC 9111 §3.4) and reports whether it could. The client's own
-// conditions, but for If-Range, are left to the origin.
+// servePart answers a request for a range that an incomplete object holds (RFC 9111 §3.4) and reports whether it could. Whether that has
+// been modified for this client is response's to see, as with others.
 func (p *Policy) servePart(f *flow.Flow, s *spot) bool {
 	q := &f.Request
-	if q.Get("range") == "" || q.Get("if-none-match") != "" || q.Get("if-modified-since") != "" {
+	if q.Get("range") == "" {
 		return false
 	}
 	e := p.incomplete(s, q.Fields)

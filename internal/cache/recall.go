@@ -17,7 +17,7 @@ func (s *spot) place(d *store.Disk) store.Key { return diskKey(d, &s.target, s.g
 // name sets the variant of a spot that has a marker.
 func (s *spot) name(q *flow.Request, p *Policy) {
 	if s.vary != nil && s.variant == "" {
-		s.variant = string(p.http.AppendVaryKey(nil, s.vary, q.Fields))
+		s.variant = string(p.languages.AppendVaryKey(nil, s.vary, q.Fields))
 	}
 }
 

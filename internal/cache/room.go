@@ -104,14 +104,14 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	choices, err := compileChoices(&z.Cache)
+	choices, languages, err := compileChoices(&z.Cache)
 	if err != nil {
 		return nil, err
 	}
 	p := &Policy{
 		compression: compression,
 		room:        r, zone: z.Name, basis: r.basis(z.Name),
-		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices,
+		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices, languages: languages,
 		survive: z.Cache.Survive,
 		purges:  r.purgesOf(z.Name),
 		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
@@ -144,6 +144,8 @@ type Policy struct {
 	staticTTL   time.Duration
 	static      map[string]bool // extensions, in lower case
 	compression compression
+	// languages are those that the site has, if its owner has said so.
+	languages httpcache.Languages
 }
 
 // Stats is what a node's cache holds.

@@ -97,6 +97,9 @@ func TestPartsAndHead(t *testing.T) {
 		ask("within it", "GET", "3-4", 206, "34")
 		ask("the beginning", "GET", "0-1", 206, "01")
 		ask("both", "GET", "1-2", 206, "12")
+		for tag, status := range map[string]int{`"one"`: 304, `"two"`: 206} { // RFC 9111 §4.3.2
+			h.want("a condition", h.get(visitor, "site.test", "/", "Range: bytes=1-2", "If-None-Match: "+tag), status, "")
+		}
 		ask("the rest", "GET", "6-", 206, "6789")
 		ask("the whole", "GET", "", 200, "0123456789")
 		time.Sleep(2 * time.Minute)

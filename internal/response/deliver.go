@@ -15,7 +15,7 @@ import (
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
 	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
-	if d.cached && m.Status == http.StatusOK && particular(f.Request.Fields) {
+	if d.cached && (m.Status == http.StatusOK || m.Status == http.StatusPartialContent) && particular(f.Request.Fields) {
 		d.choose(f, m)
 	}
 	f.Response.Status = d.status
@@ -85,7 +85,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		return
 	}
 	parted, _ := m.Stream.(flow.Parted)
-	if m.Stream != nil && parted == nil {
+	if m.Stream != nil && parted == nil || m.Status != http.StatusOK { // a 206 is the range that was asked for
 		return
 	}
 	size := m.Length

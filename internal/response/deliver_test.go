@@ -14,7 +14,7 @@ import (
 )
 
 func TestFieldsOfOriginsMessage(t *testing.T) {
-	own := fields("Via", "1.1 edge1", "Cache-Status", `edge1; fwd=bypass; detail="method is not GET or HEAD"`, "X-Request-Id", "id")
+	own := fields("Via", "1.1 edge1", "Cache-Status", `edge1; fwd=method; detail="method is not GET or HEAD"`, "X-Request-Id", "id")
 	date := fields("Date", t0Date)
 	tests := []struct {
 		name   string
@@ -66,7 +66,7 @@ func TestListFieldsFollowTheOrigins(t *testing.T) {
 	f := request("POST")
 	fromOrigin(f, 200, "ok", fields("Via", "1.1 behind", "Cache-Status", "behind; hit")...)
 	got := write(t, f).fields
-	for _, tt := range [][2]string{{"Via", "1.1 behind, 1.1 edge1"}, {"Cache-Status", `behind; hit, edge1; fwd=bypass; detail="method is not GET or HEAD"`}} {
+	for _, tt := range [][2]string{{"Via", "1.1 behind, 1.1 edge1"}, {"Cache-Status", `behind; hit, edge1; fwd=method; detail="method is not GET or HEAD"`}} {
 		var values []string
 		for _, field := range got {
 			if field.Name == tt[0] {

@@ -99,6 +99,9 @@ func cacheStatus(f *flow.Flow, name string) httpcache.CacheStatus {
 		s.Forward = httpcache.ForwardMiss
 	case flow.Bypass:
 		s.Forward = httpcache.ForwardBypass
+		if f.Request.Method != http.MethodGet && f.Request.Method != http.MethodHead {
+			s.Forward = httpcache.ForwardMethod
+		}
 	}
 	return s
 }
