@@ -104,8 +104,9 @@ func (f *Found) judge(err error) error {
 
 // Blocks reads a body in pieces.
 type Blocks struct {
-	found Found
-	sums  []byte
+	found   Found
+	sums    []byte
+	counted bool // as a hit
 }
 
 // ReadMeta reads what is known of the object beside its body, which can be read in pieces then, until Release. It waits.
@@ -118,7 +119,7 @@ func (f *Found) ReadMeta() (meta []byte, b *Blocks, err error) {
 	if err != nil {
 		return nil, nil, f.judge(err)
 	}
-	return meta, &Blocks{*f, sums}, nil
+	return meta, &Blocks{found: *f, sums: sums}, nil
 }
 
 // Size is how long the body is.
@@ -135,7 +136,8 @@ func (b *Blocks) Read(p []byte, i int) ([]byte, error) {
 	if err := checkBody(b.sums, p, i); err != nil {
 		return nil, b.found.judge(err)
 	}
-	if i == 0 {
+	if !b.counted {
+		b.counted = true
 		b.found.disk.hits.Add(1)
 	}
 	return p, nil
