@@ -508,6 +508,7 @@ func TestFormsAreHandedOver(t *testing.T) {
 		wantForm(t, hit(t, q, accepts), httpcache.Brotli, coding.Fast, body)
 		wantForm(t, hit(t, q, "Accept-Encoding: gzip"), httpcache.Gzip, coding.Fast, body)
 		wantForm(t, hit(t, q), httpcache.Identity, 0, body)
+		synctest.Wait()
 		if got, want := q.room.Stats().Bytes, p.room.Stats().Bytes; got != want {
 			t.Errorf("got %d bytes, want %d", got, want)
 		}
