@@ -50,5 +50,6 @@ deb: ## build the Debian package, into dist/
 
 setup:
 	@bash test/setup/setup.sh
+	@bash test/setup/npm.sh >/dev/null || true # it says why
 
 skipped = if [ -s $(SEAWALL_SKIPPED) ]; then echo 'Skipped:'; sort $(SEAWALL_SKIPPED); else echo 'Nothing was skipped.'; fi

@@ -69,7 +69,7 @@ func BenchmarkVaryKey(b *testing.B) {
 	key := make([]byte, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
-		key = AppendVaryKey(key[:0], vary, req.Fields)
+		key = new(Policy).AppendVaryKey(key[:0], vary, req.Fields)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		d := m.Decide(req, t0.Add(95*time.Second), Policy{RequestDirectives: true})
 		m.NotModified(req)
 		m.Range(req, 100)
-		dst = AppendVaryKey(dst[:0], []string{"accept-encoding"}, req.Fields)
+		dst = new(Policy).AppendVaryKey(dst[:0], []string{"accept-encoding"}, req.Fields)
 		dst = d.CacheStatus("seawall").Append(dst)
 	})
 	if got != 0 {

@@ -8,6 +8,8 @@ import (
 // responseDirectives is what the Cache-Control of a response says to a shared cache (RFC 9111 §5.2.2, RFC 5861,
 // RFC 8246).
 type responseDirectives struct {
+	targeted       bool // from a targeted field: Cache-Control and Expires do not count (RFC 9213 §2.2)
+	strictAge      bool // as [Policy] has it
 	malformed      bool // quoting is broken: some directive may be hidden
 	noStore        bool
 	noCache        bool
@@ -18,6 +20,8 @@ type responseDirectives struct {
 	immutable      bool
 
 	maxAge, sMaxAge, staleWhileRevalidate, staleIfError seconds
+
+	withheld []string // fields that qualified no-cache and private keep from other clients, in lower case
 }
 
 func parseResponseDirectives(fields []Field) (d responseDirectives) {
@@ -26,14 +30,14 @@ func parseResponseDirectives(fields []Field) (d responseDirectives) {
 			var dir directive
 			dir, line = cutDirective(line)
 			d.malformed = d.malformed || dir.malformed
-			d.set(dir.name, dir.arg)
+			d.set(dir)
 		}
 	}
 	return d
 }
 
-func (d *responseDirectives) set(name, arg string) {
-	switch {
+func (d *responseDirectives) set(dir directive) {
+	switch name, arg := dir.name, dir.arg; {
 	case sameName(name, "max-age"):
 		d.maxAge.lower(arg)
 	case sameName(name, "s-maxage"):
@@ -45,9 +49,9 @@ func (d *responseDirectives) set(name, arg string) {
 	case sameName(name, "no-store"):
 		d.noStore = true
 	case sameName(name, "no-cache"):
-		d.noCache = true
+		d.noCache = d.noCache || !dir.hasArg || !d.withhold(arg)
 	case sameName(name, "private"):
-		d.private = true
+		d.private = d.private || !dir.hasArg || !d.withhold(arg)
 	case sameName(name, "public"):
 		d.public = true
 	case sameName(name, "must-revalidate"), sameName(name, "proxy-revalidate"):
@@ -56,6 +60,18 @@ func (d *responseDirectives) set(name, arg string) {
 		d.mustUnderstand = true
 	case sameName(name, "immutable"):
 		d.immutable = true
+	}
+}
+
+// own puts the owner's wish in force.
+func (d *responseDirectives) own(o OwnLifetime, fields []Field) {
+	switch silent := !d.maxAge.present && !d.sMaxAge.present && !has(fields, "Expires"); {
+	case o.TTL == 0:
+	case o.Override:
+		d.noStore, d.noCache, d.mustRevalidate, d.mustUnderstand, d.sMaxAge = false, false, false, false, seconds{}
+		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
+	case silent:
+		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
 	}
 }
 

@@ -4,7 +4,7 @@
 // The life of a response:
 //
 //   - [Store] judges whether it may be stored and computes its [Metadata], which is all that later decisions need;
-//     [Metadata.StoredFields] says which fields are kept with it, and [AppendVaryKey] under which secondary key.
+//     [Metadata.StoredFields] says which fields are kept with it, and [Policy.AppendVaryKey] under which secondary key.
 //   - [Metadata.Decide] judges it against a request: Fresh, Stale, Revalidate, Miss or Forbid, with a [Reason].
 //   - [Metadata.NotModified] and then [Metadata.Range] say which form of it answers a conditional or range request.
 //   - [ParseAcceptEncoding] and [AcceptEncoding.Prefer] say in which [Coding] the client gets it, if [Transformable] allows one;
@@ -24,12 +24,15 @@
 //
 //   - of duplicate max-age, s-maxage, stale-while-revalidate or stale-if-error the lowest counts; one that is not
 //     delta-seconds counts as 0; both token and quoted form are read; seconds saturate at 2^31 (§1.2.2);
-//   - private and no-cache with field names count as without (§5.2.2.4, §5.2.2.7 allow it);
+//   - private and no-cache with field names keep those fields from later clients, and count as without names if the rest of the
+//     response would be read otherwise without them (§5.2.2.4, §5.2.2.7 allow it);
 //   - a Cache-Control field whose quoting is broken could hide a directive, so the response is not stored;
 //   - an Expires that is no date, or that is repeated, lies in the past; a missing, repeated or broken Date is replaced by
 //     the time the response was received (RFC 9110 §6.6.1);
-//   - a repeated or unreadable Age means an unknown age: stale at once. RFC 9111 §5.1 would have the first member used
-//     and an unreadable one ignored, which makes an old response look new;
+//   - of a repeated Age the first counts, and an unreadable one is ignored (§5.1), though that makes an old response look new:
+//     [Policy] can have it count as stale;
+//   - a targeted field (RFC 9213) that is no Dictionary is as if it were not there, and of a repeated key in one that is the last
+//     counts: that is how structured fields are read;
 //   - a broken or repeated ETag or Last-Modified is no validator; a Vary that is broken or names more than 16 fields
 //     counts as "*".
 //
@@ -38,7 +41,11 @@
 //
 // A response with Set-Cookie is not stored, even if it says public or s-maxage. RFC 9111 §7.3 leaves that to the origin,
 // but session middleware adds cookies to responses whose authors called them public, and one visitor's session handed to
-// all others is the worst a cache can do. nginx, Varnish and Cloudflare refuse too. [Policy] can allow it.
+// all others is the worst a cache can do. nginx, Varnish and Cloudflare refuse too. [Policy] can allow it, and so can the origin:
+// with private="Set-Cookie" the cookie is kept from others and the rest is stored.
+//
+// The origin governs this cache by Seawall-Cache-Control, else by CDN-Cache-Control (RFC 9213), else by Surrogate-Control, else by
+// Cache-Control and Expires: the first that is valid, and it alone.
 //
 // Bounds: nothing is kept between calls; every function is linear in the size of its arguments, and the fields of a
 // message are bounded by whoever parsed it. Nothing here fails or panics: what cannot be understood is not stored or not

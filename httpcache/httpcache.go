@@ -23,8 +23,31 @@ type Policy struct {
 	// then make the cache ask the origin.
 	RequestDirectives bool
 
+	// StrictAge takes a repeated or unreadable Age for an unknown one: the response is stale at once. RFC 9111 §5.1 has a cache use the
+	// first value and ignore what is no number.
+	StrictAge bool
+
+	// StorePost stores a response to POST for later GETs, where its Content-Location is the target URI and it says how long it is
+	// fresh (RFC 9110 §9.3.3). See [SelfLocated], which the caller has to ask first.
+	StorePost bool
+
+	// Languages are those that the site has, as tags in lower case (RFC 5646), the one it falls back on first. If there are any, all
+	// that counts of a request's Accept-Language is which of them it prefers: see [Policy.Language].
+	Languages []string
+
 	// StoreSetCookie stores responses with Set-Cookie, which every later client then gets as well.
 	StoreSetCookie bool
+
+	// Own is what the owner says of how long this response is fresh.
+	Own OwnLifetime
+}
+
+// OwnLifetime is how long the owner of a site, not its software, wants a response to be fresh. The zero value says nothing.
+type OwnLifetime struct {
+	// TTL takes the place of a heuristic: it is for responses that have neither max-age, s-maxage nor Expires.
+	TTL time.Duration
+	// Override takes the TTL in place of all those, and of no-store, no-cache and must-revalidate; private stays in force.
+	Override bool
 }
 
 // Metadata is what decisions about a stored response need, computed once by [Store]. It holds no reference to the
@@ -50,6 +73,9 @@ type Metadata struct {
 	SharedDate bool
 
 	Vary []string // names in Vary: lower case, sorted, each once
+
+	// Withheld are the fields that are not stored with the rest: lower case (§5.2.2.4, §5.2.2.7).
+	Withheld []string
 }
 
 // Age is the current age of the stored response (RFC 9111 §4.2.3), for its Age field. It is never negative.

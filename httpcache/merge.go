@@ -10,7 +10,7 @@ func (m *Metadata) StoredFields(dst, fields []Field) []Field {
 	_, dated := dateField(fields, "Date", m.ResponseTime)
 	for _, f := range fields {
 		name := strings.ToLower(f.Name)
-		if notStored(name) || named[name] || name == "age" || name == "date" && !dated {
+		if notStored(name) || named[name] || m.withholds(name) || name == "age" || name == "date" && !dated {
 			continue
 		}
 		dst = append(dst, f)

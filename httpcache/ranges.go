@@ -25,6 +25,52 @@ func (m *Metadata) Range(req *Request, size int64) (start, length int64, o Range
 	return ParseRange(value, size)
 }
 
+// maxParts bounds the ranges of one request. Requests for more are answered with the whole, as RFC 9110 §14.2 and §17.15 allow for what
+// looks like an attack.
+const maxParts = 8
+
+// Ranges is [Metadata.Range] for requests that may want several ranges. Parts are in the order in which they were asked for, without
+// those that can't be satisfied. More than [maxParts] are ignored, and overlapping ones: together they never are more than the
+// content.
+func (m *Metadata) Ranges(req *Request, size int64) (parts []Part, o RangeOutcome) {
+	value, n := singleton(req.Fields, "Range")
+	if n != 1 || req.Method != "GET" || m.Status != 200 || !m.ifRange(req.Fields) {
+		return nil, RangeIgnored
+	}
+	return ParseRanges(value, size)
+}
+
+// ParseRanges reads the value of a Range field with up to [maxParts] ranges of content of size bytes.
+func ParseRanges(value string, size int64) (parts []Part, o RangeOutcome) {
+	unit, list, ok := strings.Cut(value, "=")
+	if !ok || strings.Count(list, ",") >= maxParts {
+		return nil, RangeIgnored
+	}
+	for spec := range strings.SplitSeq(list, ",") {
+		if spec = trimOWS(spec); spec == "" {
+			continue
+		}
+		start, length, outcome := ParseRange(unit+"="+spec, size)
+		switch {
+		case outcome == RangeIgnored:
+			return nil, RangeIgnored
+		case outcome == RangeUnsatisfiable:
+			o = RangeUnsatisfiable
+			continue
+		}
+		for _, p := range parts {
+			if start < p.First+p.Length && p.First < start+length {
+				return nil, RangeIgnored
+			}
+		}
+		parts = append(parts, Part{First: start, Length: length, Total: size})
+	}
+	if len(parts) > 0 {
+		o = RangeSatisfiable
+	}
+	return parts, o
+}
+
 // ParseRange reads the value of a Range field (RFC 9110 §14.1.2) for content of size bytes. It serves one range of
 // bytes; other units, several ranges and broken values are ignored, as is any range of empty content.
 func ParseRange(value string, size int64) (start, length int64, o RangeOutcome) {

@@ -56,7 +56,9 @@ func (r Refusal) String() string {
 // responseTime when the response's head was received. A caller must not keep a response whose content did not arrive
 // whole (§3.3).
 func Store(req *Request, resp *Response, requestTime, responseTime time.Time, p Policy) (Metadata, Refusal) {
-	d := parseResponseDirectives(resp.Fields)
+	d := governing(resp.Fields)
+	d.strictAge = p.StrictAge
+	d.own(p.Own, resp.Fields)
 	if r := refuse(req, resp, &d, p); r != Storable {
 		return Metadata{}, r
 	}
@@ -74,7 +76,7 @@ func Store(req *Request, resp *Response, requestTime, responseTime time.Time, p 
 
 func refuse(req *Request, resp *Response, d *responseDirectives, p Policy) Refusal {
 	switch {
-	case req.Method != "GET":
+	case req.Method != "GET" && !(p.StorePost && req.Method == "POST" && d.reusable(resp)):
 		return MethodNotGet
 	case resp.Status < 200 || resp.Status > 599:
 		return NotFinal
@@ -94,7 +96,7 @@ func refuse(req *Request, resp *Response, d *responseDirectives, p Policy) Refus
 		return NoStoreRequest
 	case !d.permitsAuthorization() && has(req.Fields, "Authorization"):
 		return Authorization
-	case !p.StoreSetCookie && has(resp.Fields, "Set-Cookie"):
+	case !p.StoreSetCookie && has(resp.Fields, "Set-Cookie") && !d.withholds("set-cookie"):
 		return SetCookie
 	case !heuristicallyCacheable(resp.Status) && !d.explicit(resp.Fields):
 		return StatusNotCacheable
@@ -109,7 +111,12 @@ func (d *responseDirectives) permitsAuthorization() bool {
 
 // explicit reports whether the origin said that the response may be stored, whatever its status (RFC 9111 §3).
 func (d *responseDirectives) explicit(fields []Field) bool {
-	return d.public || d.sMaxAge.present || d.maxAge.present || has(fields, "Expires")
+	return d.public || d.timed(fields)
+}
+
+// timed reports whether the origin said how long the response is fresh.
+func (d *responseDirectives) timed(fields []Field) bool {
+	return d.sMaxAge.present || d.maxAge.present || !d.targeted && has(fields, "Expires")
 }
 
 // aboutRequest names the statuses that answer something in this request's fields or content that is no part of the
@@ -133,6 +140,9 @@ func understood(status int) bool {
 	return false
 }
 
+// CacheableByDefault reports whether a response with this status may be stored without explicit freshness (RFC 9110 §15.1).
+func CacheableByDefault(status int) bool { return heuristicallyCacheable(status) }
+
 // heuristicallyCacheable statuses may be stored without explicit freshness (RFC 9110 §15.1).
 func heuristicallyCacheable(status int) bool {
 	switch status {
@@ -152,6 +162,7 @@ func describe(resp *Response, d *responseDirectives, requestTime, responseTime t
 		NoCache:              d.noCache,
 		MustRevalidate:       d.mustRevalidate || d.sMaxAge.present,
 		Immutable:            d.immutable,
+		Withheld:             d.withheld,
 	}
 	m.LastModified, _ = dateField(resp.Fields, "Last-Modified", responseTime)
 	date, ok := dateField(resp.Fields, "Date", responseTime)
@@ -159,25 +170,35 @@ func describe(resp *Response, d *responseDirectives, requestTime, responseTime t
 		date = responseTime.Truncate(time.Second) // as the Date field will say
 	}
 	m.Date = date
-	m.InitialAge = initialAge(resp.Fields, date, requestTime, responseTime)
+	m.InitialAge = initialAge(ageField(resp.Fields, d.strictAge), date, requestTime, responseTime)
 	m.Lifetime = lifetime(resp, d, m.Date, m.LastModified, responseTime)
 	return m
 }
 
 // initialAge is corrected_initial_age (RFC 9111 §4.2.3). Date knows whole seconds only, so the apparent age does too:
 // otherwise a max-age of 1 would mean half a second.
-func initialAge(fields []Field, date, requestTime, responseTime time.Time) time.Duration {
-	var age time.Duration
-	if value, n := singleton(fields, "Age"); n > 0 {
-		v, ok := parseDelta(value)
-		if n > 1 || !ok {
-			return maxDelta
-		}
-		age = v
-	}
+func initialAge(age time.Duration, date, requestTime, responseTime time.Time) time.Duration {
 	apparent := clamp(responseTime.Truncate(time.Second).Sub(date))
 	delay := clamp(responseTime.Sub(requestTime))
 	return max(apparent, clamp(age+delay))
+}
+
+// ageField is the value of Age; 0 if there is none. Of several values the first counts, and one that is not delta-seconds is ignored
+// (RFC 9111 §5.1), unless either is taken for a sign that the age is unknown.
+func ageField(fields []Field, strict bool) time.Duration {
+	for line := range lines(fields, "Age") {
+		first, _, more := cutElement(line)
+		age, ok := parseDelta(first)
+		_, n := singleton(fields, "Age")
+		switch {
+		case strict && (!ok || more || n > 1):
+			return maxDelta
+		case !ok:
+			return 0
+		}
+		return age
+	}
+	return 0
 }
 
 const (
@@ -193,7 +214,7 @@ func lifetime(resp *Response, d *responseDirectives, date, lastModified, now tim
 		return d.sMaxAge.value
 	case d.maxAge.present:
 		return d.maxAge.value
-	case has(resp.Fields, "Expires"):
+	case !d.targeted && has(resp.Fields, "Expires"):
 		expires, ok := dateField(resp.Fields, "Expires", now)
 		if !ok {
 			return 0

@@ -59,7 +59,11 @@ func TestStoreRefusals(t *testing.T) {
 		{name: "9111 §5.2 names are case-insensitive", response: fields("cache-control: max-age=60, No-StOrE"), want: NoStore},
 		{name: "9111 §5.2.2.5 no-store in a second line", response: fields("Cache-Control: max-age=60", "Cache-Control: no-store"), want: NoStore},
 		{name: "9111 §5.2.2.7 private", response: fields("Cache-Control: max-age=60, private"), want: Private},
-		{name: "9111 §5.2.2.7 qualified private counts as unqualified", response: fields(`Cache-Control: max-age=60, private="X-User"`), want: Private},
+		{name: "9111 §5.2.2.7 qualified private lets the rest be stored", response: fields(`Cache-Control: max-age=60, private="X-User"`), want: Storable},
+		{name: "9111 §5.2.2.7 private with a field the rest needs", response: fields(`Cache-Control: max-age=60, private="X-User, Vary"`), want: Private},
+		{name: "9111 §5.2.2.7 private with what is no name", response: fields(`Cache-Control: max-age=60, private="X User"`), want: Private},
+		{name: "9111 §5.2.2.7 qualified and unqualified private", response: fields(`Cache-Control: private="X-User", max-age=60, private`), want: Private},
+		{name: "9111 §5.2.2.7 a Set-Cookie that is private is not stored", response: fields(`Cache-Control: max-age=60, private="Set-Cookie"`, "Set-Cookie: a=b"), want: Storable},
 		{name: "9111 §5.2 a directive within quotes is text", response: fields(`Cache-Control: max-age=60, ext="no-store, private"`), want: Storable},
 		{name: "9110 §5.6.4 an escaped quote does not end the text", response: fields(`Cache-Control: max-age=60, ext="\", no-store"`), want: Storable},
 		{name: "9111 §4.2.1 quotes that do not end may hide no-store", response: fields(`Cache-Control: max-age=60, ext="a, no-store`), want: BrokenDirectives},
@@ -186,6 +190,7 @@ func TestLifetime(t *testing.T) {
 func TestAge(t *testing.T) {
 	tests := []struct {
 		name     string
+		strict   bool // as the policy may have it
 		response []Field
 		delay    time.Duration // between request and response
 		resident time.Duration
@@ -200,16 +205,25 @@ func TestAge(t *testing.T) {
 		{name: "9111 §4.2.3 the greater of apparent and corrected", response: fields("Date: "+at(-time.Hour), "Age: 30"), want: time.Hour},
 		{name: "9111 §4.2.3 a clock that went back", response: fields("Date: " + at(0)), resident: -time.Minute, want: 0},
 		{name: "9111 §1.2.2 Age saturates", response: fields("Age: 99999999999"), delay: time.Hour, resident: time.Hour, want: maxDelta},
-		{name: "package comment: unreadable Age", response: fields("Age: abc"), want: maxDelta},
-		{name: "package comment: negative Age", response: fields("Age: -1"), want: maxDelta},
-		{name: "package comment: Age with a parameter", response: fields("Age: 0;a=b"), want: maxDelta},
-		{name: "package comment: list in Age", response: fields("Age: 0, 0"), want: maxDelta},
-		{name: "package comment: repeated Age", response: fields("Age: 0", "Age: 0"), want: maxDelta},
+		{name: "9111 §5.1 unreadable Age is ignored", response: fields("Age: abc"), want: 0},
+		{name: "9111 §5.1 negative Age is ignored", response: fields("Age: -1"), want: 0},
+		{name: "9111 §5.1 Age with a parameter is ignored", response: fields("Age: 9;a=b"), want: 0},
+		{name: "9111 §5.1 ignored, the apparent age still counts", response: fields("Age: abc", "Date: "+at(-time.Minute)), want: time.Minute},
+		{name: "9111 §5.1 the first of a list", response: fields("Age: 7, 0"), want: 7 * time.Second},
+		{name: "9111 §5.1 the first of a list is broken", response: fields("Age: x, 7"), want: 0},
+		{name: "9111 §5.1 the first of two lines", response: fields("Age: 7", "Age: 9"), want: 7 * time.Second},
+		{name: "strict: one Age", strict: true, response: fields("Age: 7"), want: 7 * time.Second},
+		{name: "strict: no Age", strict: true, want: 0},
+		{name: "strict: unreadable Age", strict: true, response: fields("Age: abc"), want: maxDelta},
+		{name: "strict: negative Age", strict: true, response: fields("Age: -1"), want: maxDelta},
+		{name: "strict: Age with a parameter", strict: true, response: fields("Age: 0;a=b"), want: maxDelta},
+		{name: "strict: list in Age", strict: true, response: fields("Age: 0, 0"), want: maxDelta},
+		{name: "strict: repeated Age", strict: true, response: fields("Age: 0", "Age: 0"), want: maxDelta},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			resp := &Response{Status: 200, Fields: append(fields(`ETag: "a"`), tt.response...)}
-			m, refusal := Store(&Request{Method: "GET"}, resp, t0.Add(-tt.delay), t0, Policy{})
+			m, refusal := Store(&Request{Method: "GET"}, resp, t0.Add(-tt.delay), t0, Policy{StrictAge: tt.strict})
 			if refusal != Storable {
 				t.Fatalf("got %q, want %q", refusal, Storable)
 			}
@@ -262,10 +276,10 @@ func TestStoreMetadata(t *testing.T) {
 		Lifetime:             time.Minute,
 		StaleWhileRevalidate: 30 * time.Second,
 		StaleIfError:         10 * time.Minute,
-		NoCache:              true,
 		MustRevalidate:       true,
 		Immutable:            true,
 		Vary:                 []string{"accept-encoding", "foo"},
+		Withheld:             []string{"a", "b"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)

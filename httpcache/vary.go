@@ -31,18 +31,32 @@ func parseVary(fields []Field) (names []string, ok bool) {
 
 // AppendVaryKey appends the secondary cache key of a request for a response whose [Metadata.Vary] is vary: two requests
 // have the same key only if all named fields match (RFC 9111 §4.1). A field's lines are taken as one comma-separated
-// list, whose members are compared without the whitespace around them, and a missing field is not the same as an empty one.
-// Accept-Encoding alone is compared by its meaning, in the form that [AcceptEncoding.Normal] gives it. Names and members are written with their lengths, so that no value can imitate another
-// key.
-func AppendVaryKey(dst []byte, vary []string, fields []Field) []byte {
+// list, whose members are compared without the whitespace around them. Accept-Language is compared without regard to case, as its
+// specification has it (RFC 9110 §12.5.4), or by [Policy.Language] where the site has said which languages it has, and Accept-Encoding by
+// its meaning, in the form that [AcceptEncoding.Normal] gives it. Nothing else is normalised, and a missing field is not the same as an empty one. Names and members are written with their lengths, so that no
+// value can imitate another key.
+func (p *Policy) AppendVaryKey(dst []byte, vary []string, fields []Field) []byte {
 	for _, name := range vary {
 		dst = appendText(dst, name)
+		language := name == "accept-language"
+		if language && len(p.Languages) > 0 {
+			dst = append(dst, 2)
+			dst = append(appendText(dst, p.Language(fields)), 0)
+			continue
+		}
 		if name == acceptEncoding {
 			accept := ParseAcceptEncoding(fields)
-			dst = appendMembers(dst, accept.Normal())
-		} else {
-			for line := range lines(fields, name) {
-				dst = appendMembers(dst, line)
+			dst = append(appendNormal(dst, accept.Normal()), 0)
+			continue
+		}
+		for line := range lines(fields, name) {
+			for more := true; more; {
+				var member string
+				member, line, more = cutElement(line)
+				dst = append(dst, 1)
+				if dst = appendText(dst, member); language {
+					lowerASCII(dst[len(dst)-len(member):])
+				}
 			}
 		}
 		dst = append(dst, 0)
@@ -50,14 +64,23 @@ func AppendVaryKey(dst []byte, vary []string, fields []Field) []byte {
 	return dst
 }
 
-func appendMembers(dst []byte, line string) []byte {
+// appendNormal appends the members of a field in its normal form, as those of any other.
+func appendNormal(dst []byte, list string) []byte {
 	for more := true; more; {
 		var member string
-		member, line, more = cutElement(line)
-		dst = append(dst, 1)
-		dst = appendText(dst, member)
+		member, list, more = cutElement(list)
+		dst = appendText(append(dst, 1), member)
 	}
 	return dst
+}
+
+// lowerASCII turns letters into lower case, in place.
+func lowerASCII(b []byte) {
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
 }
 
 func appendText(dst []byte, s string) []byte {

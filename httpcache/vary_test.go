@@ -16,6 +16,9 @@ func TestVaryKey(t *testing.T) {
 		{"9111 §4.1 same value", []string{"foo"}, fields("Foo: 1"), fields("foo: 1"), true},
 		{"9111 §4.1 other value", []string{"foo"}, fields("Foo: 1"), fields("Foo: 2"), false},
 		{"9111 §4.1 letter case of a value counts", []string{"foo"}, fields("Foo: a"), fields("Foo: A"), false},
+		{"9110 §12.5.4 letter case of a language does not", []string{"accept-language"}, fields("Accept-Language: en-GB, de"), fields("Accept-Language: EN-gb, De"), true},
+		{"9110 §12.5.4 order of languages counts", []string{"accept-language"}, fields("Accept-Language: en, de"), fields("Accept-Language: de, en"), false},
+		{"9110 §12.5.4 a letter's number as a length", []string{"accept-language"}, fields("Accept-Language: " + strings.Repeat("a", 'A')), fields("Accept-Language: " + strings.Repeat("a", 'a')), false},
 		{"9111 §4.1 fields that are not named do not count", []string{"foo"}, fields("Foo: 1", "Bar: 1"), fields("Bar: 2", "Foo: 1"), true},
 		{"9111 §4.1 absent matches absent", []string{"foo"}, nil, fields("Bar: 1"), true},
 		{"9111 §4.1 absent is not present", []string{"foo"}, nil, fields("Foo: 1"), false},
@@ -34,7 +37,7 @@ func TestVaryKey(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := AppendVaryKey(nil, tt.vary, tt.a), AppendVaryKey(nil, tt.vary, tt.b)
+			a, b := new(Policy).AppendVaryKey(nil, tt.vary, tt.a), new(Policy).AppendVaryKey(nil, tt.vary, tt.b)
 			if got := bytes.Equal(a, b); got != tt.same {
 				t.Errorf("got same = %v, want %v: %q and %q", got, tt.same, a, b)
 			}
@@ -44,7 +47,7 @@ func TestVaryKey(t *testing.T) {
 
 func TestVaryKeyOfOtherNames(t *testing.T) {
 	request := fields("A: 1", "B: 1")
-	a, b := AppendVaryKey(nil, []string{"a"}, request), AppendVaryKey(nil, []string{"b"}, request)
+	a, b := new(Policy).AppendVaryKey(nil, []string{"a"}, request), new(Policy).AppendVaryKey(nil, []string{"b"}, request)
 	if bytes.Equal(a, b) {
 		t.Errorf("got %q for both Vary: a and Vary: b, want different keys", a)
 	}

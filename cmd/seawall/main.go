@@ -34,6 +34,8 @@ type commands struct {
 	Origin     originCommands `cmd:"" help:"About origins."`
 	Explain    explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
 	Undo       undo           `cmd:"" help:"Let an address connect again that was banned for what it did."`
+	Purge      purge          `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
+	Cache      cacheCommands  `cmd:"" help:"About the cache."`
 	Demo       demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
 	Completion completion     `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
 	Man        man            `cmd:"" hidden:"" help:"Print a manual page."`

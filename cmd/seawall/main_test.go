@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -82,6 +85,7 @@ func TestUsage(t *testing.T) {
 		{"protect 3000 --certificate chain.pem", exitUsage, "--certificate: \"chain.pem\""},
 		{"protect 3000 --origin-concurrency 0", exitUsage, "--origin-concurrency: 0 is too small"},
 		{"protect 3000 --cache-size -1", exitUsage, "--cache-size"},
+		{"protect 3000 --origin-protocol spdy", exitUsage, "--origin-protocol must be one of \"http/1.1\",\"h2\" but got \"spdy\""},
 		{"protect 3000 --name=", exitUsage, "--name"},
 	}
 	for _, tt := range tests {
@@ -94,6 +98,51 @@ func TestUsage(t *testing.T) {
 			}
 			if code != tt.code || !strings.Contains(said, tt.say) {
 				t.Errorf("code %d, said %q, want %d and %q", code, said, tt.code, tt.say)
+			}
+		})
+	}
+}
+
+// TestProtectSpecs wants flags to become what a file would say.
+func TestProtectSpecs(t *testing.T) {
+	type said struct {
+		Cache    spec.Memory
+		Caches   bool
+		Protocol spec.Protocol
+	}
+	usual := said{spec.Memory{Size: 256 << 20, Object: 16 << 20}, true, spec.ProtocolHTTP1}
+	tests := []struct {
+		args   string
+		change func(*said)
+	}{
+		{"", func(*said) {}},
+		{"--origin-protocol http/1.1", func(*said) {}},
+		{"--origin-protocol h2", func(s *said) { s.Protocol = spec.ProtocolHTTP2 }},
+		{"--cache-size 64", func(s *said) { s.Cache.Size = 64 << 20 }},
+		{"--cache-size 1", func(s *said) { s.Cache = spec.Memory{Size: 1 << 20, Object: 256 << 10} }},
+		{"--cache-size 0", func(s *said) { s.Cache, s.Caches = spec.Memory{Object: 1}, false }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var c commands
+			parser, err := kong.New(&c, kong.Vars{"data": t.TempDir(), "config": defaultConfig, "acme": spec.LetsEncrypt})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(append([]string{"protect", "3000"}, strings.Fields(tt.args)...)); err != nil {
+				t.Fatal(err)
+			}
+			s, z, err := c.Protect.specs(slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := usual
+			tt.change(&want)
+			if diff := cmp.Diff(want, said{s.Cache, z.Cache.Enabled, z.Origin.Protocol}); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if _, err := cache.New(&s); err != nil {
+				t.Errorf("got %v, want a cache that can be made", err)
 			}
 		})
 	}

@@ -58,9 +58,10 @@ type protect struct {
 	Insecure     bool          `name:"origin-insecure" help:"Do not verify an https origin's certificate." group:"Origin"`
 	Trusted      []string      `name:"trusted-proxy" help:"Believe the X-Forwarded-For of this prefix. Repeatable." placeholder:"PREFIX" group:"Origin"`
 
-	Cache     int64  `name:"cache-size" help:"Memory for the cache in MiB; 0 for no cache." default:"256" placeholder:"MIB" group:"Cache and logs"`
-	Log       string `help:"Access log: a file, - for standard output, off for none. Default: access.log in the data folder." placeholder:"FILE" group:"Cache and logs"`
-	Addresses bool   `name:"log-addresses" help:"Log visitors' addresses whole, not their network and a hash." group:"Cache and logs"`
+	Cache     int64         `name:"cache-size" help:"Memory for the cache in MiB; 0 for no cache." default:"256" placeholder:"MIB" group:"Cache and logs"`
+	Survive   time.Duration `help:"Keep copies of the pages that visitors ask for, and serve them while the origin is down, for at most so long; 0 for none." default:"0" placeholder:"TIME" group:"Cache and logs"`
+	Log       string        `help:"Access log: a file, - for standard output, off for none. Default: access.log in the data folder." placeholder:"FILE" group:"Cache and logs"`
+	Addresses bool          `name:"log-addresses" help:"Log visitors' addresses whole, not their network and a hash." group:"Cache and logs"`
 }
 
 // Run serves until it is told to stop.
@@ -103,7 +104,9 @@ func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) 
 	}
 	s.Log.WholeAddresses = p.Addresses
 	s.Cache.Size = spec.Size(p.Cache << 20)
+	s.Cache.Object = min(s.Cache.Object, max(s.Cache.Size/4, 1)) // a quarter is the most that one may have
 	z.Cache.Enabled = p.Cache > 0
+	z.Cache.Survive = p.Survive
 
 	z.Name, z.Hosts = "site", p.Host
 	if len(z.Hosts) == 0 {
@@ -167,6 +170,7 @@ func (p *protect) numbers() error {
 		{"--origin-queue-timeout", int64(p.QueueTimeout), 1},
 		{"--origin-timeout", int64(p.Timeout), 1},
 		{"--cache-size", p.Cache, 0},
+		{"--survive", int64(p.Survive), 0},
 	} {
 		if n.value < n.least {
 			return fmt.Errorf("%s: %d is too small: want at least %d", n.flag, n.value, n.least)

@@ -33,6 +33,23 @@ func newPolicyOf(t testing.TB, size, object spec.Size, waiters int) *Policy {
 	return compile(t, room, "zone", waiters)
 }
 
+// newPolicyFor makes a policy of a zone that differs from the default.
+func newPolicyFor(t testing.TB, change func(*spec.Zone)) *Policy {
+	t.Helper()
+	room, err := New(&spec.Node{Cache: spec.Memory{Size: testSize, Object: testObject}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := spec.DefaultZone()
+	z.Name = "zone"
+	change(&z)
+	p, err := room.Compile(&z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func compile(t testing.TB, room *Room, name string, waiters int) *Policy {
 	t.Helper()
 	p, err := room.Compile(&spec.Zone{Name: name, Cache: spec.Cache{Enabled: true, Waiters: waiters}})

@@ -6,8 +6,8 @@
 //
 // The order of calls is: [Policy.Lookup], which never waits. Unless that found an answer or a refusal, [Policy.Join], which may
 // wait and says whether this flow leads a fetch, was served, or goes on by itself. After [Lead] follows [Policy.Keep] (the origin
-// has answered) or [Policy.Abandon] (it has not; after Keep it does nothing, so it may be deferred). A message with a Stream must
-// be closed.
+// has answered) or [Policy.Abandon] (it has not; after Keep it does nothing, so it may be deferred). After [Pass] and
+// an answer follow [Policy.Invalidate] and [Policy.Learn]. A message with a Stream must be closed.
 //
 // # Stored objects
 //
@@ -16,6 +16,10 @@
 // https must not answer https. A response with Vary is found by way of a marker, stored under the key, that names the fields;
 // the response itself lies under a hash of the key and those fields' values. At most [maxVariants] variants of a key are kept,
 // the oldest makes room: whoever invents values costs fetches, which are limited elsewhere, but cannot lock others out.
+//
+// What ranges have brought of a response that is not there whole lies under a key of its own, as an incomplete object: at most
+// [maxSpans] pieces of one variant. It answers requests for ranges within a piece, and becomes an object like others when nothing of
+// it is missing (RFC 9111 §3.3, §3.4).
 //
 // Zones do not see each other's objects, yet share the store: a zone that fills it evicts others' objects, those first that are
 // asked for least.

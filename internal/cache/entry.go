@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
@@ -16,6 +17,7 @@ const (
 	entryOverhead  = 640
 	markerOverhead = entryOverhead + maxVariants*8
 	fieldOverhead  = 32
+	tagOverhead    = 16
 )
 
 // entry is what the store holds under a key: a response, or the marker of a target whose responses vary. It is immutable once
@@ -23,11 +25,20 @@ const (
 type entry struct {
 	target  target
 	marker  *marker
-	variant string // the request's fields that selected the response, as httpcache.AppendVaryKey writes them
+	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
 	meta    httpcache.Metadata
 	message flow.Message // ready to be served
 	forms   *forms       // nil if it is served as it is
+	parts   *parts       // what is there of an incomplete response, which has no body; else nil
 	bytes   int64
+
+	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
+	tags    []string     // by which it is purged
+	checked atomic.Int64 // the newest purge that it was compared with
+	copyAs  store.Key    // where it is kept as a survival copy, too; 0 for nowhere
+	// refreshed is when somebody last began to refresh it behind an answer, in ns since 1970.
+	refreshed atomic.Int64
+	soft      atomic.Int64 // when it was made stale by a purge, 0 if never
 }
 
 // Size is the entry's weight in the store.
@@ -35,12 +46,13 @@ func (e *entry) Size() int64 { return e.bytes }
 
 // newEntry prepares a response for the store: fields are copied into one string, so that no message is pinned. The body is
 // added by complete.
-func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field) *entry {
-	e := &entry{target: t.clone(), meta: *meta}
+func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field, begun int64) *entry {
+	e := &entry{target: t.clone(), meta: *meta, begun: begun}
 	kept := meta.StoredFields(make([]flow.Field, 0, len(fields)+1), fields)
 	kept = slices.DeleteFunc(kept, func(f flow.Field) bool { return flow.Named(f.Name, "content-length") })
 	e.message = flow.Message{Status: status, Fields: cloneFields(kept)}
-	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead
+	e.tags, _ = tagsOf(e.message.Fields)
+	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead + int64(len(e.tags))*tagOverhead
 	for _, f := range kept {
 		e.bytes += int64(len(f.Name) + len(f.Value))
 	}
@@ -120,7 +132,8 @@ func (m *marker) list() []store.Key {
 // assign gives a new response its spot: by Vary it belongs under its target's key or under that of a variant. Names that an
 // earlier response of the target varied by stay, so that an origin that forgets Vary on some responses, or changes it, can't
 // have a response served to the wrong client.
-func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
+func (p *Policy) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
+	r := p.room
 	sh := r.fills.shard(s.primary)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -134,7 +147,7 @@ func (r *Room) assign(s *spot, e *entry, fields []flow.Field) (vary []string) {
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
-	r.assignVariant(s, e, current, vary, httpcache.AppendVaryKey(nil, vary, fields))
+	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields))
 	return vary
 }
 

@@ -136,8 +136,9 @@ type lead struct {
 	fill   *fill
 	client *flow.Abort
 	// spot is where the response belongs, with the stale one that is there, if any.
-	spot spot
-	left bool // its interest has ended; guarded by the fill's mutex
+	spot  spot
+	begun int64 // when the fetch began, by Room.tick
+	left  bool  // its interest has ended; guarded by the fill's mutex
 }
 
 // Interrupt implements [flow.Interrupter]: the leader's client is gone.
@@ -187,7 +188,7 @@ func (f *fill) close(s state, end error) {
 func (f *fill) settle(a answer, keep bool, k store.Key) {
 	f.mu.Lock()
 	if keep && !f.barred {
-		f.room.objects.Set(k, a.entry)
+		f.room.set(k, a.entry)
 	}
 	if f.state == fetching {
 		f.answer = a

@@ -107,12 +107,12 @@ func (f *fill) openWindow(n int) {
 	if f.interested == 0 {
 		f.close(over, io.ErrUnexpectedEOF)
 	}
-	tooLarge := f.body.have()+int64(n) > f.body.max
+	isTooLarge := f.body.have()+int64(n) > f.body.max
 	k := f.key
 	f.mu.Unlock()
 	f.room.fills.remove(f, k)
-	if tooLarge {
-		f.room.fills.remember(k, time.Now(), tooLargeFor, true)
+	if isTooLarge {
+		f.room.fills.remember(k, time.Now(), tooLargeFor, true, tooLarge)
 	}
 	f.mu.Lock()
 }
@@ -149,7 +149,7 @@ func (f *fill) finish(err error) {
 	case f.state == growing && whole:
 		f.answer.entry.complete(b.whole())
 		if !f.barred {
-			f.room.objects.Set(f.key, f.answer.entry)
+			f.room.set(f.key, f.answer.entry)
 		}
 		f.close(complete, io.EOF)
 	case f.state == window && whole:

@@ -37,6 +37,9 @@ type record struct {
 	// Negotiable tells that it may have coded forms, which are Forms.
 	Negotiable bool
 	Forms      []recordForm
+	// Begun is when an object's fetch began, and Purge what is purged of the target's zone.
+	Begun int64
+	Purge purgeText
 }
 
 // recordForm is a coded form on the stream.
@@ -46,10 +49,19 @@ type recordForm struct {
 	Body   []byte
 }
 
+// purgeText is a purge on the stream.
+type purgeText struct {
+	Scope      Scope
+	Host, Text string
+	At         int64
+	Soft       bool
+}
+
 // place is a target on the stream.
 type place struct {
 	Zone, Scheme, Host, Path, Query string
 	HasQuery                        bool
+	Port, Dimensions                string
 }
 
 // kind is what a record is about. Unknown ones are skipped.
@@ -60,6 +72,9 @@ const (
 	kindWhole        // no more objects follow
 	kindDrop         // a target, under either scheme
 	kindDropAll      // everything
+	kindPurge        // of a zone
+	kindKeyed        // an object whose key has a port or dimensions
+	kindCopy         // a survival copy
 )
 
 // mostUntold bounds the drops that wait to be told to a peer. Past it, the peer drops everything.
@@ -69,8 +84,14 @@ const mostUntold = 4096
 type peer struct {
 	mu      sync.Mutex
 	dropped []target
+	purged  []zonePurge
 	all     bool
 	wake    chan struct{}
+}
+
+type zonePurge struct {
+	zone string
+	purgeRecord
 }
 
 // peers are the present ones: mostly none.
@@ -112,6 +133,19 @@ func (p *peers) tell(t target, from *peer) {
 	}
 }
 
+// tellPurge has all peers told of a purge, but the one that said it.
+func (p *peers) tellPurge(zone string, r purgeRecord, from *peer) {
+	list := p.list.Load()
+	if list == nil {
+		return
+	}
+	for _, q := range *list {
+		if q != from {
+			q.purge(zonePurge{zone, r})
+		}
+	}
+}
+
 func (p *peers) tellAll(from *peer) {
 	for _, q := range *p.list.Load() {
 		if q != from {
@@ -129,6 +163,17 @@ func (q *peer) drop(t target) {
 		q.all, q.dropped = true, nil
 	default:
 		q.dropped = append(q.dropped, t.clone())
+	}
+	q.signal()
+}
+
+func (q *peer) purge(z zonePurge) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.purged) < mostUntold {
+		q.purged = append(q.purged, z)
+	} else {
+		q.all, q.dropped = true, nil
 	}
 	q.signal()
 }
@@ -163,9 +208,15 @@ func newWriter(to io.Writer, q *peer) *writer {
 func (w *writer) drops() error {
 	q := w.peer
 	q.mu.Lock()
-	dropped, all := q.dropped, q.all
-	q.dropped, q.all = nil, false
+	dropped, purged, all := q.dropped, q.purged, q.all
+	q.dropped, q.purged, q.all = nil, nil, false
 	q.mu.Unlock()
+	for _, z := range purged {
+		p := purgeText{z.key.scope, z.key.host, z.key.text, z.at, z.soft}
+		if err := w.gob.Encode(&record{Kind: kindPurge, Target: place{Zone: z.zone}, Purge: p}); err != nil {
+			return err
+		}
+	}
 	if all {
 		return w.gob.Encode(&record{Kind: kindDropAll})
 	}
@@ -194,10 +245,12 @@ func (w *writer) follow(done <-chan struct{}) error {
 	}
 }
 
-func placeOf(t *target) place { return place{t.zone, t.scheme, t.host, t.path, t.query, t.hasQuery} }
+func placeOf(t *target) place {
+	return place{t.zone, t.scheme, t.host, t.path, t.query, t.hasQuery, t.port, t.dimensions}
+}
 
 func (p *place) target() target {
-	return target{p.Zone, p.Scheme, p.Host, p.Path, p.Query, p.HasQuery}
+	return target{p.Zone, p.Scheme, p.Host, p.Path, p.Query, p.HasQuery, p.Port, p.Dimensions}
 }
 
 // Send writes the objects to stream, those first that are asked for most, for as long as within allows. From then on, until the stream
@@ -227,15 +280,22 @@ func (r *Room) send(w *writer, until time.Time) error {
 			break
 		}
 		e, _ := r.objects.Get(k)
-		if e == nil || e.marker != nil {
+		if e == nil || e.marker != nil || !r.purgesOf(e.target.zone).alive(e) || e.soft.Load() != 0 {
 			continue
 		}
 		rec := record{
 			Kind: kindObject, Target: placeOf(&e.target),
-			Status: e.message.Status, Fields: e.originFields(), Meta: e.meta, Body: e.message.Body,
+			Status: e.message.Status, Fields: e.originFields(), Meta: e.meta, Body: e.message.Body, Begun: e.begun,
 		}
 		rec.addForms(e)
-		if primary := r.key(r.basis(e.target.zone), &e.target); primary != k {
+		if e.target.port != "" || e.target.dimensions != "" {
+			rec.Kind = kindKeyed
+		}
+		switch primary := r.key(r.basis(e.target.zone), &e.target); k {
+		case primary:
+		case r.survivalKey(primary):
+			rec.Kind = kindCopy
+		default:
 			m, _ := r.objects.Get(primary)
 			variant := []byte(e.variant)
 			if m == nil || m.marker == nil || m.target != e.target || r.variantKey(primary, m.marker.generation, variant) != k {
@@ -295,7 +355,7 @@ func (r *Room) receive(from *gob.Decoder, q *peer, zones map[string]string, whol
 		}
 		t := rec.Target.target()
 		switch rec.Kind {
-		case kindObject:
+		case kindObject, kindKeyed, kindCopy:
 			zone, ok := zones[t.zone]
 			if t.zone = zone; ok && whole != nil {
 				if n := r.restore(t, &rec, r.size-bytes); n > 0 {
@@ -307,6 +367,10 @@ func (r *Room) receive(from *gob.Decoder, q *peer, zones map[string]string, whol
 		case kindDrop:
 			r.drop(r.basis(t.zone), t)
 			r.peers.tell(t, q)
+		case kindPurge:
+			p := purgeRecord{purgeKey{rec.Purge.Scope, rec.Purge.Host, rec.Purge.Text}, rec.Purge.At, rec.Purge.Soft}
+			r.purgesOf(t.zone).add(p)
+			r.peers.tellPurge(t.zone, p, q)
 		case kindDropAll:
 			r.fills.barAll()
 			r.objects.Clear()
@@ -320,7 +384,11 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	if int64(len(rec.Body)) > r.maxObject || len(rec.Vary) > maxVaryNames {
 		return 0
 	}
-	e := newEntry(t, &rec.Meta, rec.Status, rec.Fields)
+	begun := rec.Begun
+	if begun == 0 { // of a version that does not know it
+		begun = r.tick()
+	}
+	e := newEntry(t, &rec.Meta, rec.Status, rec.Fields, begun)
 	e.variant = string(rec.Variant)
 	e.complete(slices.Clip(rec.Body))
 	rec.restoreForms(e)
@@ -329,7 +397,10 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	}
 	s := spot{target: e.target, primary: r.key(r.basis(t.zone), &t)}
 	s.key = s.primary
-	if len(rec.Vary) > 0 {
+	switch {
+	case rec.Kind == kindCopy:
+		s.key = r.survivalKey(s.primary)
+	case len(rec.Vary) > 0:
 		sh := r.fills.shard(s.primary)
 		sh.mu.Lock()
 		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant)

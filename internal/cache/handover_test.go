@@ -48,14 +48,14 @@ func upgradeTo(t *testing.T, from, to *Policy) *upgrade {
 }
 
 // stored is all that of a response decides what visitors get.
-func stored(t *testing.T, p *Policy, f *flow.Flow) (e entry) {
+func stored(t *testing.T, p *Policy, f *flow.Flow) *entry {
 	t.Helper()
 	var s spot
 	p.locate(&f.Request, &s)
 	if s.entry == nil {
 		t.Fatalf("%s is not stored", f.Request.Path)
 	}
-	return *s.entry
+	return s.entry
 }
 
 func TestUpgradeKeepsObjects(t *testing.T) {
@@ -76,11 +76,12 @@ func TestUpgradeKeepsObjects(t *testing.T) {
 		func() *flow.Flow { return get("/vary", "Accept-Language: fr") },
 	} {
 		want, got := stored(t, from, f()), stored(t, to, f())
-		want.meta.ResponseTime = want.meta.ResponseTime.Round(0) // another process has another monotonic clock
+		meta := want.meta
+		meta.ResponseTime = meta.ResponseTime.Round(0) // another process has another monotonic clock
 		if diff := cmp.Diff(want.message, got.message); diff != "" {
 			t.Errorf("message: -want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff(want.meta, got.meta); diff != "" {
+		if diff := cmp.Diff(meta, got.meta); diff != "" {
 			t.Errorf("metadata: -want +got:\n%s", diff)
 		}
 		mustHit(t, to, f(), string(want.message.Body))
@@ -161,7 +162,7 @@ func TestUpgradeWhileInvalidated(t *testing.T) {
 		s.before = func(write int) {
 			if write == drop+1 {
 				for i := range objects / 2 {
-					from.drop(target{"zone", "https", "example.org", fmt.Sprintf("/%d", i), "", false})
+					from.drop(target{"zone", "https", "example.org", fmt.Sprintf("/%d", i), "", false, "", ""})
 				}
 			}
 		}
@@ -197,7 +198,7 @@ func TestUpgradeForgetsAllItCannotTell(t *testing.T) {
 	p := newPolicy(t)
 	q := p.room.peers.add()
 	for range mostUntold + 1 {
-		p.drop(target{"zone", "https", "example.org", "/a", "", false})
+		p.drop(target{"zone", "https", "example.org", "/a", "", false, "", ""})
 	}
 	var sent bytes.Buffer
 	w := newWriter(&sent, q)
@@ -315,7 +316,7 @@ func TestUpgradeBreaks(t *testing.T) {
 
 func FuzzReceive(f *testing.F) {
 	from := newPolicyOf(f, 1<<20, 1<<18, 10)
-	from.room.objects.Set(1, newEntry(target{zone: "zone", host: "example.org", path: "/a"}, &httpcache.Metadata{Status: 200}, 200, nil))
+	from.room.objects.Set(1, newEntry(target{zone: "zone", host: "example.org", path: "/a"}, &httpcache.Metadata{Status: 200}, 200, nil, 1))
 	var stream bytes.Buffer
 	if err := from.room.Send(struct {
 		io.Reader
@@ -339,7 +340,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	from := newPolicyOf(b, 256<<20, 1<<20, 10)
 	for i := range 10_000 {
 		t := target{zone: "zone", scheme: "https", host: "example.org", path: fmt.Sprintf("/%d", i)}
-		e := newEntry(t, &httpcache.Metadata{Status: 200}, 200, lines("Content-Type: text/html", `ETag: "abc"`, cacheable))
+		e := newEntry(t, &httpcache.Metadata{Status: 200}, 200, lines("Content-Type: text/html", `ETag: "abc"`, cacheable), 1)
 		e.complete(make([]byte, 8<<10))
 		from.room.objects.Set(from.room.key(from.basis, &t), e)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -25,14 +26,21 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 	resp := httpcache.Response{Status: msg.Status, Fields: msg.Fields}
 	for _, other := range httpcache.Invalidated(nil, q.Method, uri, &resp) {
 		if u, err := url.Parse(other); err == nil && other != uri {
-			t.path, t.query, t.hasQuery = u.EscapedPath(), u.RawQuery, u.ForceQuery || u.RawQuery != ""
+			t.path = u.EscapedPath()
+			t.query, t.hasQuery = p.query.apply(u.RawQuery, u.ForceQuery || u.RawQuery != "")
 			p.drop(t)
 		}
 	}
 }
 
-// drop forgets a target under either scheme, here and in other processes.
+// drop forgets a target under either scheme, here and in other processes. What the owner added to the key can't be known: then it is a purge.
 func (p *Policy) drop(t target) {
+	if t.port != "" || t.dimensions != "" {
+		r := purgeRecord{key: purgeKey{PurgeURL, t.host, pathAndQuery(t.path, t.query, t.hasQuery)}, at: p.room.tick()}
+		p.purges.add(r)
+		p.room.peers.tellPurge(p.zone, r, nil)
+		return
+	}
 	p.room.drop(p.basis, t)
 	p.room.peers.tell(t, nil)
 }
@@ -46,7 +54,9 @@ func (r *Room) drop(basis uint64, t target) {
 				r.objects.Delete(v)
 			}
 		}
-		r.fills.bar(k)
-		r.objects.Delete(k)
+		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
+			r.fills.bar(k)
+			r.objects.Delete(k)
+		}
 	}
 }

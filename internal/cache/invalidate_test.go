@@ -8,6 +8,7 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
+// TestInvalidate is RFC 9111 §4.4.
 func TestInvalidate(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -84,7 +84,7 @@ func (j *join) try() (outcome Outcome, done bool) {
 	switch {
 	case pass:
 		sh.mu.Unlock()
-		return j.pass("response is too large"), true
+		return j.pass(tooLarge), true
 	case unshareable && j.spot.entry == nil:
 		sh.mu.Unlock()
 		return j.single(), true
@@ -157,11 +157,11 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		return Pass, false
 	}
 	a, q, c := &fl.answer, &j.flow.Request, &j.flow.Cache
-	if a.entry.target != j.spot.target {
-		j.alone = true // two targets with one key
+	if a.entry.target != j.spot.target || !j.policy.purges.alive(a.entry) {
+		j.alone = true // two targets with one key, or a fetch that a purge came after
 		return Pass, false
 	}
-	if a.vary != nil && string(httpcache.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
+	if a.vary != nil && string(j.policy.http.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {
 		j.alone = fl.key == j.spot.key // else the fill has moved to its variant's key
 		return Pass, false
 	}
@@ -181,9 +181,9 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 // lead makes the flow the leader of a fill.
 func (j *join) lead(fl *fill) Outcome {
 	f := j.flow
-	l := &lead{fill: fl, client: f.Abort, spot: j.spot}
+	l := &lead{fill: fl, client: f.Abort, spot: j.spot, begun: j.policy.room.tick()}
 	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
-	f.Cache.AcceptEncoding = normalEncodings(&f.Request)
+	f.Cache.Asked = j.policy.asked(&j.spot.target, &f.Request)
 	f.Abort = &fl.abort
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
@@ -201,15 +201,13 @@ func (j *join) lead(fl *fill) Outcome {
 // is the way of most requests for what a site makes anew for everybody.
 func (j *join) single() Outcome {
 	c := &j.flow.Cache
-	c.Status, c.Whole, c.Fetch = flow.Miss, true, &lead{spot: j.spot}
-	c.AcceptEncoding = normalEncodings(&j.flow.Request)
+	l := &lead{spot: j.spot}
+	if j.policy.survive > 0 {
+		l.begun = j.policy.room.tick()
+	}
+	c.Status, c.Whole, c.Fetch = flow.Miss, true, l
+	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
 	return Lead
-}
-
-// normalEncodings is the Accept-Encoding that the origin is sent for all requests that a response stored for this one may answer.
-func normalEncodings(q *flow.Request) string {
-	accept := httpcache.ParseAcceptEncoding(q.Fields)
-	return accept.Normal()
 }
 
 func (j *join) pass(reason string) Outcome {

@@ -137,6 +137,7 @@ func TestRevalidationIsShared(t *testing.T) {
 	})
 }
 
+// Within stale-while-revalidate nobody waits, and one has it refreshed.
 func TestStaleWhileOneRevalidates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, newPolicy(t))
@@ -144,15 +145,37 @@ func TestStaleWhileOneRevalidates(t *testing.T) {
 		for range 10 {
 			c.send(get("/a"), after(time.Second, ok))
 		}
-		c.wait(1)
+		c.wait(0)
 		for i, f := range c.flows {
-			want, body := flow.Stale, "old"
-			if i == 0 {
-				want, body = flow.Miss, "body"
+			if f.Cache.Status != flow.Stale || c.bodies[i] != "old" || f.Cache.Refresh != (i == 0) {
+				t.Errorf("flow %d: got %v with %q, to refresh: %t", i, f.Cache.Status, c.bodies[i], f.Cache.Refresh)
 			}
-			if f.Cache.Status != want || c.bodies[i] != body {
-				t.Errorf("flow %d: got %v with %q, want %v with %q", i, f.Cache.Status, c.bodies[i], want, body)
-			}
+		}
+		b := c.flows[0].Behind()
+		if got := c.p.Join(b); got != Lead {
+			t.Fatalf("behind: got %v, want lead", got)
+		}
+		b.Origin.Message = ok()
+		c.p.Keep(b)
+		c.p.Refreshed(b)
+		mustHit(t, c.p, get("/a"), "body")
+		if got := c.p.room.refreshes.Load(); got != 0 {
+			t.Errorf("got %d refreshes, want none", got)
+		}
+	})
+}
+
+// When there are too many refreshes, visitors wait for theirs, as if there was no stale-while-revalidate.
+func TestMostRefreshes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolicy(t)
+		expired(t, p, "Cache-Control: max-age=10, stale-while-revalidate=60")
+		p.room.refreshes.Store(mostRefreshes)
+		mustMiss(t, p, get("/a"))
+		p.room.refreshes.Add(-1)
+		f := get("/a")
+		if p.Lookup(f); !f.Cache.Refresh {
+			t.Errorf("got %v, want a refresh", f.Cache.Status)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,22 +23,34 @@ func (p *Policy) Keep(f *flow.Flow) {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
-	if l.fill == nil {
-		k.single()
-		return
-	}
 	msg, stale := f.Origin.Message, l.spot.entry
 	switch {
+	case isServerError(msg.Status) && k.survives("the origin's answer was an error"):
+		closeMessage(msg)
+	case l.fill == nil:
+		k.single()
 	case stale != nil && msg.Status == 304:
 		k.revalidate(stale)
-	case stale != nil && isServerError(msg.Status) && p.decide(stale, &f.Request, k.now).StaleIfError > 0:
-		closeMessage(msg)
-		k.serveStale("the origin's answer was an error")
 	default:
 		k.store()
 	}
-	l.client.Unwatch()
-	f.Abort = l.client
+	if l.fill != nil {
+		l.client.Unwatch()
+		f.Abort = l.client
+	}
+}
+
+// survives answers with what is stored in place of an answer that is an error, and reports whether it may and can.
+func (k *keep) survives(reason string) bool {
+	survive := k.policy.survive
+	if stale := k.lead.spot.entry; stale != nil && k.lead.fill != nil {
+		d := k.policy.decide(stale, &k.flow.Request, k.now)
+		if d.StaleIfError > 0 || survive > 0 && d.MayBeStale && -d.TTL <= survive {
+			k.serveStale(reason)
+			return true
+		}
+	}
+	return k.standIn(reason)
 }
 
 // Abandon ends the lead of a flow whose fetch was refused on the way or failed. If a stale response may stand in for an origin
@@ -45,15 +58,24 @@ func (p *Policy) Keep(f *flow.Flow) {
 // that has waited longest leads.
 func (p *Policy) Abandon(f *flow.Flow) {
 	l := endLead(f)
-	if l == nil || l.fill == nil {
+	if l == nil {
 		return
 	}
 	k := keep{p, f, l, time.Now()}
+	if l.fill == nil {
+		if disconnected(f) {
+			k.standIn(unreachable)
+		}
+		return
+	}
 	if stale := l.spot.entry; stale != nil && disconnected(f) {
 		d := p.decide(stale, &f.Request, k.now)
-		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= disconnectedGrace {
-			k.serveStale("the origin cannot be reached")
+		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= max(disconnectedGrace, p.survive) {
+			k.serveStale(unreachable)
 		}
+	}
+	if f.Cache.Message == nil && disconnected(f) {
+		k.standIn(unreachable)
 	}
 	l.fill.handOver(l)
 	l.client.Unwatch()
@@ -92,6 +114,13 @@ func closeMessage(m *flow.Message) {
 	}
 }
 
+// What keeps a response out, beside what httpcache says.
+const (
+	tooLarge    = "response is too large"
+	eventStream = "response is a stream of events"
+	unreachable = "the origin cannot be reached"
+)
+
 // keep is one call of Keep or Abandon.
 type keep struct {
 	policy *Policy
@@ -106,7 +135,9 @@ func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpc
 	q := &k.flow.Request
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
 	resp := httpcache.Response{Status: status, Fields: fields}
-	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, k.policy.http)
+	policy := k.policy.http
+	policy.Own = k.policy.lifetime(q, status, fields)
+	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, policy)
 }
 
 // serve makes a complete entry the leader's answer.
@@ -132,6 +163,11 @@ func (k *keep) serveStale(reason string) {
 func (k *keep) single() {
 	m := k.flow.Origin.Message
 	meta, refusal := k.judge(m.Status, m.Fields)
+	if k.policy.survive > 0 {
+		passing := *m
+		k.copyPassing(&passing)
+		k.flow.Cache.Message = &passing
+	}
 	if refusal != httpcache.Storable {
 		k.unstorable(refusal)
 		return
@@ -150,7 +186,7 @@ func (k *keep) unstorable(refusal httpcache.Refusal) {
 		k.policy.room.objects.Delete(l.spot.key) // it has been superseded
 	}
 	if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
-		k.rememberFor(unshareableFor, status)
+		k.rememberFor(unshareableFor, status, refusal.String())
 	}
 	k.flow.Cache.Reason = refusal.String()
 }
@@ -177,21 +213,25 @@ func (k *keep) revalidate(stale *entry) {
 	if !storable {
 		meta, c.Reason = stale.meta, refusal.String()
 	}
-	e := newEntry(l.spot.target, &meta, stale.message.Status, fields)
+	e := newEntry(l.spot.target, &meta, stale.message.Status, fields, l.begun)
+	own := meta.WithheldFields(nil, answered.Fields)
 	if !storable {
 		e.complete(stale.message.Body)
 		r.objects.Delete(l.spot.key)
 		l.fill.refuse()
 		k.serve(e, flow.Revalidated)
+		k.give(own)
 		return
 	}
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
+	k.copyStored(e)
 	e.complete(stale.message.Body)
 	if p.compression.applies(e.message.Status, e.message.Fields, e.message.Length) {
 		e.negotiate(stale.forms)
 	}
 	l.fill.settle(answer{e, vary, flow.Revalidated}, true, l.spot.key)
 	k.serve(e, flow.Revalidated)
+	k.give(own)
 	k.remember(e)
 	c.Stored = true
 }
@@ -205,24 +245,27 @@ func (k *keep) store() {
 		k.unstorable(refusal)
 		k.passThrough(refusal.String())
 		return
+	case !fewTags(msg.Fields):
+		k.passThrough("response has too many tags")
+		return
 	case msg.Length > r.maxObject:
-		r.fills.remember(l.spot.key, k.now, tooLargeFor, true)
-		k.passThrough("response is too large")
+		r.fills.remember(l.spot.key, k.now, tooLargeFor, true, tooLarge)
+		k.passThrough(tooLarge)
 		return
 	case msg.Length < 0 && isEventStream(msg.Fields):
-		r.fills.remember(l.spot.key, k.now, unshareableFor, true)
-		k.passThrough("response is a stream of events")
+		r.fills.remember(l.spot.key, k.now, unshareableFor, true, eventStream)
+		k.passThrough(eventStream)
 		return
 	case r.filling.full():
 		k.passThrough("memory for fetches is used up")
 		return
 	}
 	from := l.spot.key
-	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields)
+	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun)
 	if k.policy.compression.applies(msg.Status, msg.Fields, msg.Length) {
 		e.negotiate(nil)
 	}
-	vary := r.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
 		return
@@ -233,6 +276,7 @@ func (k *keep) store() {
 		k.passThrough("the client is gone")
 		return
 	}
+	k.copyStored(e)
 	r.fills.forget(from)
 	k.remember(e)
 	k.fill(rd, e, msg)
@@ -241,6 +285,7 @@ func (k *keep) store() {
 // fill begins to take the body. If it comes whole with its head, that is all; else a goroutine of its own goes on.
 func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	fl, c := k.lead.fill, &k.flow.Cache
+	own := e.meta.WithheldFields(nil, msg.Fields)
 	piece, err := msg.Body, io.EOF
 	if msg.Stream != nil {
 		piece, err = msg.Stream.Next()
@@ -261,7 +306,17 @@ func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	} else {
 		c.Message = fl.message(rd)
 	}
+	k.give(own)
 	k.lead.leave()
+}
+
+// give adds the fields that are for the leader's client alone to what it is served.
+func (k *keep) give(own []flow.Field) {
+	if len(own) > 0 {
+		m := *k.flow.Cache.Message
+		m.Fields = append(slices.Clip(m.Fields), own...)
+		k.flow.Cache.Message = &m
+	}
 }
 
 // passThrough gives the leader the origin's response and lets those who wait fetch on their own.
@@ -270,6 +325,7 @@ func (k *keep) passThrough(reason string) {
 	c := &k.flow.Cache
 	c.Reason = reason
 	m := *k.flow.Origin.Message
+	k.copyPassing(&m)
 	if m.Stream != nil {
 		m.Stream = &relay{Body: m.Stream, lead: k.lead}
 	}
@@ -288,14 +344,14 @@ func (k *keep) remember(e *entry) {
 		k.policy.room.fills.forget(k.lead.spot.key)
 		return
 	}
-	k.rememberFor(unshareableFor, e.message.Status)
+	k.rememberFor(unshareableFor, e.message.Status, "response is stored, but never fresh")
 }
 
-func (k *keep) rememberFor(d time.Duration, status int) {
+func (k *keep) rememberFor(d time.Duration, status int, reason string) {
 	if status >= 500 {
 		d = errorFor
 	}
-	k.policy.room.fills.remember(k.lead.spot.key, k.now, d, false)
+	k.policy.room.fills.remember(k.lead.spot.key, k.now, d, false, reason)
 }
 
 // relay is an origin's body that is not stored, on its way to the client of the flow that led the fetch. While it waits, it tells

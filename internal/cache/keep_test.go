@@ -86,6 +86,7 @@ func expired(t *testing.T, p *Policy, fields ...string) *flow.Flow {
 	return get("/a")
 }
 
+// TestRevalidation: RFC 9111 §4.3.3, §4.3.4.
 func TestRevalidation(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -131,6 +132,7 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
+// TestStaleInPlaceOfFailure: RFC 9111 §4.2.4, RFC 5861 §4.
 func TestStaleInPlaceOfFailure(t *testing.T) {
 	refusal := func(r flow.Reason) *flow.Refusal { return &flow.Refusal{Reason: r, Status: 503} }
 	tests := []struct {
@@ -213,7 +215,7 @@ func TestBodyThatIsNotWhole(t *testing.T) {
 	}
 }
 
-// A queue in front of the origin must not use up a short lifetime.
+// A queue in front of the origin must not use up a short lifetime (RFC 9111 §4.2.3).
 func TestAdmissionDoesNotAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolicy(t)

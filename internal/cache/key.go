@@ -14,21 +14,57 @@ import (
 type target struct {
 	zone, scheme, host, path, query string
 	hasQuery                        bool
+	port                            string // if it is not the scheme's: the origin may write it into links
+	dimensions                      string // values of what the owner added to the key
 }
 
 func (p *Policy) target(q *flow.Request) target {
-	return target{p.zone, q.Scheme, q.Host, q.Path, q.Query, q.HasQuery}
+	t := target{zone: p.zone, scheme: q.Scheme, host: q.Host, path: q.Path, port: port(q)}
+	t.query, t.hasQuery = p.query.apply(q.Query, q.HasQuery)
+	t.dimensions = p.dimensions.text(q)
+	return t
+}
+
+// port is the one that a request's authority names, "" if it is the scheme's.
+func port(q *flow.Request) string {
+	colon := strings.LastIndexByte(q.Authority, ':')
+	if colon < 0 || strings.HasSuffix(q.Authority, "]") {
+		return ""
+	}
+	p := q.Authority[colon+1:]
+	if q.Scheme == "http" && p == "80" || q.Scheme == "https" && p == "443" {
+		return ""
+	}
+	return p
+}
+
+// asked is what the origin is asked for in a fetch of t.
+func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
+	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery, Language: p.http.Language(q.Fields)}
+	accept := httpcache.ParseAcceptEncoding(q.Fields)
+	a.AcceptEncoding = accept.Normal()
+	if q.Authority != "" && q.Authority != t.host {
+		a.Authority = t.host
+		if t.port != "" {
+			a.Authority += ":" + t.port
+		}
+	}
+	if p.dimensions.device {
+		a.Device = deviceOf(q.Get("user-agent"))
+	}
+	return a
 }
 
 // clone copies the strings, which are part of a request's head.
 func (t target) clone() target {
 	t.scheme, t.host = strings.Clone(t.scheme), strings.Clone(t.host)
 	t.path, t.query = strings.Clone(t.path), strings.Clone(t.query)
+	t.port, t.dimensions = strings.Clone(t.port), strings.Clone(t.dimensions)
 	return t
 }
 
 func (t *target) size() int64 {
-	return int64(len(t.scheme) + len(t.host) + len(t.path) + len(t.query))
+	return int64(len(t.scheme) + len(t.host) + len(t.path) + len(t.query) + len(t.port) + len(t.dimensions))
 }
 
 // spread is 2^64 divided by the golden ratio: multiplying by it carries a difference into all higher bits.
@@ -48,6 +84,12 @@ func (r *Room) key(basis uint64, t *target) store.Key {
 	h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.path)
 	if t.hasQuery {
 		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.query)
+	}
+	if t.port != "" {
+		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.port)
+	}
+	if t.dimensions != "" {
+		h = bits.RotateLeft64(h*spread, 29) ^ maphash.String(r.seed, t.dimensions)
 	}
 	return store.Key(h * spread)
 }
@@ -69,25 +111,43 @@ type spot struct {
 
 // locate finds a request's spot. It does not wait, and allocates only for field values that are unusually long.
 func (p *Policy) locate(q *flow.Request, s *spot) {
-	s.target = target{p.zone, q.Scheme, q.Host, q.Path, q.Query, q.HasQuery}
+	s.target = p.target(q)
 	s.primary = p.room.key(p.basis, &s.target)
 	s.key, s.vary = s.primary, nil
 	s.entry = p.room.get(s.primary, &s.target)
 	if s.entry == nil || s.entry.marker == nil {
+		s.entry = p.alive(s.primary, s.entry)
 		return
 	}
 	m := s.entry.marker
 	s.vary, s.entry = m.vary, nil
 	var buf [512]byte
-	variant := httpcache.AppendVaryKey(buf[:0], m.vary, q.Fields)
+	variant := p.http.AppendVaryKey(buf[:0], m.vary, q.Fields)
 	s.key = p.room.variantKey(s.primary, m.generation, variant)
 	if e := p.room.get(s.key, &s.target); e != nil && e.marker == nil && e.variant == string(variant) {
-		s.entry = e
+		s.entry = p.alive(s.key, e)
+	}
+}
+
+// set stores a response, and the same as a survival copy if it is one.
+func (r *Room) set(k store.Key, e *entry) {
+	r.objects.Set(k, e)
+	if e.copyAs != 0 {
+		r.objects.Set(e.copyAs, e)
 	}
 }
 
 // get returns what is stored under a key if it is the target's.
 func (r *Room) get(k store.Key, t *target) *entry {
+	e := r.find(k, t)
+	if e == nil || e.parts != nil {
+		return nil
+	}
+	return e
+}
+
+// find is get, for incomplete objects too.
+func (r *Room) find(k store.Key, t *target) *entry {
 	e, _ := r.objects.Get(k)
 	if e == nil || e.target != *t {
 		return nil

@@ -10,12 +10,18 @@ import (
 // Lookup answers a GET or HEAD from memory if it can. It never waits, and a hit does not allocate: its message is shared and
 // immutable. The time is that at which the request was received. It sets
 //
-//   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale;
+//   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale, or that may be stale
+//     while it is refreshed behind the answer (Refresh);
 //   - a Refusal, if the client wants nothing but a stored response and there is none;
 //   - else Miss, or Stale for an object that needs revalidation, without Message: the path goes on with [Policy.Join];
+//   - the answer to a request that purges, or a Refusal of who may not;
 //   - or Bypass for what the cache has no part in.
 func (p *Policy) Lookup(f *flow.Flow) {
 	q, c := &f.Request, &f.Cache
+	if q.Method == "PURGE" && p.purger != nil {
+		p.obey(f)
+		return
+	}
 	if reason := p.bypass(q); reason != "" {
 		c.Status, c.Reason = flow.Bypass, reason
 		return
@@ -32,6 +38,12 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	case d.Outcome == httpcache.Stale && d.Reason == httpcache.AllowedByMaxStale:
 		serve(c, s.entry, flow.Stale, &d)
 		p.encode(f, s.entry, s.key)
+		return
+	case d.Outcome == httpcache.Stale && d.Reason == httpcache.WhileRevalidate && p.mayRefresh(s.entry, f):
+		serve(c, s.entry, flow.Stale, &d)
+		p.encode(f, s.entry, s.key)
+		return
+	case p.servePart(f, &s):
 		return
 	case d.Outcome == httpcache.Forbid:
 		c.Status = flow.Miss
@@ -59,6 +71,8 @@ func (p *Policy) bypass(q *flow.Request) string {
 		return "request asks for an upgrade"
 	case q.Length != 0:
 		return "request has a body"
+	case p.bypassed(q):
+		return "a rule of the zone"
 	}
 	return ""
 }
@@ -79,6 +93,11 @@ func (p *Policy) decide(e *entry, q *flow.Request, now time.Time) httpcache.Deci
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
 	if e == nil {
 		return (*httpcache.Metadata)(nil).Decide(&req, now, p.http)
+	}
+	if soft := e.soft.Load(); soft != 0 {
+		meta := e.meta // as if its freshness had ended then
+		meta.Lifetime = min(meta.Lifetime, meta.Age(time.Unix(0, soft)))
+		return meta.Decide(&req, now, p.http)
 	}
 	return e.meta.Decide(&req, now, p.http)
 }

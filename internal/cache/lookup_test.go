@@ -121,7 +121,7 @@ func TestNewRefuses(t *testing.T) {
 		name  string
 		cache spec.Memory
 	}{
-		{"no size", spec.Memory{Object: 1}},
+		{"less than no size", spec.Memory{Size: -1, Object: 1}},
 		{"no object", spec.Memory{Size: 1 << 20}},
 		{"object above a quarter", spec.Memory{Size: 1 << 20, Object: 1<<18 + 1}},
 		{"object above 2 GiB", spec.Memory{Size: 1 << 40, Object: 1 << 32}},
@@ -139,7 +139,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A hash collision is a miss, never another target's response.
+// A hash collision is a miss, never another target's response (RFC 9111 §4).
 func TestCollision(t *testing.T) {
 	p := newPolicy(t)
 	fetch(t, p, get("/a"), response(200, "a", "Cache-Control: max-age=60"))

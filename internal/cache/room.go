@@ -3,12 +3,16 @@ package cache
 import (
 	"fmt"
 	"hash/maphash"
+	"math/rand/v2"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
 )
 
 const (
@@ -31,7 +35,7 @@ const (
 	tooLargeFor    = time.Minute
 )
 
-// Room is a node's cache: one store and one table of fetches for all zones.
+// Room is a node's cache: one store, which is nil for no cache at all, and one table of fetches for all zones.
 type Room struct {
 	seed        maphash.Seed
 	objects     *store.Memory[*entry]
@@ -42,14 +46,22 @@ type Room struct {
 	fills       table
 	peers       peers
 	encoding    encoding
+	purges      sync.Map     // *purges by the zone's name
+	ticks       atomic.Int64 // the last tick
+	refreshes   atomic.Int64 // that go on behind answers
+	survival    uint64       // sets the keys of survival copies apart
 }
 
-// New makes a node's cache, empty.
+// New makes a node's cache, empty. One of no size keeps nothing, and is off in every zone.
 func New(node *spec.Node) (*Room, error) {
 	size, object := int64(node.Cache.Size), int64(node.Cache.Object)
 	switch {
-	case size <= 0:
-		return nil, fmt.Errorf("cache.size: %d is too small: want more than 0", size)
+	case size < 0:
+		return nil, fmt.Errorf("cache.size: %d is negative: want a size, or 0 for no cache", size)
+	case size == 0:
+		r := &Room{seed: maphash.MakeSeed()}
+		r.fills.init()
+		return r, nil
 	case object <= 0 || object > size/fillShare || object > store.MaxValue/2:
 		return nil, fmt.Errorf("cache.object: %d does not fit: want 1 to %d bytes (a quarter of cache.size, at most 2 GiB)",
 			object, min(size/fillShare, store.MaxValue/2))
@@ -60,6 +72,7 @@ func New(node *spec.Node) (*Room, error) {
 	}
 	r := &Room{
 		seed:      maphash.MakeSeed(),
+		survival:  rand.Uint64(),
 		objects:   objects,
 		size:      size - size/fillShare,
 		maxObject: object,
@@ -79,11 +92,30 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{
+	rules, err := compileRules(z.Cache.Rules)
+	if err != nil {
+		return nil, err
+	}
+	choices, err := compileChoices(&z.Cache)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{
 		compression: compression,
 		room:        r, zone: z.Name, basis: r.basis(z.Name),
-		enabled: z.Cache.Enabled, waiters: z.Cache.Waiters,
-	}, nil
+		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices,
+		survive: z.Cache.Survive,
+		purges:  r.purgesOf(z.Name),
+		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
+	}
+	if len(z.Cache.PurgeFrom) > 0 {
+		p.purger = prefixes.Compile(z.Cache.PurgeFrom)
+	}
+	for _, e := range z.Cache.Static.Extensions {
+		p.static[strings.ToLower(e)] = true
+	}
+	return p, nil
 }
 
 // Policy is how one zone uses the cache.
@@ -93,9 +125,17 @@ type Policy struct {
 	basis   uint64 // hash of zone, which all keys start from
 	enabled bool
 	waiters int
+	survive time.Duration // how old a survival copy may get, 0 for none
 	http    httpcache.Policy
 
 	compression compression
+	purges      *purges
+	purger      *prefixes.Set // who may purge by request, nil if nobody
+	query       queryRule
+	dimensions  dimensions
+	rules       []rule
+	staticTTL   time.Duration
+	static      map[string]bool // extensions, in lower case
 }
 
 // Stats is what a node's cache holds.

@@ -30,6 +30,8 @@ type verdict struct {
 	until time.Time
 	// pass tells that responses are too large to be stored at all.
 	pass bool
+	// reason says for [Policy.Why] what was wrong with the last response, also when nothing is to be done about it any more.
+	reason string
 }
 
 func (t *table) init() {
@@ -41,10 +43,10 @@ func (t *table) init() {
 func (t *table) shard(k store.Key) *shard { return &t[k%tableShards] }
 
 // remember notes that a key's responses can't be shared for a while.
-func (t *table) remember(k store.Key, now time.Time, d time.Duration, pass bool) {
+func (t *table) remember(k store.Key, now time.Time, d time.Duration, pass bool, reason string) {
 	sh := t.shard(k)
 	sh.mu.Lock()
-	sh.unshareable[k/tableShards%shardMemory] = verdict{key: k, until: now.Add(d), pass: pass}
+	sh.unshareable[k/tableShards%shardMemory] = verdict{key: k, until: now.Add(d), pass: pass, reason: reason}
 	sh.mu.Unlock()
 }
 
@@ -65,6 +67,15 @@ func (sh *shard) remembered(k store.Key, now time.Time) (unshareable, pass bool)
 		return false, false
 	}
 	return true, v.pass
+}
+
+// last is what was remembered of a key last, if that is still known.
+func (t *table) last(k store.Key) (v verdict, ok bool) {
+	sh := t.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	v = sh.unshareable[k/tableShards%shardMemory]
+	return v, v.key == k && v.reason != ""
 }
 
 // remove takes a fill out of the table, if it is in it.

@@ -8,6 +8,7 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
+// TestVary is RFC 9111 §4.1.
 func TestVary(t *testing.T) {
 	p := newPolicy(t)
 	store := func(body, vary string, request ...string) {

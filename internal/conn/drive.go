@@ -254,11 +254,15 @@ const lastWords = time.Second
 func (c *Conn) linger() {
 	c.enter(lingering, c.now())
 	c.t.allow(lingerFor)
+	c.hearOut(c.work.in[:cap(c.work.in)], lingerBytes)
+}
+
+// hearOut tells the client that nothing more will come, and reads what does until it has closed, too, or that is most.
+func (c *Conn) hearOut(b []byte, most int) {
 	if c.t.closeWrite() != nil {
 		return
 	}
-	b := c.work.in[:cap(c.work.in)]
-	for left := lingerBytes; left > 0; {
+	for left := most; left > 0; {
 		n, err := c.t.read(b)
 		if err != nil {
 			return

@@ -123,6 +123,7 @@ type options struct {
 	open   Open                                        // of another protocol than lines
 	do     func(e *errands, t *loop.Task, line string) // of the protocol of errands
 	most   int                                         // bytes that "get" answers
+	secure Secure                                      // of another handshake than TLS
 }
 
 // ways are the transports: over a simulated network, over TCP, by a listener of package net too, and over TLS.
@@ -250,7 +251,7 @@ func simulated(t *testing.T, o options, test func(w *world)) {
 		w.dial = func(from string) (net.Conn, error) {
 			return network.Dial(t.Context(), netip.AddrPortFrom(netip.MustParseAddr(from), 0), address)
 		}
-		w.serve(l, o, nil, test)
+		w.serve(l, o, o.secure, test)
 	})
 }
 
@@ -279,7 +280,7 @@ func kernel(t *testing.T, o options, l net.Listener, secure bool, test func(w *w
 		}
 		return c, nil
 	}
-	var handshake Secure
+	handshake := o.secure
 	if secure {
 		handshake = shake(t)
 	}

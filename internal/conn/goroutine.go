@@ -42,6 +42,7 @@ func (c *Conn) serve(t *plain, proxied bool, secure Secure) {
 		inside, err := secure.Handshake(t, &c.info)
 		t = &plain{Conn: inside, c: c, turns: t.turns}
 		if !c.secured(t, err) {
+			c.tell(err)
 			return
 		}
 	}

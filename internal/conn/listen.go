@@ -57,7 +57,10 @@ func (r *Room) Serve(l net.Listener, secure Secure) error {
 				forget(nc)
 				nc.Close()
 			}
-		case errors.Is(err, net.ErrClosed) || r.draining.Load():
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case r.draining.Load():
+			l.Close()
 			return nil
 		default:
 			select {
@@ -66,6 +69,15 @@ func (r *Room) Serve(l net.Listener, secure Secure) error {
 				return nil
 			}
 		}
+	}
+}
+
+// lastCall stops listening. To close a socket resets who waits in its queue, whom a [Listener] takes in first; where nobody does that, it
+// goes on for a moment.
+func lastCall(l net.Listener) {
+	const moment = 50 * time.Millisecond
+	if d, ok := l.(interface{ SetDeadline(time.Time) error }); !ok || d.SetDeadline(time.Now().Add(moment)) != nil {
+		l.Close()
 	}
 }
 

@@ -8,12 +8,15 @@ import (
 )
 
 // Listener is an address to listen on.
-type Listener struct{ net.Listener }
+type Listener struct{ *net.TCPListener }
 
 // Listen opens a TCP listener on address ("host:port").
 func Listen(ctx context.Context, address string) (*Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	return &Listener{l}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{l.(*net.TCPListener)}, nil
 }
 
 func (r *Room) serveOn(l *Listener, _ Secure) error { return l.Close() }

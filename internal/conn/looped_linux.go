@@ -11,8 +11,12 @@ import (
 // looped is a connection on an event loop. What can be done at once is done on the loop, and what has to wait in a task of it.
 type looped struct {
 	Conn
-	sock   loop.Conn
-	job    job
+	sock loop.Conn
+	job  job
+
+	telling bool  // its handshake has failed, and it is to read why
+	heard   int32 // bytes that it sent since
+
 	secure Secure // what shakes hands before there is a session, or nil
 	shim   *shim  // what it speaks through, or nil
 	shake  Shake  // while hands are shaken in steps

@@ -62,6 +62,7 @@ type Room struct {
 	draining atomic.Bool
 	serving  atomic.Int32 // calls of Serve that have not returned
 	shards   atomic.Uint32
+	telling  atomic.Int32 // connections in phase told
 
 	chargeRate  limit.Rate
 	breachLines *limit.Meter
@@ -193,7 +194,7 @@ func (r *Room) drain(ctx context.Context, grace time.Duration) error {
 	r.draining.Store(true)
 	r.mu.Lock()
 	for l := range r.listeners {
-		l.Close()
+		lastCall(l)
 	}
 	r.mu.Unlock()
 	defer r.stopOnce.Do(func() { close(r.stop) })
@@ -205,7 +206,7 @@ func (r *Room) drain(ctx context.Context, grace time.Duration) error {
 		rested := r.clock(time.Now()) - grace.Milliseconds()
 		r.table.each(func(c *Conn) {
 			p, since := c.since()
-			if (p == idle || p == fresh) && max(since, from) <= rested && c.expire(p, since) {
+			if (p == idle || p == fresh || p == told) && max(since, from) <= rested && c.expire(p, since) {
 				c.wire.interrupt()
 			}
 		})
@@ -238,6 +239,9 @@ func (r *Room) cut(look *time.Ticker) {
 const drainLook = 20 * time.Millisecond
 
 // fault writes down a panic; after the first few only their count goes on, since a client may know how to cause them.
+// Fault tells of a panic in what goes on for a request that has been answered.
+func (r *Room) Fault(value any) { r.fault(value) }
+
 func (r *Room) fault(value any) {
 	if n := r.faults.Add(1); n <= 10 {
 		r.Log.Error("fault in a connection", "fault", value, "count", n, "stack", string(debug.Stack()))

@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -380,5 +383,47 @@ func TestErrandsUnread(t *testing.T) {
 		}
 		w.settle(func() bool { return w.room.Stats().Open == 0 })
 		w.wantRefused(ReaderSlow, 1)
+	})
+}
+
+// slow is a listener that nobody comes to accept from until its deadline is near.
+type slow struct {
+	net.Listener
+	last   chan time.Time
+	passed bool
+}
+
+func (l *slow) SetDeadline(t time.Time) error {
+	l.last <- t
+	return nil
+}
+
+func (l *slow) Accept() (net.Conn, error) {
+	if l.passed {
+		return nil, os.ErrDeadlineExceeded
+	}
+	time.Sleep(time.Until(<-l.last) - time.Millisecond) // the clock is the test's
+	l.passed = true
+	return l.Listener.Accept()
+}
+
+// TestLastCall wants who waits to be accepted when a room stops to be served, and nobody later.
+func TestLastCall(t *testing.T) {
+	wrap := func(l net.Listener) net.Listener { return &slow{Listener: l, last: make(chan time.Time, 2)} }
+	simulated(t, options{wrap: wrap}, func(w *world) {
+		c := w.connect()
+		w.send(c, "get 1\n")
+		synctest.Wait() // for the room to listen
+		down := make(chan error, 1)
+		go func() { down <- w.room.Shutdown(context.Background()) }()
+		w.wantText(c, "1:0")
+		w.wantEnd(c, "")
+		if err := <-down; err != nil {
+			w.Errorf("shutdown: %v", err)
+		}
+		if c, err := w.dial("198.51.100.7"); err == nil {
+			c.Close()
+			w.Error("somebody listens yet")
+		}
 	})
 }

@@ -16,6 +16,7 @@ const (
 	waiting                // the session is at work
 	tunnel                 // another protocol passes through
 	lingering              // the answer is sent, the client may still be sending
+	told                   // its handshake has failed, and it may still be sending, too
 	expired                // being cut
 )
 

@@ -59,6 +59,10 @@ func (r *Room) look(c *Conn, now int64) {
 		c.mind()
 	case waiting:
 		r.lookAtWork(c, now, lasted)
+	case told:
+		if lasted > tellFor && c.expire(p, since) {
+			c.wire.interrupt()
+		}
 	case tunnel:
 		if c.noted().tunnel.still(since, now, c.in.moved.Load()+c.out.moved.Load()) > r.limits.TunnelTimeout {
 			c.wire.interrupt()

@@ -83,6 +83,9 @@ func (c *looped) greet() outcome {
 	if c.phase() == expired {
 		return c.fail(errExpired)
 	}
+	if c.telling {
+		return c.listen()
+	}
 	w := c.room.buffers.get()
 	defer c.room.buffers.put(w)
 	for {
@@ -150,7 +153,33 @@ func (c *looped) shakeHands() outcome {
 
 func (c *looped) unsecured(err error) outcome {
 	c.secured(nil, err)
-	return c.fail(err)
+	if c.phase() == expired || !c.room.tells(err) {
+		return c.fail(err)
+	}
+	c.endShake()
+	c.telling, c.err = true, err
+	c.enter(told, c.now())
+	if err := c.sock.CloseWrite(); err != nil {
+		return c.fail(err)
+	}
+	return c.listen()
+}
+
+// listen takes in what comes from a client that has been told why its handshake failed. It waits without a buffer.
+func (c *looped) listen() outcome {
+	w := c.room.buffers.get()
+	defer c.room.buffers.put(w)
+	for c.heard < tellBytes {
+		n, err := c.sock.TryRead(w.in[:cap(w.in)])
+		if err == errAgain {
+			return parked
+		}
+		if err != nil {
+			return c.fail(err)
+		}
+		c.heard += int32(n)
+	}
+	return c.fail(c.err)
 }
 
 // speak begins the session inside a handshake that is complete. What came with its end is there already.
@@ -166,6 +195,10 @@ func (c *looped) endShake() {
 	if c.shake != nil {
 		c.shake.Close()
 		c.shake = nil
+	}
+	if c.telling {
+		c.telling = false
+		c.room.telling.Add(-1)
 	}
 }
 

@@ -22,6 +22,9 @@ type Path struct {
 	// set before the first flow, and never waits.
 	Challenge func(host, path string) (answer string, ok bool)
 
+	// Fault, unless nil, is told of a panic in what goes on behind an answer. It is set before the first flow.
+	Fault func(value any)
+
 	snapshot *snapshot.Snapshot
 }
 
@@ -42,6 +45,9 @@ func (p *Path) Decide(f *flow.Flow) bool {
 		return false
 	}
 	finish(z, f)
+	if f.Cache.Refresh {
+		p.refresh(z, f)
+	}
 	return true
 }
 
@@ -73,6 +79,7 @@ func (p *Path) Fulfil(f *flow.Flow) {
 	case cache.Pass:
 		if fetch(z, f) {
 			z.Cache.Invalidate(f)
+			z.Cache.Learn(f)
 		}
 	case cache.Served:
 	}

@@ -176,7 +176,7 @@ func firstOf(errs []error) error {
 }
 
 // TestPromise5OriginDead: what is fresh is served as ever, what is stale where that is permitted, and the rest is refused in so many
-// words; when the origin is back, so is the site.
+// words (RFC 9111 §4.2.4, §5.2.2.2); when the origin is back, so is the site.
 func TestPromise5OriginDead(t *testing.T) {
 	tests := []struct {
 		name, control string

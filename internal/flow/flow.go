@@ -2,6 +2,7 @@ package flow
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/seawall/seawall/hfp"
@@ -54,6 +55,16 @@ type TLS struct {
 	// Policy is that of the server name's zone, as hello compiled it, or nil.
 	Policy any
 }
+
+// Told is the error of a handshake that went on after the ClientHello, and ended with an alert to the client, who may already have sent
+// what was to follow. It should be closed so that the alert can be read.
+type Told struct{ Err error }
+
+// Error implements error.
+func (t *Told) Error() string { return t.Err.Error() }
+
+// Unwrap is for package errors.
+func (t *Told) Unwrap() error { return t.Err }
 
 // Request is a request in its one normal form.
 type Request struct {
@@ -134,8 +145,11 @@ type Cache struct {
 	// Validators, of a stale object, put in.
 	Whole      bool
 	Validators []Field
-	// AcceptEncoding takes the place of the client's in such a request.
-	AcceptEncoding string
+	// Asked is what such a request asks for: what the response will be stored under, in place of what the client said. Else one client
+	// could choose what others get.
+	Asked Asked
+	// Refresh wants the same asked for again behind the answer, which is stale.
+	Refresh bool
 	// Fetch is the cache's own, while this flow fetches for it.
 	Fetch any
 	// Message is the response to serve, if the cache has it, and Meta what is known of it.
@@ -145,6 +159,26 @@ type Cache struct {
 	Coding  httpcache.Coding
 	Uncoded int64
 	Refusal *Refusal
+}
+
+// Asked is the part of a request's target that a client has some choice in and a cache's key may not have.
+type Asked struct {
+	Authority, Query string
+	HasQuery         bool
+	// Device is the kind of the client's device, if that is in the key.
+	Device string
+	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
+	Language string
+	// AcceptEncoding, unless "", takes the place of the client's: all who accept as much share the response.
+	AcceptEncoding string
+}
+
+// Target is what the origin is asked for: what the client asked for, or what the cache has to have.
+func (f *Flow) Target() Asked {
+	if f.Cache.Whole {
+		return f.Cache.Asked
+	}
+	return Asked{Authority: f.Request.Authority, Query: f.Request.Query, HasQuery: f.Request.HasQuery}
 }
 
 // CacheStatus is the cache's part in a response.
@@ -240,6 +274,14 @@ func (f *Flow) Message() *Message {
 		return f.Cache.Message
 	}
 	return f.Origin.Message
+}
+
+// Behind is a flow for the same request, without what became of it, that outlives it: it goes on behind the answer.
+func (f *Flow) Behind() *Flow {
+	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
+	b.Request.Fields = slices.Clone(f.Request.Fields)
+	b.Verdict.Action, b.Cache.Status = f.Verdict.Action, f.Cache.Status
+	return b
 }
 
 // Get returns the first value of the named request field; name is in lower case.

@@ -195,11 +195,13 @@ func (s *Shake) shake(*workers.Coroutine) {
 		if fault := recover(); fault != nil {
 			err = &Fault{fault, debug.Stack()}
 		}
-		if s.stopped {
+		switch {
+		case s.stopped:
 			err = errClosed
-		}
-		if err == nil {
+		case err == nil:
 			s.wire.shake = nil
+		case s.wire.met && s.wire.said:
+			err = &flow.Told{Err: err}
 		}
 		s.room.underway.finish(s, err)
 	}()

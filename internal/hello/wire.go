@@ -8,6 +8,8 @@ type wire struct {
 	net.Conn
 	in    []byte // has arrived, and is not used
 	shake *Shake // nil once that is complete
+	met   bool   // the client has answered what was said
+	said  bool   // something was, since
 }
 
 // Read implements [net.Conn].
@@ -21,6 +23,7 @@ func (w *wire) Read(p []byte) (int, error) {
 			s.stopped = true
 			return 0, net.ErrClosed
 		}
+		w.met, w.said = w.said || w.met, false
 	}
 	n := copy(p, w.in)
 	if w.in = w.in[n:]; len(w.in) == 0 {
@@ -31,6 +34,7 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn]. A handshake that was given up says nothing: the connection may be another's.
 func (w *wire) Write(p []byte) (int, error) {
+	w.said = true
 	switch s := w.shake; {
 	case s == nil:
 		return w.Conn.Write(p)

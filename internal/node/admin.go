@@ -108,6 +108,9 @@ func (n *Node) routes() http.Handler {
 	// A browser sends the token that it was given with every request, also with one that another site makes it send.
 	protection := http.NewCrossOriginProtection()
 	private("POST /api/undo/{address}", protection.Handler(http.HandlerFunc(n.serveUndo)).ServeHTTP)
+	private("POST /api/purge", protection.Handler(http.HandlerFunc(n.servePurge)).ServeHTTP)
+	private("GET /api/cache/why", n.serveWhy)
+	private("GET /api/cache/top", n.serveMisses)
 	may := n.operations()
 	if may.Reload != nil {
 		private("POST /api/reload", protection.Handler(serveReload(may.Reload)).ServeHTTP)

@@ -129,6 +129,11 @@ func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
 
 // call sends a request to the node's admin listener.
 func call(ctx context.Context, method, data, admin, path string) ([]byte, error) {
+	return send(ctx, method, data, admin, path, nil)
+}
+
+// send is call with content.
+func send(ctx context.Context, method, data, admin, path string, content io.Reader) ([]byte, error) {
 	if admin == "" {
 		address, err := os.ReadFile(filepath.Join(data, adminFile))
 		if err != nil {
@@ -140,7 +145,7 @@ func call(ctx context.Context, method, data, admin, path string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the admin token: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+admin+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+admin+path, content)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", admin, err)
 	}

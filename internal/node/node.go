@@ -198,6 +198,7 @@ func (n *Node) assemble() (err error) {
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
 	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log, Loops: n.loops})
+	n.path.Fault = n.conns.Fault
 	return nil
 }
 

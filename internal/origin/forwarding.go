@@ -24,7 +24,7 @@ func (p *Policy) appendForwarding(b []byte, f *flow.Flow, s *sight) []byte {
 		b = append(b, "\r\nX-Forwarded-Proto: "...)
 		b = append(b, f.Request.Scheme...)
 	}
-	host := f.Request.Authority
+	host := f.Target().Authority
 	if !s.forwardedHost && host != "" {
 		b = append(b, "\r\nX-Forwarded-Host: "...)
 		b = append(b, host...)

@@ -53,17 +53,17 @@ type sight struct {
 
 // appendHead appends the head of the flow's request as the origin gets it, the empty line included.
 func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
-	r := &f.Request
+	r, target := &f.Request, f.Target()
 	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, r.Path...)
-	if r.HasQuery {
+	if target.HasQuery {
 		b = append(b, '?')
-		b = append(b, r.Query...)
+		b = append(b, target.Query...)
 	}
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	if r.Authority != "" {
-		b = append(b, r.Authority...)
+	if target.Authority != "" {
+		b = append(b, target.Authority...)
 	} else {
 		b = append(b, p.host...)
 	}
@@ -81,6 +81,9 @@ func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
 func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
 	b = p.appendForwarding(b, f, s)
 	b = append(b, p.cdnLoop...)
+	if device := f.Target().Device; device != "" {
+		b = h1.AppendField(b, "X-Device-Type", device)
+	}
 	b = append(b, "Via: "...)
 	b = append(b, strings.TrimPrefix(f.Request.Proto, "HTTP/")...)
 	b = append(b, p.via...)
@@ -102,13 +105,19 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 	}
 	for i := range fields {
 		field := &fields[i]
+		if f.Cache.Asked.Language != "" && same(field.Name, "accept-language") {
+			continue
+		}
 		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
 			b = h1.AppendField(b, field.Name, field.Value)
 		}
 	}
+	if f.Cache.Asked.Language != "" {
+		b = h1.AppendField(b, "Accept-Language", f.Cache.Asked.Language)
+	}
 	if f.Cache.Whole {
-		if f.Cache.AcceptEncoding != "" {
-			b = h1.AppendField(b, "Accept-Encoding", f.Cache.AcceptEncoding)
+		if f.Cache.Asked.AcceptEncoding != "" {
+			b = h1.AppendField(b, "Accept-Encoding", f.Cache.Asked.AcceptEncoding)
 		}
 		for i := range f.Cache.Validators {
 			b = h1.AppendField(b, f.Cache.Validators[i].Name, f.Cache.Validators[i].Value)
@@ -128,10 +137,10 @@ func (p *Policy) passes(f *flow.Flow, field *flow.Field, s *sight) bool {
 		return false
 	case trailer:
 		return f.Request.Length < 0
-	case condition:
+	case condition, unkeyed:
 		return !f.Cache.Whole
 	case encodings:
-		return !f.Cache.Whole || f.Cache.AcceptEncoding == ""
+		return !f.Cache.Whole || f.Cache.Asked.AcceptEncoding == ""
 	case hop, connection:
 		return false
 	}

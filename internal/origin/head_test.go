@@ -66,20 +66,26 @@ func TestRequestAsSent(t *testing.T) {
 			f.Request.Fields = []flow.Field{{"CDN-Loop", "other"}, {"Via", "1.1 other"}}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nCDN-Loop: other\nVia: 1.1 other\n" + from + marks},
 		{"the cache wants the whole", func(f *flow.Flow) {
-			f.Cache.Whole = true
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
 			f.Cache.Validators = []flow.Field{{"If-None-Match", `"s"`}}
 			f.Request.Fields = []flow.Field{
 				{"If-None-Match", `"c"`}, {"If-Modified-Since", "x"}, {"Range", "bytes=0-1"}, {"If-Range", "x"}, {"If-Match", `"m"`},
 			}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nIf-Match: \"m\"\nIf-None-Match: \"s\"\n" + from + marks},
 		{"the cache wants what suits others, too", func(f *flow.Flow) {
-			f.Cache.Whole, f.Cache.AcceptEncoding = true, "gzip, br"
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
+			f.Cache.Asked.AcceptEncoding = "gzip, br"
 			f.Request.Fields = []flow.Field{{"Accept-Encoding", "br;q=1.0, deflate"}, {"accept-encoding", "gzip;q=0.2"}, {"Accept", "x"}}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nAccept: x\nAccept-Encoding: gzip, br\n" + from + marks},
 		{"codings pass where the cache has no part", func(f *flow.Flow) {
-			f.Cache.AcceptEncoding = "gzip"
+			f.Cache.Asked.AcceptEncoding = "gzip"
 			f.Request.Fields = []flow.Field{{"Accept-Encoding", "br;q=1.0, deflate"}}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nAccept-Encoding: br;q=1.0, deflate\n" + from + marks},
+		{"the cache wants one language", func(f *flow.Flow) {
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
+			f.Cache.Asked.Language = "de"
+			f.Request.Fields = []flow.Field{{"Accept-Language", "de-CH, fr"}, {"A", "b"}, {"accept_language", "fr"}}
+		}, "GET / HTTP/1.1\nHost: www.example.org\nA: b\nAccept-Language: de\n" + from + marks},
 		{"the cache is not asked", func(f *flow.Flow) {
 			f.Cache.Validators = []flow.Field{{"If-None-Match", `"s"`}}
 			f.Request.Fields = []flow.Field{{"If-None-Match", `"c"`}, {"Range", "bytes=0-1"}}

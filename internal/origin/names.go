@@ -15,6 +15,8 @@ const (
 	condition
 	// encodings: the cache asks for what suits all requests that it answers with the response.
 	encodings
+	// unkeyed: some frameworks take it for the host or the method, and no response says that it varies by it. It is not sent for the cache.
+	unkeyed
 	// claim: it says who the client is or what it asked for, which we know better, unless a trusted proxy passed it on.
 	claim
 	forwarded
@@ -39,7 +41,7 @@ func classify(name string) kind {
 		}
 		return hop.when(name, "proxy") // CGI makes HTTP_PROXY of it, which programs take for their own setting
 	case 6:
-		return hop.when(name, "expect")
+		return max(hop.when(name, "expect"), unkeyed.when(name, "x-host"))
 	case 7:
 		if same(name, "trailer") {
 			return trailer
@@ -84,14 +86,17 @@ func classifyLong(name string) kind {
 		if same(name, "if-none-match") {
 			return condition
 		}
-		return claim.when(name, "x-rewrite-url", "forwarded-for")
+		return max(claim.when(name, "x-rewrite-url", "forwarded-for"), unkeyed.when(name, "x-http-method", "x-device-type"))
 	case 14:
 		if same(name, "content-length") || same(name, "http2-settings") {
 			return hop
 		}
 		return claim.when(name, "true-client-ip", "x-original-url")
 	case 15:
-		return encodings.when(name, "accept-encoding")
+		if same(name, "accept-encoding") {
+			return encodings
+		}
+		return unkeyed.when(name, "x-original-host")
 	case 16:
 		if same(name, "proxy-connection") {
 			return hop
@@ -101,7 +106,7 @@ func classifyLong(name string) kind {
 		if same(name, "if-modified-since") {
 			return condition
 		}
-		return hop.when(name, "transfer-encoding")
+		return max(hop.when(name, "transfer-encoding"), unkeyed.when(name, "x-method-override"))
 	case 18:
 		return hop.when(name, "proxy-authenticate")
 	case 19:
@@ -109,6 +114,8 @@ func classifyLong(name string) kind {
 			return hop
 		}
 		return claim.when(name, "x-cluster-client-ip")
+	case 22:
+		return unkeyed.when(name, "x-http-method-override")
 	}
 	return kept
 }

@@ -130,9 +130,9 @@ func (x *streamed) dial() (err error) {
 
 // request is what goes out on the stream. Its scheme is that of the connection; the client's is in X-Forwarded-Proto.
 func (x *streamed) request() *h2client.Request {
-	q := &x.flow.Request
+	q, target := &x.flow.Request, x.flow.Target()
 	r := &h2client.Request{
-		Method: q.Method, Scheme: "http", Authority: q.Authority, Path: q.Path, Fields: x.fields,
+		Method: q.Method, Scheme: "http", Authority: target.Authority, Path: q.Path, Fields: x.fields,
 		ResponseTimeout: x.policy.origin.ResponseTimeout, StallTimeout: x.policy.origin.StallTimeout, Whole: x.whole,
 	}
 	if x.server.settings.secure {
@@ -141,8 +141,8 @@ func (x *streamed) request() *h2client.Request {
 	if r.Authority == "" {
 		r.Authority = x.policy.host
 	}
-	if q.HasQuery {
-		r.Path += "?" + q.Query
+	if target.HasQuery {
+		r.Path += "?" + target.Query
 	}
 	switch {
 	case x.content != nil:

@@ -266,7 +266,7 @@ func TestStreamRequestAsSent(t *testing.T) {
 		{"no content where some is usual", func(f *flow.Flow) { f.Request.Method = "POST" },
 			[]string{":method: POST", ":path: /", ":authority: www.example.org", ":scheme: http", "content-length: 0"}},
 		{"the cache wants the whole", func(f *flow.Flow) {
-			f.Cache.Whole = true
+			f.Cache.Whole, f.Cache.Asked = true, f.Target()
 			f.Cache.Validators = []flow.Field{{"If-None-Match", `"s"`}}
 			f.Request.Fields = []flow.Field{{"If-None-Match", `"c"`}, {"Range", "bytes=0-1"}}
 		}, []string{":method: GET", ":path: /", ":authority: www.example.org", ":scheme: http"}},

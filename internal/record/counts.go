@@ -15,6 +15,8 @@ const Buckets = 22
 type Counts struct {
 	Requests int64
 	Bytes    int64
+	// CacheBytes are those of them that the origin was not asked for.
+	CacheBytes int64
 	// Status counts by the status's first digit; 0 are those outside of 100 to 599.
 	Status  [6]int64
 	Cache   [5]int64 // by flow.CacheStatus
@@ -55,6 +57,9 @@ func (h *Histogram) merge(o *Histogram) {
 func (c *Counts) add(f *flow.Flow) {
 	c.Requests++
 	c.Bytes += f.Response.Bytes
+	if f.Cache.Status == flow.Hit || f.Cache.Collapsed || f.Cache.Status == flow.Stale && f.Origin.Attempts == 0 {
+		c.CacheBytes += f.Response.Bytes
+	}
 	class := f.Response.Status / 100
 	if class < 0 || class >= len(c.Status) {
 		class = 0
@@ -74,6 +79,11 @@ func (c *Counts) add(f *flow.Flow) {
 		c.Broken++
 	}
 	c.Duration.add(f.Response.Done.Sub(f.Request.Received))
+	c.addOrigin(f)
+}
+
+// addOrigin counts the origin's part.
+func (c *Counts) addOrigin(f *flow.Flow) {
 	if f.Admission.Waited > 0 {
 		c.Queued++
 		c.QueueDuration.add(f.Admission.Waited)
@@ -87,6 +97,7 @@ func (c *Counts) add(f *flow.Flow) {
 func (c *Counts) merge(o *Counts) {
 	c.Requests += o.Requests
 	c.Bytes += o.Bytes
+	c.CacheBytes += o.CacheBytes
 	c.Dry += o.Dry
 	c.OriginAttempts += o.OriginAttempts
 	c.Queued += o.Queued

@@ -28,7 +28,7 @@ func TestCounts(t *testing.T) {
 
 	got := p.Counts()
 	want := Counts{
-		Requests: 13, Bytes: 8*1024 + 3*512,
+		Requests: 13, Bytes: 8*1024 + 3*512, CacheBytes: 5*1024 + 512,
 		Status:         [6]int64{1: 1, 2: 8, 4: 2, 5: 2},
 		Cache:          [5]int64{flow.Bypass: 4, flow.Hit: 3, flow.Miss: 3, flow.Stale: 2, flow.Revalidated: 1},
 		Dry:            1,

@@ -119,6 +119,15 @@ func (p *Policy) Add(f *flow.Flow) {
 	}
 }
 
+// AddBehind counts what a flow behind an answer cost the origin. It has no line of its own: no visitor asked for it.
+func (p *Policy) AddBehind(f *flow.Flow) {
+	r := p.room
+	i := int(f.Conn.Shard) & (len(r.shards) - 1)
+	r.shards[i].mu.Lock()
+	p.counts.shards[i].addOrigin(f)
+	r.shards[i].mu.Unlock()
+}
+
 // Counts sums what was counted for the zone since the start.
 func (p *Policy) Counts() Counts {
 	var sum Counts

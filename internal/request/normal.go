@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// Target is a URL's host and path in the normal form in which requests have them.
+func Target(authority, path string) (host, normal string, ok bool) {
+	normal, ok = normalPath(path)
+	return normalHost(authority), normal, ok
+}
+
 // normalHost is a host in lower case, without its port and without a final dot.
 func normalHost(authority string) string {
 	host := authority

@@ -38,8 +38,8 @@ type delivery struct {
 	part   part
 	// weakly tells that the entity-tag of a 304 is sent in its weak form.
 	weakly bool
-	// contentRange is the field's value with a part or without any.
-	contentRange string
+	// contentRange is the field's value with a part or without any, mediaType that of Content-Type with several parts.
+	contentRange, mediaType string
 }
 
 // part is how much of a stored response is sent.
@@ -49,6 +49,7 @@ const (
 	whole         part = iota
 	notModified        // 304
 	oneRange           // 206
+	severalRanges      // 206
 	unsatisfiable      // 416
 )
 
@@ -87,23 +88,23 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		return
 	}
 	size := int64(len(m.Body))
-	switch start, length, outcome := f.Cache.Meta.Range(&request, size); outcome {
-	case httpcache.RangeIgnored:
-	case httpcache.RangeSatisfiable:
+	switch parts, outcome := f.Cache.Meta.Ranges(&request, size); {
+	case outcome == httpcache.RangeSatisfiable && len(parts) == 1:
 		d.part, d.status = oneRange, http.StatusPartialContent
-		d.length, d.body = length, m.Body[start:start+length]
-		d.contentRange = contentRange(start, length, size)
-	case httpcache.RangeUnsatisfiable:
+		d.length, d.body = parts[0].Length, m.Body[parts[0].First:parts[0].First+parts[0].Length]
+		d.contentRange = parts[0].String()
+	case outcome == httpcache.RangeSatisfiable:
+		several, mediaType := newMultipart(parts, m.Body, flow.Get(m.Fields, "content-type"))
+		if several.length >= size { // the whole costs less
+			return
+		}
+		d.part, d.status = severalRanges, http.StatusPartialContent
+		d.length, d.body, d.stream, d.mediaType = several.length, nil, several, mediaType
+	case outcome == httpcache.RangeUnsatisfiable:
 		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
 		d.length, d.body = 0, nil
 		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
 	}
-}
-
-func contentRange(start, length, size int64) string {
-	b := strconv.AppendInt([]byte("bytes "), start, 10)
-	b = strconv.AppendInt(append(b, '-'), start+length-1, 10)
-	return string(strconv.AppendInt(append(b, '/'), size, 10))
 }
 
 // send writes head and body. Whatever error it returns has left the response unfinished, and the connection with it.

@@ -135,6 +135,7 @@ func stored() []flow.Field {
 		"Content-Range", "bytes 7-8/9")
 }
 
+// TestFormsOfAStoredResponse: RFC 9111 §4.3.2, and Age by §4.
 func TestFormsOfAStoredResponse(t *testing.T) {
 	const body = "0123456789"
 	whole := "Date ETag Last-Modified Cache-Control Expires Vary Content-Location Content-Type Content-Language Content-Encoding"
@@ -227,7 +228,7 @@ func TestTagOfNotModified(t *testing.T) {
 	}
 }
 
-// TestOnlyStoredResponsesAreJudged: what the origin answered to conditions and ranges is its own affair.
+// TestOnlyStoredResponsesAreJudged: what the origin answered to conditions and ranges is its own affair (RFC 9111 §4.3.2).
 func TestOnlyStoredResponsesAreJudged(t *testing.T) {
 	asked := fields("If-None-Match", `"a"`, "Range", "bytes=0-0")
 	f := request("GET", asked...)

@@ -37,6 +37,9 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 		}
 	}
 	out = append(out, m.Fields[from:]...)
+	if d.mediaType != "" {
+		out = append(out, flow.Field{Name: "Content-Type", Value: d.mediaType})
+	}
 	if d.contentRange != "" {
 		out = append(out, flow.Field{Name: "Content-Range", Value: d.contentRange})
 	}
@@ -105,12 +108,13 @@ type fieldKind uint8
 
 const (
 	kept      fieldKind = iota
-	dropped             // it belongs to the connection it came on (RFC 9110 §7.6.1), or we write it ourselves
+	dropped             // it belongs to the connection it came on (RFC 9110 §7.6.1), we write it ourselves, or it is for the cache alone
 	upgrade             // only with 101
 	trailer             // announces what only follows a body of unknown length
 	date                // kept, and added where there is none
 	age                 // of another cache; a stored response has a newer one
 	content             // describes a body that is not sent with 304 (RFC 9110 §15.4.5) and 416
+	typed               // Content-Type: as content, and we have our own with several parts
 	ranged              // Content-Range: we have our own with 206 and 416
 	transport           // Strict-Transport-Security: dropped where the zone has its own
 	tag                 // ETag: a 304 may have its weak form
@@ -127,6 +131,8 @@ func (d *delivery) keeps(k fieldKind) bool {
 	case age:
 		return !d.cached
 	case content:
+		return d.part == whole || d.part == oneRange || d.part == severalRanges
+	case typed:
 		return d.part == whole || d.part == oneRange
 	case ranged:
 		return d.part == whole
@@ -149,21 +155,27 @@ func (d *delivery) kind(name string) fieldKind {
 	case 3:
 		return age.when(name, "age")
 	case 4:
-		return date.when(name, "date")
+		return max(date.when(name, "date"), dropped.when(name, "xkey"))
 	case 7:
 		return max(upgrade.when(name, "upgrade"), trailer.when(name, "trailer"))
+	case 9:
+		return dropped.when(name, "cache-tag")
 	case 10:
 		return dropped.when(name, "connection", "keep-alive")
 	case 12:
 		return dropped.when(name, "x-request-id")
+	case 13:
+		return dropped.when(name, "surrogate-key")
 	case 14:
 		return dropped.when(name, "content-length")
 	case 16:
 		return dropped.when(name, "proxy-connection")
 	case 17:
-		return dropped.when(name, "transfer-encoding")
+		return dropped.when(name, "transfer-encoding", "surrogate-control")
 	case 18:
 		return dropped.when(name, "proxy-authenticate")
+	case 21: // it is for us alone, and CDN-Cache-Control for whoever is between us and the client, too (RFC 9213 §2, §3.1)
+		return dropped.when(name, "seawall-cache-control")
 	case 25:
 		return transport.when(name, "strict-transport-security")
 	}
@@ -178,13 +190,13 @@ func partialKind(name string) fieldKind {
 	case 7:
 		return freshness.when(name, "expires")
 	case 12:
-		return content.when(name, "content-type")
+		return typed.when(name, "content-type")
 	case 13:
 		return max(freshness.when(name, "cache-control"), ranged.when(name, "content-range"))
 	case 16:
 		return content.when(name, "content-encoding", "content-language")
 	case 17:
-		return freshness.when(name, "cdn-cache-control", "surrogate-control")
+		return freshness.when(name, "cdn-cache-control")
 	}
 	return kept
 }

@@ -189,7 +189,7 @@ type Heads struct {
 
 // Memory bounds the cache in memory.
 type Memory struct {
-	// Size bounds all objects together.
+	// Size bounds all objects together; 0 is no cache, in no zone.
 	Size Size `yaml:"size"`
 	// Object bounds one object's body: at most a quarter of Size, and 2GiB.
 	Object Size `yaml:"object"`

@@ -116,12 +116,98 @@ type Budget struct {
 	Upgrades int `yaml:"upgrades"`
 }
 
-// Cache says whether responses are kept.
+// Cache says whether and how responses are kept.
 type Cache struct {
 	// Enabled keeps what responses allow to be kept.
 	Enabled bool `yaml:"enabled"`
 	// Waiters bounds the requests that may wait for one fetch of the same object.
-	Waiters int `yaml:"waiters"`
+	Waiters int         `yaml:"waiters"`
+	Key     CacheKey    `yaml:"key"`
+	Static  CacheStatic `yaml:"static"`
+	// Rules are tried in order: the first that fits says whether the cache has a part in a request (bypass), and the first that fits a
+	// response how long it is kept (ttl).
+	Rules []CacheRule `yaml:"rules"`
+	// Survive keeps copies of the pages that visitors ask for, beside what caches may use, to serve them while the origin can't be reached or
+	// fails, at most for this time; 0 keeps none. A copy is what anybody gets: never what says no-store or private, and only from requests
+	// without Cookie and Authorization.
+	Survive time.Duration `yaml:"survive"`
+	// PurgeFrom are the sources whose requests with the method PURGE drop what is stored under their target.
+	PurgeFrom []netip.Prefix `yaml:"purge_from"`
+	// SetCookie is what becomes of responses with Set-Cookie: refuse, or store, and every later visitor gets the cookie, too. One that
+	// the origin calls private ("Set-Cookie" in quotes) is kept from others in either case.
+	SetCookie Storing `yaml:"set_cookie"`
+	// RequestDirectives is what becomes of a client's no-cache, no-store, max-age and min-fresh: ignore, or honor, and anybody can have
+	// the origin asked.
+	RequestDirectives Obeying `yaml:"request_directives"`
+	// BrokenAge is what an origin's Age means that is repeated or no number: ignore takes the first value and ignores what is no
+	// number (RFC 9111), stale takes the response for stale at once.
+	BrokenAge BrokenAge `yaml:"broken_age"`
+	// Post is what becomes of responses to POST that say how long they are fresh and have the address itself as Content-Location:
+	// refuse, or store, and they answer later GETs.
+	Post Storing `yaml:"post"`
+	// Languages are those that the site has, the one it falls back on first, such as [en, pt-br]: then the origin is asked for the one
+	// that a visitor prefers and for nothing else, and responses that vary by Accept-Language are kept once for each. Without any,
+	// every spelling of Accept-Language is another visitor's.
+	Languages []string `yaml:"languages"`
+}
+
+// CacheKey is what requests must have in common, beside host, path and the fields that a response names in Vary, to share a response.
+// What it leaves out of a query is not sent to the origin either, or one visitor could choose what others get.
+type CacheKey struct {
+	// Query is "all" of it or "none".
+	Query string `yaml:"query"`
+	// QueryIgnore are the parameters that are left out. A * stands for anything: "utm_*".
+	QueryIgnore []string `yaml:"query_ignore"`
+	// QueryOnly, unless empty, are the only parameters that are left in.
+	QueryOnly []string `yaml:"query_only"`
+	// QuerySort takes parameters in the order of their names.
+	QuerySort bool `yaml:"query_sort"`
+	// Headers are fields whose values are part of the key.
+	Headers []string `yaml:"headers"`
+	// Cookies are those whose values are part of the key.
+	Cookies []string `yaml:"cookies"`
+	// Device tells mobile, tablet and desktop apart, by User-Agent; the origin is told in X-Device-Type.
+	Device bool `yaml:"device"`
+}
+
+// The values of CacheKey.Query.
+const (
+	QueryAll  = "all"
+	QueryNone = "none"
+)
+
+// CacheStatic keeps files of usual kinds whose responses say nothing of how long (neither Cache-Control nor Expires), if their type is
+// that of their name's extension.
+type CacheStatic struct {
+	// TTL is for how long; those not found and moved for 3 minutes at most. 0 keeps none.
+	TTL time.Duration `yaml:"ttl"`
+	// Extensions are those of the paths.
+	Extensions []string `yaml:"extensions"`
+}
+
+// CacheRule is what to do with requests of certain paths and cookies. It has bypass or a ttl.
+type CacheRule struct {
+	// Paths are those it is for, in which a * stands for anything; none is for all.
+	Paths []string `yaml:"paths"`
+	// Cookies makes it be for requests that have one of these. A * in a name stands for anything.
+	Cookies []string `yaml:"cookies"`
+	// Statuses makes a ttl be for responses with one of these, such as "200-299"; with none it is for those that may be stored without being asked to.
+	Statuses []string `yaml:"statuses"`
+	// Bypass leaves such requests to the origin.
+	Bypass bool `yaml:"bypass"`
+	// TTL is how long such responses are fresh if they do not say so themselves.
+	TTL time.Duration `yaml:"ttl"`
+	// Override takes the ttl whatever Cache-Control and Expires say, but for private; what sets a cookie is not stored either.
+	Override bool `yaml:"override"`
+}
+
+// staticExtensions are what CDNs usually keep.
+func staticExtensions() []string {
+	return []string{
+		"7z", "apk", "avi", "avif", "bin", "bmp", "bz2", "css", "csv", "deb", "eot", "flac", "gif", "gz", "ico", "iso", "jar", "jpeg", "jpg", "js",
+		"mid", "midi", "mjs", "mkv", "mp3", "mp4", "ogg", "opus", "otf", "pdf", "png", "svg", "svgz", "tar", "tif", "tiff", "ttf", "wasm", "wav", "webm",
+		"webmanifest", "webp", "woff", "woff2", "xz", "zip", "zst",
+	}
 }
 
 // DefaultZone protects a typical site on one server; name, hosts and origin are left to the caller.
@@ -162,7 +248,13 @@ func DefaultZone() Zone {
 			QueueTimeout: 10 * time.Second,
 			Upgrades:     1024,
 		},
-		Cache:       Cache{Enabled: true, Waiters: 10_000},
+		Cache: Cache{
+			Enabled:   true,
+			Waiters:   10_000,
+			Key:       CacheKey{Query: QueryAll},
+			Static:    CacheStatic{TTL: 2 * time.Hour, Extensions: staticExtensions()},
+			SetCookie: StoringRefuse, RequestDirectives: ObeyingIgnore, BrokenAge: BrokenAgeIgnore, Post: StoringRefuse,
+		},
 		Compression: defaultCompression(),
 	}
 }

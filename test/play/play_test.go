@@ -42,6 +42,7 @@ var commands = map[string]command{
 	"origin3":   origin(2), // and another
 	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
 	"grpc":      grpc,      // grpc [HOST]: the server to protect is grpc-go's for its own tests, with HOST.pem over TLS
+	"caching":   caching,   // caching start | URL FILE: the origin of http-cache-tests, and its tests, of which those in FILE fail
 	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER: the server to protect is DokuWiki with this folder's conf and data
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
@@ -81,6 +82,7 @@ type play struct {
 	deserter *deserter
 
 	authority *pebble.Server
+	suite     string   // the folder of http-cache-tests
 	hurried   *big.Int // serial number of the certificate that the authority wants renewed early
 }
 

@@ -27,6 +27,7 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("GET /name", says(forNobody, s.name))
 	mux.HandleFunc("GET /old", says("max-age=0, stale-if-error=600", "old"))
 	mux.HandleFunc("GET /confirmed", confirmed)
+	mux.HandleFunc("GET /with/{path...}", with)
 	mux.HandleFunc("/request", showRequest)
 	mux.HandleFunc("/echo", echo)
 	mux.HandleFunc("/duplex", echoPieces)
@@ -53,6 +54,14 @@ func says(cacheControl, text string) http.HandlerFunc {
 		w.Header().Set("Cache-Control", cacheControl)
 		fmt.Fprintln(w, text)
 	}
+}
+
+// with answers with the fields in its query.
+func with(w http.ResponseWriter, r *http.Request) {
+	for name, values := range r.URL.Query() {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	fmt.Fprintln(w, r.URL.Path)
 }
 
 // confirmed is stale at once and always the same.

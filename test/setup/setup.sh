@@ -17,6 +17,8 @@ packages=(
 	ca-certificates git make
 )
 
+command -v npm >/dev/null || packages+=(nodejs npm) # whoever has them may have them from elsewhere
+
 if ! command -v go >/dev/null; then
 	echo "setup: no Go: install the version that go.mod names, from https://go.dev/dl" >&2
 	exit 1

@@ -23,7 +23,7 @@ type Sized interface{ Size() int64 }
 // MaxValue is the size above which a value is not kept.
 const MaxValue = math.MaxUint32
 
-// Memory is a bounded set of values, safe for concurrent use.
+// Memory is a bounded set of values, safe for concurrent use. The nil memory keeps nothing.
 type Memory[V Sized] struct {
 	values    *otter.Cache[Key, V]
 	evictions atomic.Uint64
@@ -52,15 +52,22 @@ func New[V Sized](size int64) (*Memory[V], error) {
 }
 
 // Get returns the value of a key. It does not wait and does not allocate.
-func (m *Memory[V]) Get(k Key) (V, bool) { return m.values.GetIfPresent(k) }
+func (m *Memory[V]) Get(k Key) (v V, ok bool) {
+	if m == nil {
+		return v, false
+	}
+	return m.values.GetIfPresent(k)
+}
 
 // Set keeps a value in place of what the key had. A value above [MaxValue] is dropped together with what it would replace.
 func (m *Memory[V]) Set(k Key, v V) {
-	if v.Size() > MaxValue {
+	switch {
+	case m == nil:
+	case v.Size() > MaxValue:
 		m.values.Invalidate(k)
-		return
+	default:
+		m.values.Set(k, v)
 	}
-	m.values.Set(k, v)
 }
 
 // Update puts what change makes of a key's value in its place, in one step; change may be called more than once, must not wait, and
@@ -75,13 +82,24 @@ func (m *Memory[V]) Update(k Key, change func(V) (V, bool)) {
 }
 
 // Delete forgets a key.
-func (m *Memory[V]) Delete(k Key) { m.values.Invalidate(k) }
+func (m *Memory[V]) Delete(k Key) {
+	if m != nil {
+		m.values.Invalidate(k)
+	}
+}
 
 // Clear forgets everything.
-func (m *Memory[V]) Clear() { m.values.InvalidateAll() }
+func (m *Memory[V]) Clear() {
+	if m != nil {
+		m.values.InvalidateAll()
+	}
+}
 
 // Hottest returns the keys, those first that are asked for most. Meanwhile nothing is evicted, but reads go on.
 func (m *Memory[V]) Hottest() []Key {
+	if m == nil {
+		return nil
+	}
 	keys := make([]Key, 0, m.values.EstimatedSize())
 	for e := range m.values.Hottest() {
 		keys = append(keys, e.Key)
@@ -91,5 +109,8 @@ func (m *Memory[V]) Hottest() []Key {
 
 // Stats tells how many values there are, their bytes, and how many have been evicted for want of room.
 func (m *Memory[V]) Stats() (values int, bytes int64, evictions uint64) {
+	if m == nil {
+		return 0, 0, 0
+	}
 	return m.values.EstimatedSize(), int64(m.values.WeightedSize()), m.evictions.Load()
 }

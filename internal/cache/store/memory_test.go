@@ -112,3 +112,17 @@ func TestNewRefusesNoSize(t *testing.T) {
 		t.Error("got no error, want one")
 	}
 }
+
+// TestNothing wants the nil memory to keep nothing, and to take everything.
+func TestNothing(t *testing.T) {
+	var m *Memory[value]
+	m.Set(1, 10)
+	m.Delete(1)
+	m.Clear()
+	if v, ok := m.Get(1); ok || len(m.Hottest()) > 0 {
+		t.Errorf("got %v, %v and %v, want nothing", v, ok, m.Hottest())
+	}
+	if n, bytes, evictions := m.Stats(); n != 0 || bytes != 0 || evictions != 0 {
+		t.Errorf("got %d values of %d bytes and %d evictions, want none", n, bytes, evictions)
+	}
+}

@@ -67,7 +67,8 @@ var (
 
 	requests        = counter("requests_total", "Requests, by the first digit of the status; 0 had no answer.", "zone", "status")
 	requestsCache   = counter("cache_requests_total", "Requests, by what the cache did.", "zone", "cache")
-	cacheSaved      = counter("cache_saved_bytes_total", "Bytes of response bodies that were not sent because the cache had encoded them.", "zone", "coding")
+	bytesCache      = counter("cache_saved_bytes_total", "Bytes of responses' content that the origin was not asked for.", "zone")
+	codingSaved     = counter("compression_saved_bytes_total", "Bytes of response bodies that were not sent because the cache had encoded them.", "zone", "coding")
 	requestsRefused = counter("requests_refused_total", "Requests refused, by reason.", "zone", "reason")
 	requestsDry     = counter("requests_dry_total", "Requests that a rule in a dry run would have refused.", "zone")
 	ruleMatches     = counter("rule_matches_total", "Requests that a list or limit matched, in a dry run too.", "zone", "rule")
@@ -98,7 +99,7 @@ var all = []*metric{
 	workersThreads, workersWaiting, workersJobs, workersSteps, workersShed,
 	cacheObjects, cacheBytes, cacheEvictions,
 	configReloads, configRead, configUsable, configProblems, configRestart, zonesInForce, certificateEnd,
-	requests, requestsCache, cacheSaved, requestsRefused, requestsDry, ruleMatches, responsesBroken, bodyBytes, requestSeconds,
+	requests, requestsCache, bytesCache, codingSaved, requestsRefused, requestsDry, ruleMatches, responsesBroken, bodyBytes, requestSeconds,
 	originRequests, originSeconds, originConcurrent, originMax, originQueued, originQueueMax, originUpgrades, queueSeconds,
 	serverUp, serverInFlight, serverRequests, serverFailures,
 }

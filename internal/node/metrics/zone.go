@@ -15,7 +15,7 @@ func (s sink) zone(z *zone.Zone) {
 		s.add(requestsCache, float64(n), name, flow.CacheStatus(status).String())
 	}
 	for c := httpcache.Gzip; c < httpcache.NumCodings; c++ {
-		s.add(cacheSaved, float64(counts.Saved[c]), name, c.String())
+		s.add(codingSaved, float64(counts.Saved[c]), name, c.String())
 	}
 	for reason, n := range counts.Refused {
 		if reason != int(flow.NoReason) {
@@ -28,6 +28,7 @@ func (s sink) zone(z *zone.Zone) {
 	}
 	s.add(responsesBroken, float64(counts.Broken), name)
 	s.add(bodyBytes, float64(counts.Bytes), name)
+	s.add(bytesCache, float64(counts.CacheBytes), name)
 	s.histogram(requestSeconds, &counts.Duration, name)
 
 	load := z.Admission.Load()

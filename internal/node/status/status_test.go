@@ -122,7 +122,7 @@ func TestPage(t *testing.T) {
 		{"filter by host", attacked, "q=shop.zone-5.", []string{"1 of 61, those", "origin down"}, nil},
 		{"filter for nothing", attacked, "q=nothing", []string{"0 of 61, those"}, []string{"origin down"}},
 		{"draining", draining, "", []string{"ams-1 draining"}, []string{"serving"}},
-		{"nothing to say", calm, "", []string{"ams-1 serving", "Nothing was refused.", "None is remembered.", "listening nowhere"}, []string{"To be mended", "Certificates", "TLS"}},
+		{"nothing to say", calm, "", []string{"ams-1 serving", "Nothing was refused.", "None is remembered.", "listening nowhere", "cache off"}, []string{"To be mended", "Certificates", "TLS"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

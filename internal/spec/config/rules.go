@@ -31,6 +31,8 @@ var host = rule{
 	want:    `a name without scheme and port, such as www.example.org, "*.example.org" for all below it, or "*" for all`,
 }
 
+var fieldName = rule{pattern: regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), want: "a name, such as X-Currency"}
+
 // rules by type and key. What is not here may be anything its type can hold, but nothing is below zero.
 var rules = map[string]rule{
 	"Node.name": {required: true},
@@ -66,7 +68,6 @@ var rules = map[string]rule{
 	"Heads.line":                 positive,
 	"Heads.size":                 positive,
 	"Heads.fields":               positive,
-	"Memory.size":                positive,
 	"Memory.object":              positive,
 	"Log.path":                   {path: true, off: true},
 	"Log.sample":                 positive,
@@ -76,11 +77,26 @@ var rules = map[string]rule{
 		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$`),
 		want: "at most 128 letters, digits, dots, - and _, and no dot first",
 	},
-	"Zone.hosts":         host,
-	"Zone.action":        {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
-	"Limits.per_network": {most: 1 << 16},
-	"Lists.allow":        {appended: true},
-	"Lists.deny":         {appended: true},
+	"Zone.hosts":               host,
+	"Zone.action":              {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
+	"Limits.per_network":       {most: 1 << 16},
+	"Cache.set_cookie":         {oneOf: []string{string(spec.StoringRefuse), string(spec.StoringStore)}},
+	"Cache.request_directives": {oneOf: []string{string(spec.ObeyingIgnore), string(spec.ObeyingHonor)}},
+	"Cache.broken_age":         {oneOf: []string{string(spec.BrokenAgeIgnore), string(spec.BrokenAgeStale)}},
+	"Cache.post":               {oneOf: []string{string(spec.StoringRefuse), string(spec.StoringStore)}},
+	"Cache.languages": {
+		pattern: regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`), want: "language tags, such as en or pt-br",
+	},
+	"CacheKey.query":     {oneOf: []string{spec.QueryAll, spec.QueryNone}},
+	"CacheKey.headers":   fieldName,
+	"CacheKey.cookies":   fieldName,
+	"CacheRule.paths":    {pattern: regexp.MustCompile(`^[/*]`), want: "a path, such as /assets/* or *.css"},
+	"CacheRule.statuses": {pattern: regexp.MustCompile(`^[2-5][0-9][0-9](-[2-5][0-9][0-9])?$`), want: "a status or a range of them, such as 404 or 200-299"},
+	"CacheStatic.extensions": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`), want: "letters and digits without a dot, such as css",
+	},
+	"Lists.allow": {appended: true},
+	"Lists.deny":  {appended: true},
 
 	"Compression.codings": {oneOf: spec.Codings()},
 	"Compression.types": {

@@ -69,7 +69,7 @@ func (d drawn) node() spec.Node {
 	n.Log.Path = pick(d, "log", "", "-", "/var/log/x.log", defaultLog(&n))
 	n.Log.Fields = pick(d, "fields", nil, []string{"time", "id"})
 	n.Log.Sample = d.number("sample", 1, 1000)
-	n.Cache.Size = spec.Size(rapid.Int64Range(1, 1<<40).Draw(d.T, "size"))
+	n.Cache.Size = spec.Size(rapid.Int64Range(0, 1<<40).Draw(d.T, "size"))
 	n.Connections.HeadTimeout = d.time("head timeout")
 	n.TrustedProxies, n.ProxyProtocol = d.prefixes("trusted"), d.prefixes("proxy protocol")
 	if rapid.Bool().Draw(d.T, "certificate") {

@@ -1,0 +1,96 @@
+package cache
+
+import (
+	"encoding/binary"
+	"iter"
+	"strings"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+)
+
+// dimensions are what the owner adds to the key. Their values become one text, in which each has its length before it.
+type dimensions struct {
+	headers, cookies []string
+	device           bool
+}
+
+func compileDimensions(k *spec.CacheKey) dimensions {
+	d := dimensions{cookies: k.Cookies, device: k.Device}
+	for _, h := range k.Headers {
+		d.headers = append(d.headers, strings.ToLower(h))
+	}
+	return d
+}
+
+// text is a request's values, "" if the key has no dimensions.
+func (d *dimensions) text(q *flow.Request) string {
+	if d.headers == nil && d.cookies == nil && !d.device {
+		return ""
+	}
+	var buffer [256]byte
+	b := buffer[:0]
+	for _, h := range d.headers {
+		for i := range q.Fields {
+			if flow.Named(q.Fields[i].Name, h) {
+				b = appendText(b, q.Fields[i].Value)
+			}
+		}
+		b = append(b, 0)
+	}
+	for _, name := range d.cookies {
+		for n, value := range cookies(q.Fields) {
+			if n == name {
+				b = appendText(b, value)
+			}
+		}
+		b = append(b, 0)
+	}
+	if d.device {
+		b = append(b, deviceOf(q.Get("user-agent"))...)
+	}
+	return string(b)
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(append(b, 1), uint64(len(s)))
+	return append(b, s...)
+}
+
+// cookies yields the names and values of a request's cookies, as they are written.
+func cookies(fields []flow.Field) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for i := range fields {
+			if !flow.Named(fields[i].Name, "cookie") {
+				continue
+			}
+			for rest := fields[i].Value; rest != ""; {
+				var pair string
+				pair, rest, _ = strings.Cut(rest, ";")
+				name, value, _ := strings.Cut(pair, "=")
+				if name = strings.TrimSpace(name); name != "" && !yield(name, strings.TrimSpace(value)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// The kinds of devices.
+const (
+	mobile  = "mobile"
+	tablet  = "tablet"
+	desktop = "desktop"
+)
+
+// deviceOf tells the kind of device by User-Agent, as browsers name it: what says neither is a desktop.
+func deviceOf(agent string) string {
+	switch {
+	case strings.Contains(agent, "iPad"), strings.Contains(agent, "Tablet"), strings.Contains(agent, "Kindle"), strings.Contains(agent, "Silk/"),
+		strings.Contains(agent, "Android") && !strings.Contains(agent, "Mobile"):
+		return tablet
+	case strings.Contains(agent, "Mobi"), strings.Contains(agent, "iPhone"), strings.Contains(agent, "Opera Mini"):
+		return mobile
+	}
+	return desktop
+}
