@@ -171,9 +171,13 @@ func (s *Server) decode(block []byte, trailers bool) (*section, *ConnError) {
 // skip decodes a field section that nobody wants.
 func (s *Server) skip(block []byte) *ConnError { return s.decompress(block, false) }
 
+// workUnit is how many bytes of a field section cost as much as a small request.
+const workUnit = 256
+
 // decompress has block decoded, and its fields added to s.section if they are wanted. What is not wanted is neither
 // expanded nor copied, but for what enters the table. No string is longer than a block can hold.
 func (s *Server) decompress(block []byte, wanted bool) *ConnError {
+	s.Work(1 + len(block)/workUnit)
 	if s.dec == nil {
 		s.dec = hpack.NewDecoder(tableSize, s.emit)
 		s.dec.SetMaxStringLength(2 * s.settings.maxBlock)

@@ -63,6 +63,7 @@ type Server struct {
 	window     int64 // ours, as far as the client knows it
 
 	spent spent
+	work  int // of this Feed
 }
 
 // What the client knows of the HPACK table of our encoder.
@@ -82,10 +83,11 @@ func NewServer(s *Settings, h Handler) *Server {
 
 // Feed reads what the client sent, calls the Handler, and appends to out what is to be sent, which begins with our
 // SETTINGS at the first call, even with nothing to read. It used the first used bytes of in; the rest, less than
-// MaxFrame, is to be fed again with what follows. now is for Budgets and must not go back.
+// MaxFrame, is to be fed again with what follows, or if Tired, as it is. now is for Budgets and must not go back.
 //
 // An error is a *ConnError, and the connection is to be closed once out, which ends with GOAWAY, has been sent.
 func (s *Server) Feed(in, out []byte, now time.Time) (used int, _ []byte, err error) {
+	s.work = 0
 	if s.failed != nil {
 		return 0, out, s.failed
 	}
@@ -114,6 +116,12 @@ func (s *Server) Feed(in, out []byte, now time.Time) (used int, _ []byte, err er
 	return used, out, nil
 }
 
+// Tired reports whether the last Feed returned at the bound of Settings.FeedWork.
+func (s *Server) Tired() bool { return s.settings.FeedWork > 0 && s.work >= s.settings.FeedWork }
+
+// Work adds to the work of this Feed.
+func (s *Server) Work(units int) { s.work += units }
+
 // served returns the highest stream id that is or was served.
 func (s *Server) served() uint32 {
 	if s.goAway == 2 {
@@ -134,7 +142,7 @@ func (s *Server) read(in, out []byte) (used int, _ []byte, err *ConnError) {
 		}
 		s.prefaced, used = true, n
 	}
-	for err == nil && s.breach == nil {
+	for err == nil && s.breach == nil && !s.Tired() {
 		if s.data.open {
 			var n int
 			if n, out = s.readData(out, in[used:]); n == 0 && s.data.open {

@@ -15,6 +15,10 @@ type Settings struct {
 	ExtendedConnect bool // take CONNECT with :protocol (RFC 8441)
 	Budgets         Budgets
 
+	// FeedWork bounds the work of one Feed, in units of about a small request: each field section costs one, and one more for each 256
+	// bytes of it; a Handler adds what its own work costs (Server.Work). Past the bound, Feed returns after the frame. 0 is no bound.
+	FeedWork int
+
 	once          sync.Once
 	maxStreams    int
 	streamWindow  int64

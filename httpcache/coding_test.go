@@ -107,7 +107,7 @@ func FuzzAcceptEncoding(f *testing.F) {
 
 func TestVaryKeyOfAcceptEncoding(t *testing.T) {
 	key := func(lines ...string) string {
-		return string(new(Policy).AppendVaryKey(nil, []string{acceptEncoding}, fields(lines...)))
+		return string((&Policy{}).AppendVaryKey(nil, []string{acceptEncoding}, fields(lines...)))
 	}
 	same := []string{"gzip, br", "br,gzip", "BR, x-gzip;q=0.2, deflate", "gzip, br, made-up-17", "br;q=0.3,gzip, identity;q=0.5"}
 	for _, value := range same {

@@ -32,9 +32,9 @@ func parseVary(fields []Field) (names []string, ok bool) {
 // AppendVaryKey appends the secondary cache key of a request for a response whose [Metadata.Vary] is vary: two requests
 // have the same key only if all named fields match (RFC 9111 §4.1). A field's lines are taken as one comma-separated
 // list, whose members are compared without the whitespace around them. Accept-Language is compared without regard to case, as its
-// specification has it (RFC 9110 §12.5.4), or by [Policy.Language] where the site has said which languages it has, and Accept-Encoding by
-// its meaning, in the form that [AcceptEncoding.Normal] gives it. Nothing else is normalised, and a missing field is not the same as an empty one. Names and members are written with their lengths, so that no
-// value can imitate another key.
+// specification has it (RFC 9110 §12.5.4), or by [Policy.Language] where the site has said which languages it has. Accept-Encoding is
+// compared by its meaning, in the form that [AcceptEncoding.Normal] gives it. Nothing else is normalised, and a missing field is not
+// the same as an empty one. Names and members are written with their lengths, so that no value can imitate another key.
 func (p *Policy) AppendVaryKey(dst []byte, vary []string, fields []Field) []byte {
 	for _, name := range vary {
 		dst = appendText(dst, name)
@@ -46,30 +46,13 @@ func (p *Policy) AppendVaryKey(dst []byte, vary []string, fields []Field) []byte
 		}
 		if name == acceptEncoding {
 			accept := ParseAcceptEncoding(fields)
-			dst = append(appendNormal(dst, accept.Normal()), 0)
+			dst = append(appendMembers(dst, accept.Normal(), false), 0)
 			continue
 		}
 		for line := range lines(fields, name) {
-			for more := true; more; {
-				var member string
-				member, line, more = cutElement(line)
-				dst = append(dst, 1)
-				if dst = appendText(dst, member); language {
-					lowerASCII(dst[len(dst)-len(member):])
-				}
-			}
+			dst = appendMembers(dst, line, language)
 		}
 		dst = append(dst, 0)
-	}
-	return dst
-}
-
-// appendNormal appends the members of a field in its normal form, as those of any other.
-func appendNormal(dst []byte, list string) []byte {
-	for more := true; more; {
-		var member string
-		member, list, more = cutElement(list)
-		dst = appendText(append(dst, 1), member)
 	}
 	return dst
 }
@@ -81,6 +64,19 @@ func lowerASCII(b []byte) {
 			b[i] = c + 'a' - 'A'
 		}
 	}
+}
+
+// appendMembers appends the members of a list.
+func appendMembers(dst []byte, line string, lower bool) []byte {
+	for more := true; more; {
+		var member string
+		member, line, more = cutElement(line)
+		dst = append(dst, 1)
+		if dst = appendText(dst, member); lower {
+			lowerASCII(dst[len(dst)-len(member):])
+		}
+	}
+	return dst
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -120,6 +120,7 @@ func (c *Conn) again() {
 func (c *Conn) hand() {
 	if c.parked {
 		c.parked, c.wanted = false, false
+		c.loop.served++
 		c.handler.Ready()
 	}
 }

@@ -8,6 +8,8 @@
 // it waits for a [Conn], and costs two switches of some 100 ns instead of a pass through the scheduler. Where it has to wait for anything
 // else (a channel, a lock that is held for long, a name to be resolved), it calls [Task.Leave] first and is a goroutine from then on.
 //
+// A handler that has done much of its work and not all of it yields ([Conn.Yield]), and goes on after others.
+//
 // A connection has one owner at a time, a handler on the loop or a task; methods that anyone may call say so. Whatever is kept is bounded by
 // the number of connections. Where the kernel has no epoll, [New] fails with [errors.ErrUnsupported].
 package loop

@@ -28,6 +28,8 @@ type Loop struct {
 	slots  []slot
 	free   []int32
 	spares []*Task
+	line   line // of those who yielded
+	served int  // connections that had a turn since one of them had
 	events [batch]unix.EpollEvent
 	taken  []posted
 
@@ -146,7 +148,7 @@ func (l *Loop) turn(gate uintptr) (done bool) {
 		switch {
 		case closed:
 			return true
-		case n > 0 || did:
+		case l.proceed() || n > 0 || did:
 			if round > 0 {
 				l.swing(gate, false)
 			}

@@ -108,6 +108,137 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// endless is a handler that never has done.
+type endless struct {
+	c     *Conn
+	turns *int
+	each  func()
+	stop  *bool
+}
+
+func (e *endless) Ready() {
+	*e.turns++
+	if e.each != nil {
+		e.each()
+	}
+	if !*e.stop {
+		e.c.Yield()
+	}
+}
+
+// TestYield wants a connection on which something arrives to have its turn after one turn of one of those who never have done, and all
+// of these to have as many.
+func TestYield(t *testing.T) {
+	l := serve(t)
+	const others, rounds = 8, 100
+	var stop bool
+	var turns [others]int
+	e := &echo{over: make(chan error, 1)}
+	c, peer := pair(t, l, nil)
+	all := func() (n int) {
+		for _, of := range turns {
+			n += of
+		}
+		return n
+	}
+	asked, most, answered := 0, 0, 0
+	done := make(chan bool)
+	e.c, c.handler = c, handlerFunc(func() {
+		var b [1]byte
+		for {
+			if _, err := c.TryRead(b[:]); err != nil {
+				break
+			}
+			most = max(most, all()-asked)
+			asked = 0
+			if answered++; answered == rounds {
+				stop = true
+				close(done)
+			}
+		}
+		c.Park()
+	})
+	for i := range others {
+		o := &endless{turns: &turns[i], stop: &stop}
+		o.each = func() { // on the loop, so that it is there before the loop looks again
+			if asked == 0 && all() > 20 && !stop {
+				asked = all()
+				if _, err := peer.Write([]byte("x")); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		oc, _ := pair(t, l, o)
+		o.c = oc
+	}
+	on(l, func() {
+		c.Park()
+		for _, s := range l.slots {
+			if oc, ok := s.watch.(*Conn); ok && oc != c {
+				oc.Yield()
+			}
+		}
+	})
+	<-done
+	on(l, func() {
+		if most > 1 {
+			t.Errorf("it waited for %d turns of others, want 1", most)
+		}
+		for i := range turns {
+			if turns[i] > turns[0]+1 || turns[i] < turns[0]-1 {
+				t.Errorf("got %v turns, want as many of each", turns)
+				break
+			}
+		}
+	})
+}
+
+// handlerFunc is a function as a [Handler].
+type handlerFunc func()
+
+func (f handlerFunc) Ready() { f() }
+
+// TestYieldClosed wants nobody to have a turn whose connection was closed meanwhile.
+func TestYieldClosed(t *testing.T) {
+	l := serve(t)
+	turns, stop := 0, true
+	o := &endless{turns: &turns, stop: &stop}
+	c, _ := pair(t, l, o)
+	on(l, func() {
+		c.Yield()
+		c.Close()
+	})
+	on(l, func() {})
+	on(l, func() {
+		if turns != 0 {
+			t.Errorf("got %d turns, want none", turns)
+		}
+	})
+}
+
+// TestLine wants what yielded first to come first, and the line not to grow beyond what waits in it.
+func TestLine(t *testing.T) {
+	var q line
+	conns := make([]*Conn, 1000)
+	in, out := 0, 0
+	for i := range conns {
+		conns[i] = new(Conn)
+	}
+	for range 100_000 {
+		for q.waiting() < 10 {
+			q.push(conns[in%len(conns)])
+			in++
+		}
+		if got := q.pop(); got != conns[out%len(conns)] {
+			t.Fatalf("the one at %d is another", out)
+		}
+		out++
+	}
+	if cap(q.conns) > 64 {
+		t.Errorf("got room for %d, want little more than for 10", cap(q.conns))
+	}
+}
+
 // TestTask lets a task, one that has left, and a goroutine move more than fits through a connection, both ways.
 func TestTask(t *testing.T) {
 	for _, tt := range []struct {

@@ -110,7 +110,7 @@ func TestProtectSpecs(t *testing.T) {
 		Caches   bool
 		Protocol spec.Protocol
 	}
-	usual := said{spec.Memory{Size: 256 << 20, Object: 16 << 20}, true, spec.ProtocolHTTP1}
+	usual := said{spec.DefaultNode().Cache, true, spec.ProtocolHTTP1}
 	tests := []struct {
 		args   string
 		change func(*said)
@@ -119,8 +119,8 @@ func TestProtectSpecs(t *testing.T) {
 		{"--origin-protocol http/1.1", func(*said) {}},
 		{"--origin-protocol h2", func(s *said) { s.Protocol = spec.ProtocolHTTP2 }},
 		{"--cache-size 64", func(s *said) { s.Cache.Size = 64 << 20 }},
-		{"--cache-size 1", func(s *said) { s.Cache = spec.Memory{Size: 1 << 20, Object: 256 << 10} }},
-		{"--cache-size 0", func(s *said) { s.Cache, s.Caches = spec.Memory{Object: 1}, false }},
+		{"--cache-size 1", func(s *said) { s.Cache.Size, s.Cache.Object = 1<<20, 256<<10 }},
+		{"--cache-size 0", func(s *said) { s.Cache.Size, s.Cache.Object, s.Caches = 0, 1, false }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

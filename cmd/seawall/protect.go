@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/hello/localca"
 	"github.com/seawall/seawall/internal/node"
 	"github.com/seawall/seawall/internal/spec"
@@ -59,6 +60,7 @@ type protect struct {
 	Trusted      []string      `name:"trusted-proxy" help:"Believe the X-Forwarded-For of this prefix. Repeatable." placeholder:"PREFIX" group:"Origin"`
 
 	Cache     int64         `name:"cache-size" help:"Memory for the cache in MiB; 0 for no cache." default:"256" placeholder:"MIB" group:"Cache and logs"`
+	CacheDisk spec.Size     `name:"cache-disk" help:"Let the cache outlive restarts: as much as this in the data folder, such as 8GiB; 0 for none." default:"0" placeholder:"SIZE" group:"Cache and logs"`
 	Survive   time.Duration `help:"Keep copies of the pages that visitors ask for, and serve them while the origin is down, for at most so long; 0 for none." default:"0" placeholder:"TIME" group:"Cache and logs"`
 	Log       string        `help:"Access log: a file, - for standard output, off for none. Default: access.log in the data folder." placeholder:"FILE" group:"Cache and logs"`
 	Addresses bool          `name:"log-addresses" help:"Log visitors' addresses whole, not their network and a hash." group:"Cache and logs"`
@@ -107,6 +109,9 @@ func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) 
 	s.Cache.Object = min(s.Cache.Object, max(s.Cache.Size/4, 1)) // a quarter is the most that one may have
 	z.Cache.Enabled = p.Cache > 0
 	z.Cache.Survive = p.Survive
+	if p.CacheDisk > 0 && z.Cache.Enabled {
+		s.Cache.Disk.Path, s.Cache.Disk.Size = filepath.Join(p.Data, "cache"), p.CacheDisk
+	}
 
 	z.Name, z.Hosts = "site", p.Host
 	if len(z.Hosts) == 0 {
@@ -125,6 +130,9 @@ func (p *protect) specs(log *slog.Logger) (s spec.Node, z spec.Zone, err error) 
 	}
 	if err := p.numbers(); err != nil {
 		return s, z, err
+	}
+	if p.CacheDisk > 0 && p.CacheDisk < store.MinSize {
+		return s, z, fmt.Errorf("--cache-disk: %v is too small: want at least %v, or 0", p.CacheDisk, spec.Size(store.MinSize))
 	}
 	if err := p.weeding(&s, &z); err != nil {
 		return s, z, err

@@ -64,7 +64,7 @@ func benchmarkCoded(b *testing.B, want httpcache.Coding, fields ...string) {
 	defer pool.Close()
 	p := compressing(b, pool, testSize, nil)
 	run(p, get("/a"), func(*flow.Flow) (*flow.Message, *flow.Refusal) {
-		return response(200, page(1, 5000), html, fresh, strongTag), nil
+		return response(200, page(1, 5000), html, fresh, strong), nil
 	})
 	for f := get("/a", browser...); f.Cache.Coding == httpcache.Identity; p.Lookup(f) {
 		runtime.Gosched()

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"encoding/binary"
 	"iter"
 	"strings"
 
@@ -33,7 +32,7 @@ func (d *dimensions) text(q *flow.Request) string {
 	for _, h := range d.headers {
 		for i := range q.Fields {
 			if flow.Named(q.Fields[i].Name, h) {
-				b = appendText(b, q.Fields[i].Value)
+				b = appendText(append(b, 1), q.Fields[i].Value)
 			}
 		}
 		b = append(b, 0)
@@ -41,7 +40,7 @@ func (d *dimensions) text(q *flow.Request) string {
 	for _, name := range d.cookies {
 		for n, value := range cookies(q.Fields) {
 			if n == name {
-				b = appendText(b, value)
+				b = appendText(append(b, 1), value)
 			}
 		}
 		b = append(b, 0)
@@ -50,11 +49,6 @@ func (d *dimensions) text(q *flow.Request) string {
 		b = append(b, deviceOf(q.Get("user-agent"))...)
 	}
 	return string(b)
-}
-
-func appendText(b []byte, s string) []byte {
-	b = binary.AppendUvarint(append(b, 1), uint64(len(s)))
-	return append(b, s...)
 }
 
 // cookies yields the names and values of a request's cookies, as they are written.

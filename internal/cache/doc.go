@@ -1,4 +1,5 @@
-// Package cache answers requests from memory and lets many requests for one object share one fetch from the origin.
+// Package cache answers requests from memory, or from the disk below it, and lets many requests for one object share one fetch from the
+// origin.
 //
 // It learns the request in its normal form, the zone's wishes and, after a fetch, the origin's response; what may be stored and
 // reused is decided by httpcache (RFC 9111). It writes flow.Cache and nothing else, except that it lends a flow that leads a
@@ -35,6 +36,20 @@
 //
 // Variants that the origin itself makes by Accept-Encoding lie under the normal form of that field, with which the origin is asked.
 //
+// # The disk
+//
+// With a folder, what is stored in memory is queued to be written there, too (package store), and a miss in memory asks the disk's index.
+// Lookup reads bodies of up to [promptRead] that the page cache has; for others, Join leaves the loop, and one read serves all who ask for
+// that object meanwhile. They come into memory, but fresh bodies above [streamFrom] are sent block by block. Keys there are hashes with a
+// secret of the folder's. A variant's has its marker's generation in it, as in memory: with the marker, all of them are gone.
+//
+// What replaces an entry, or drops it, has the disk forget it first, and waits for the note of that. So after a kill the next process
+// finds what was in force, or nothing. What has been read comes into memory under its shard's lock, and only if the disk has it still:
+// who has the disk forget something takes that lock before anything else is stored in its place.
+//
+// At an upgrade the old process closes the folder just before it gives the node away, and the new one opens it then. What the old one
+// drops later it notes in the folder all the same, as well as telling the new one.
+//
 // # Fetches
 //
 // A [fill] is one fetch that others may wait for. It has one mutex and goes through these states:
@@ -50,13 +65,16 @@
 // they may still store). A fill without a single interested client is cancelled, unless half of its body has come. Within
 // stale-while-revalidate (RFC 5861 §3) one request revalidates and those that come meanwhile get the stale object.
 //
-// Locks are taken in this order: a client's Abort, a shard of the table, a fill; the store's and an origin's Abort come last.
+// Locks are taken in this order: a client's Abort, a shard of the table, a fill; the stores' and an origin's Abort come last. Nothing is
+// read from the disk or noted there with one of them held.
 // Methods of a client's Abort are never called with a lock held.
 //
 // # Bounds, and how it fails
 //
 // The bytes of all objects and fetches together stay within spec.Memory.Size, but for moments while evictions catch up and for
-// what windows hold, 1 to 3 MiB each. Fetches may have a quarter of it; past that, responses pass through unstored. Requests
+// what windows hold, 1 to 3 MiB each. What waits to be written to the disk is a sixteenth of it, or two of the largest objects, and the
+// disk's index has 64 bytes an object. At most [diskReads] reads wait for the disk; who waits for one goes to the origin after
+// [headWait]. A disk that fails is as if there were none. Fetches may have a quarter of it; past that, responses pass through unstored. Requests
 // waiting for one fetch are bounded by spec.Cache.Waiters and wait at most [headWait]. Bodies that readers still hold after an
 // eviction are bounded by the connections that read them. A truncated body is never stored; its readers get
 // io.ErrUnexpectedEOF. When the origin cannot be reached, or its budget is used up, a stale object that nothing forbids

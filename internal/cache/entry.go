@@ -26,11 +26,13 @@ type entry struct {
 	target  target
 	marker  *marker
 	variant string // the request's fields that selected the response, as httpcache.Policy.AppendVaryKey writes them
-	meta    httpcache.Metadata
-	message flow.Message // ready to be served
-	forms   *forms       // nil if it is served as it is
-	parts   *parts       // what is there of an incomplete response, which has no body; else nil
-	bytes   int64
+	// generation is that of the marker by way of which a variant is found; 0 of what is no variant.
+	generation uint64
+	meta       httpcache.Metadata
+	message    flow.Message // ready to be served
+	parts      *parts       // what is there of an incomplete response, which has no body; else nil
+	forms      *forms       // nil if it is served as it is
+	bytes      int64
 
 	begun   int64        // when its fetch, or the last one that confirmed it, began: ns since 1970, by Room.tick
 	tags    []string     // by which it is purged
@@ -57,6 +59,18 @@ func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Fiel
 		e.bytes += int64(len(f.Name) + len(f.Value))
 	}
 	return e
+}
+
+// clone is an entry like e. What is noted with e from now on may be missing in it: it is then found out anew.
+func (e *entry) clone() *entry {
+	c := &entry{
+		target: e.target, marker: e.marker, variant: e.variant, parts: e.parts, forms: e.forms, meta: e.meta, message: e.message, bytes: e.bytes,
+		begun: e.begun, tags: e.tags, copyAs: e.copyAs,
+	}
+	c.checked.Store(e.checked.Load()) // before soft, which is noted before it
+	c.soft.Store(e.soft.Load())
+	c.refreshed.Store(e.refreshed.Load())
+	return c
 }
 
 // complete adds the body; e is then ready for the store.
@@ -97,8 +111,8 @@ type marker struct {
 	next int         // the oldest in a full ring
 }
 
-func (r *Room) newMarker(t target, vary []string) *entry {
-	e := &entry{target: t.clone(), marker: &marker{vary: vary, generation: r.generations.Add(1)}}
+func newMarker(t target, vary []string, generation uint64) *entry {
+	e := &entry{target: t.clone(), marker: &marker{vary: vary, generation: generation}}
 	e.bytes = markerOverhead + e.target.size()
 	for _, name := range vary {
 		e.bytes += int64(len(name)) + fieldOverhead
@@ -147,22 +161,26 @@ func (p *Policy) assign(s *spot, e *entry, fields []flow.Field) (vary []string) 
 	if marked {
 		vary = union(current.marker.vary, vary)
 	}
-	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields))
+	r.assignVariant(s, e, current, vary, p.http.AppendVaryKey(nil, vary, fields), 0)
 	return vary
 }
 
-// assignVariant gives a response its spot among the variants of a target, under which current is stored. It is called with the shard
-// locked.
-func (r *Room) assignVariant(s *spot, e, current *entry, vary []string, variant []byte) {
+// assignVariant gives a response its spot among the variants of a target, under which current is stored. If that takes a new marker, its
+// generation is the one given, or a new one for 0. It is called with the shard locked.
+func (r *Room) assignVariant(s *spot, e, current *entry, vary []string, variant []byte, generation uint64) {
 	marked := current != nil && current.marker != nil
 	if !marked || !slices.Equal(vary, current.marker.vary) {
 		if marked {
 			r.forgetVariants(current.marker)
 		}
-		current = r.newMarker(s.target, vary)
+		if generation == 0 {
+			generation = r.generations.Add(1)
+		}
+		current = newMarker(s.target, vary, generation)
 		r.objects.Set(s.primary, current)
+		s.marked = current
 	}
-	e.variant = string(variant)
+	e.variant, e.generation = string(variant), current.marker.generation
 	s.key = r.variantKey(s.primary, current.marker.generation, variant)
 	if oldest, full := current.marker.add(s.key); full {
 		r.objects.Delete(oldest)

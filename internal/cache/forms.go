@@ -81,26 +81,13 @@ func (e *entry) addForm(c httpcache.Coding, l coding.Level, body []byte) {
 
 // withForm is an entry like e with one form more, or another in its place.
 func (e *entry) withForm(c httpcache.Coding, l coding.Level, body []byte) *entry {
-	own := *e.forms
-	copied := e.copied()
+	copied, own := e.clone(), *e.forms
 	copied.forms = &own
 	if old := own.list[c]; old != nil && len(old.message.Body) <= len(body) {
 		body = old.message.Body // more care was in vain
 	}
 	copied.addForm(c, l, body)
 	return copied
-}
-
-// copied is an entry like e. What purges have done to e is read in an order that loses none: see [purges.alive].
-func (e *entry) copied() *entry {
-	c := &entry{
-		target: e.target, variant: e.variant, meta: e.meta, message: e.message, forms: e.forms, bytes: e.bytes,
-		begun: e.begun, tags: e.tags, copyAs: e.copyAs,
-	}
-	c.checked.Store(e.checked.Load())
-	c.soft.Store(e.soft.Load())
-	c.refreshed.Store(e.refreshed.Load())
-	return c
 }
 
 // originFields are the fields of an entry's message as the origin sent them.

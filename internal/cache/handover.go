@@ -30,23 +30,18 @@ type record struct {
 	// Vary and Variant are the names and the values by which an object was selected.
 	Vary    []string
 	Variant []byte
-	Status  int
-	Fields  []flow.Field
-	Meta    httpcache.Metadata
-	Body    []byte
-	// Negotiable tells that it may have coded forms, which are Forms.
-	Negotiable bool
-	Forms      []recordForm
+	// Generation is of the marker that has these names: by it, what is on the disk is found.
+	Generation uint64
+	Status     int
+	Fields     []flow.Field
+	Meta       httpcache.Metadata
+	Body       []byte
 	// Begun is when an object's fetch began, and Purge what is purged of the target's zone.
 	Begun int64
 	Purge purgeText
-}
-
-// recordForm is a coded form on the stream.
-type recordForm struct {
-	Coding httpcache.Coding
-	Level  coding.Level
-	Body   []byte
+	// Negotiable tells that it may have coded forms, which are Forms.
+	Negotiable bool
+	Forms      []recordForm
 }
 
 // purgeText is a purge on the stream.
@@ -55,6 +50,13 @@ type purgeText struct {
 	Host, Text string
 	At         int64
 	Soft       bool
+}
+
+// recordForm is a coded form on the stream.
+type recordForm struct {
+	Coding httpcache.Coding
+	Level  coding.Level
+	Body   []byte
 }
 
 // place is a target on the stream.
@@ -212,8 +214,7 @@ func (w *writer) drops() error {
 	q.dropped, q.purged, q.all = nil, nil, false
 	q.mu.Unlock()
 	for _, z := range purged {
-		p := purgeText{z.key.scope, z.key.host, z.key.text, z.at, z.soft}
-		if err := w.gob.Encode(&record{Kind: kindPurge, Target: place{Zone: z.zone}, Purge: p}); err != nil {
+		if err := w.gob.Encode(&record{Kind: kindPurge, Target: place{Zone: z.zone}, Purge: z.text()}); err != nil {
 			return err
 		}
 	}
@@ -301,7 +302,7 @@ func (r *Room) send(w *writer, until time.Time) error {
 			if m == nil || m.marker == nil || m.target != e.target || r.variantKey(primary, m.marker.generation, variant) != k {
 				continue // nobody finds it any more
 			}
-			rec.Vary, rec.Variant = m.marker.vary, variant
+			rec.Vary, rec.Variant, rec.Generation = m.marker.vary, variant, m.marker.generation
 		}
 		if err := w.gob.Encode(&rec); err != nil {
 			return err
@@ -368,11 +369,10 @@ func (r *Room) receive(from *gob.Decoder, q *peer, zones map[string]string, whol
 			r.drop(r.basis(t.zone), t)
 			r.peers.tell(t, q)
 		case kindPurge:
-			p := purgeRecord{purgeKey{rec.Purge.Scope, rec.Purge.Host, rec.Purge.Text}, rec.Purge.At, rec.Purge.Soft}
-			r.purgesOf(t.zone).add(p)
-			r.peers.tellPurge(t.zone, p, q)
+			r.purge(t.zone, rec.Purge.record(), q)
 		case kindDropAll:
 			r.fills.barAll()
+			r.clearDisk()
 			r.objects.Clear()
 			r.peers.tellAll(q)
 		}
@@ -403,7 +403,7 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	case len(rec.Vary) > 0:
 		sh := r.fills.shard(s.primary)
 		sh.mu.Lock()
-		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant)
+		r.assignVariant(&s, e, r.get(s.primary, &t), rec.Vary, rec.Variant, rec.Generation)
 		sh.mu.Unlock()
 	}
 	r.objects.Set(s.key, e)

@@ -17,6 +17,9 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 	if !p.enabled || msg == nil || !httpcache.Invalidates(q.Method, msg.Status) {
 		return
 	}
+	if p.room.disk.Load() != nil {
+		f.Task.Leave() // what is dropped there waits for being noted
+	}
 	t := p.target(q)
 	p.drop(t)
 	uri := q.Scheme + "://" + q.Host + q.Path
@@ -36,9 +39,7 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 // drop forgets a target under either scheme, here and in other processes. What the owner added to the key can't be known: then it is a purge.
 func (p *Policy) drop(t target) {
 	if t.port != "" || t.dimensions != "" {
-		r := purgeRecord{key: purgeKey{PurgeURL, t.host, pathAndQuery(t.path, t.query, t.hasQuery)}, at: p.room.tick()}
-		p.purges.add(r)
-		p.room.peers.tellPurge(p.zone, r, nil)
+		p.room.purge(p.zone, purgeRecord{key: purgeKey{PurgeURL, t.host, pathAndQuery(t.path, t.query, t.hasQuery)}, at: p.room.tick()}, nil)
 		return
 	}
 	p.room.drop(p.basis, t)
@@ -56,7 +57,11 @@ func (r *Room) drop(basis uint64, t target) {
 		}
 		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
 			r.fills.bar(k)
+		}
+		r.dropOnDisk(k, &t)
+		for _, k := range [...]store.Key{k, partsKey(k), r.survivalKey(k)} {
 			r.objects.Delete(k)
 		}
+		r.dropOnDisk(k, &t) // again: a variant that was stored in between may have brought the marker back
 	}
 }

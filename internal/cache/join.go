@@ -29,8 +29,21 @@ const statusClientGone = 499
 // response, and no longer than its client is there. On Lead, the flow's Abort is the fetch's until Keep or Abandon: it tells that
 // nobody wants the response any more.
 func (p *Policy) Join(f *flow.Flow) Outcome {
+	if _, ok := f.Cache.Fetch.(purging); ok {
+		f.Cache.Fetch = nil
+		p.obey(f)
+		return Served
+	}
 	if f.Cache.Status == flow.Bypass {
 		return Pass
+	}
+	if _, ok := f.Cache.Fetch.(onDisk); ok {
+		switch answered := p.recallWaiting(f); {
+		case answered:
+			return Served
+		case f.Cache.Status == flow.Bypass:
+			return Pass
+		}
 	}
 	j := join{policy: p, flow: f, deadline: time.Now().Add(headWait)}
 	for {
@@ -208,6 +221,12 @@ func (j *join) single() Outcome {
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, l
 	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
 	return Lead
+}
+
+// normalEncodings is the Accept-Encoding that the origin is sent for all requests that a response stored for this one may answer.
+func normalEncodings(q *flow.Request) string {
+	accept := httpcache.ParseAcceptEncoding(q.Fields)
+	return accept.Normal()
 }
 
 func (j *join) pass(reason string) Outcome {

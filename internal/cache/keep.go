@@ -183,7 +183,7 @@ func (k *keep) single() {
 func (k *keep) unstorable(refusal httpcache.Refusal) {
 	status, l := k.flow.Origin.Message.Status, k.lead
 	if status < 500 && l.spot.entry != nil {
-		k.policy.room.objects.Delete(l.spot.key) // it has been superseded
+		k.policy.room.erase(k.flow, l.spot.key, l.spot.entry) // it has been superseded
 	}
 	if refusal != httpcache.AboutRequest && refusal != httpcache.Authorization {
 		k.rememberFor(unshareableFor, status, refusal.String())
@@ -201,7 +201,7 @@ func (k *keep) revalidate(stale *entry) {
 	if !stale.meta.Freshens(&resp) {
 		// The origin says that what we asked about is good, with the validators of something else. It is served once more to
 		// the one who asked, and then fetched anew.
-		r.objects.Delete(l.spot.key)
+		r.erase(k.flow, l.spot.key, stale)
 		l.fill.refuse()
 		k.serve(stale, flow.Revalidated)
 		c.Reason = "the origin's 304 has other validators"
@@ -217,13 +217,14 @@ func (k *keep) revalidate(stale *entry) {
 	own := meta.WithheldFields(nil, answered.Fields)
 	if !storable {
 		e.complete(stale.message.Body)
-		r.objects.Delete(l.spot.key)
+		r.erase(k.flow, l.spot.key, stale)
 		l.fill.refuse()
 		k.serve(e, flow.Revalidated)
 		k.give(own)
 		return
 	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
+	r.supersede(k.flow, &l.spot, e)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
 	if p.compression.applies(e.message.Status, e.message.Fields, e.message.Length) {
@@ -266,6 +267,7 @@ func (k *keep) store() {
 		e.negotiate(nil)
 	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
+	r.supersede(k.flow, &l.spot, e)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
 		return

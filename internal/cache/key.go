@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"strings"
 
-	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 )
@@ -40,9 +39,8 @@ func port(q *flow.Request) string {
 
 // asked is what the origin is asked for in a fetch of t.
 func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
-	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery, Language: p.http.Language(q.Fields)}
-	accept := httpcache.ParseAcceptEncoding(q.Fields)
-	a.AcceptEncoding = accept.Normal()
+	a := flow.Asked{Authority: q.Authority, Query: t.query, HasQuery: t.hasQuery}
+	a.AcceptEncoding, a.Language = normalEncodings(q), p.http.Language(q.Fields)
 	if q.Authority != "" && q.Authority != t.host {
 		a.Authority = t.host
 		if t.port != "" {
@@ -105,8 +103,12 @@ type spot struct {
 	target  target
 	primary store.Key // of the target
 	key     store.Key // of the response: primary, or a variant's
-	vary    []string  // of the marker, nil if there is none
-	entry   *entry    // nil if there is none
+	// What finds a variant on the disk: the generation of the marker, and what recall has named it, or "".
+	generation uint64
+	variant    string
+	vary       []string // of the marker, nil if there is none
+	marked     *entry   // the marker, if a response that was given this spot took a new one
+	entry      *entry   // nil if there is none
 }
 
 // locate finds a request's spot. It does not wait, and allocates only for field values that are unusually long.
@@ -114,13 +116,14 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	s.target = p.target(q)
 	s.primary = p.room.key(p.basis, &s.target)
 	s.key, s.vary = s.primary, nil
+	s.generation, s.variant = 0, ""
 	s.entry = p.room.get(s.primary, &s.target)
 	if s.entry == nil || s.entry.marker == nil {
 		s.entry = p.alive(s.primary, s.entry)
 		return
 	}
 	m := s.entry.marker
-	s.vary, s.entry = m.vary, nil
+	s.vary, s.entry, s.generation = m.vary, nil, m.generation
 	var buf [512]byte
 	variant := p.http.AppendVaryKey(buf[:0], m.vary, q.Fields)
 	s.key = p.room.variantKey(s.primary, m.generation, variant)
@@ -132,6 +135,7 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 // set stores a response, and the same as a survival copy if it is one.
 func (r *Room) set(k store.Key, e *entry) {
 	r.objects.Set(k, e)
+	r.keepOnDisk(e)
 	if e.copyAs != 0 {
 		r.objects.Set(e.copyAs, e)
 	}

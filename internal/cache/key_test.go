@@ -136,7 +136,7 @@ func TestAsked(t *testing.T) {
 			if got := p.Join(tt.f); got != Lead {
 				t.Fatalf("got %v, want lead", got)
 			}
-			tt.want.AcceptEncoding = "identity"
+			tt.want.AcceptEncoding = "identity" // what suits who says nothing
 			if got := tt.f.Target(); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}

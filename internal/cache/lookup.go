@@ -7,8 +7,8 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
-// Lookup answers a GET or HEAD from memory if it can. It never waits, and a hit does not allocate: its message is shared and
-// immutable. The time is that at which the request was received. It sets
+// Lookup answers a GET or HEAD from memory if it can, or from what the page cache has of the disk. It never waits, and a hit in memory does
+// not allocate: its message is shared and immutable. The time is that at which the request was received. It sets
 //
 //   - Status Hit and the Message of a fresh object, or Stale and the Message of an object that the client accepts stale, or that may be stale
 //     while it is refreshed behind the answer (Refresh);
@@ -19,7 +19,10 @@ import (
 func (p *Policy) Lookup(f *flow.Flow) {
 	q, c := &f.Request, &f.Cache
 	if q.Method == "PURGE" && p.purger != nil {
-		p.obey(f)
+		if c.Fetch = (purging{}); p.room.disk.Load() == nil || !p.purger.Contains(q.Client) {
+			c.Fetch = nil
+			p.obey(f)
+		}
 		return
 	}
 	if reason := p.bypass(q); reason != "" {
@@ -28,6 +31,16 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	}
 	var s spot
 	p.locate(q, &s)
+	if s.entry == nil && p.recall(q, &s) {
+		c.Status, c.Reason, c.Fetch = flow.Miss, "on the disk", onDisk{}
+		return
+	}
+	p.answer(f, &s)
+}
+
+// answer is the part of Lookup in which it is known what is stored.
+func (p *Policy) answer(f *flow.Flow, s *spot) {
+	q, c := &f.Request, &f.Cache
 	d := p.decide(s.entry, q, q.Received)
 	c.Reason = d.Reason.String()
 	switch {
@@ -43,7 +56,7 @@ func (p *Policy) Lookup(f *flow.Flow) {
 		serve(c, s.entry, flow.Stale, &d)
 		p.encode(f, s.entry, s.key)
 		return
-	case p.servePart(f, &s):
+	case p.servePart(f, s):
 		return
 	case d.Outcome == httpcache.Forbid:
 		c.Status = flow.Miss

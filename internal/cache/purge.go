@@ -45,14 +45,17 @@ type Purge struct {
 }
 
 // Purge is in force when it returns, also for fetches in progress: nobody who asks from then on gets what was asked of the origin before. It
-// takes the same time whatever is stored. It returns the moment, which is later than any before it.
+// takes the same time whatever is stored, and waits for the disk, if there is a part of the cache on it. It returns the moment, which is later
+// than any before it.
 func (p *Policy) Purge(what Purge) time.Time {
 	r := what.record(p)
 	r.at = p.room.tick()
-	p.purges.add(r)
-	p.room.peers.tellPurge(p.zone, r, nil)
+	p.room.purge(p.zone, r, nil)
 	return time.Unix(0, r.at)
 }
+
+// purging, as a flow's Fetch, tells Join that the request purges, and has to wait for the disk.
+type purging struct{}
 
 // obey does what a request with the method PURGE asks for, as Varnish and Squid have it: its target is dropped, with all its variants.
 func (p *Policy) obey(f *flow.Flow) {
@@ -61,6 +64,9 @@ func (p *Policy) obey(f *flow.Flow) {
 	if !p.purger.Contains(q.Client) {
 		c.Refusal = &flow.Refusal{Reason: flow.Denied, Status: 403, Rule: "cache.purge_from", Detail: "the client is not on the list of those who may purge"}
 		return
+	}
+	if p.room.disk.Load() != nil {
+		f.Task.Leave() // the note on the disk takes its time
 	}
 	at := p.Purge(Purge{Scope: PurgeURL, Host: q.Host, Path: q.Path, Query: q.Query, HasQuery: q.HasQuery})
 	body := []byte("purged, in force since " + at.UTC().Format(time.RFC3339Nano) + "\n")
@@ -153,6 +159,27 @@ func (z *purges) add(r purgeRecord) {
 		z.lengths = append(z.lengths, n)
 	}
 	z.latest.Store(max(z.latest.Load(), r.at))
+}
+
+// purge puts a purge in force, here and in all other processes but the one that it comes from, and on the disk.
+func (r *Room) purge(zone string, p purgeRecord, from *peer) {
+	r.purgesOf(zone).add(p)
+	r.peers.tellPurge(zone, p, from)
+	r.notePurge(zone, p)
+}
+
+// each calls with every purge that is remembered.
+func (z *purges) each(call func(purgeRecord)) {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	for k, t := range z.times {
+		if t.hard > 0 {
+			call(purgeRecord{k, t.hard, false})
+		}
+		if t.soft > 0 {
+			call(purgeRecord{k, t.soft, true})
+		}
+	}
 }
 
 // fold makes room: the older half becomes a purge of everything that is older still. z.mu is held.

@@ -45,11 +45,13 @@ type Room struct {
 	generations atomic.Uint64
 	fills       table
 	peers       peers
-	encoding    encoding
 	purges      sync.Map     // *purges by the zone's name
 	ticks       atomic.Int64 // the last tick
 	refreshes   atomic.Int64 // that go on behind answers
 	survival    uint64       // sets the keys of survival copies apart
+	encoding    encoding
+	tier        *tier
+	disk        atomic.Pointer[store.Disk] // nil while there is none
 }
 
 // New makes a node's cache, empty. One of no size keeps nothing, and is off in every zone.
@@ -70,6 +72,10 @@ func New(node *spec.Node) (*Room, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
+	tier, err := newTier(&node.Cache)
+	if err != nil {
+		return nil, err
+	}
 	r := &Room{
 		seed:      maphash.MakeSeed(),
 		survival:  rand.Uint64(),
@@ -77,7 +83,9 @@ func New(node *spec.Node) (*Room, error) {
 		size:      size - size/fillShare,
 		maxObject: object,
 		filling:   budget{limit: size / fillShare},
+		tier:      tier,
 	}
+	r.generations.Store(rand.Uint64()) // those of a process before are on the disk
 	r.fills.init()
 	r.encoding.init(r)
 	return r, nil
@@ -88,11 +96,11 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if z.Cache.Waiters < 0 {
 		return nil, fmt.Errorf("cache.waiters: %d is negative: want 0 or more", z.Cache.Waiters)
 	}
-	compression, err := compileCompression(&z.Compression)
+	rules, err := compileRules(z.Cache.Rules)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := compileRules(z.Cache.Rules)
+	compression, err := compileCompression(&z.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +136,6 @@ type Policy struct {
 	survive time.Duration // how old a survival copy may get, 0 for none
 	http    httpcache.Policy
 
-	compression compression
 	purges      *purges
 	purger      *prefixes.Set // who may purge by request, nil if nobody
 	query       queryRule
@@ -136,6 +143,7 @@ type Policy struct {
 	rules       []rule
 	staticTTL   time.Duration
 	static      map[string]bool // extensions, in lower case
+	compression compression
 }
 
 // Stats is what a node's cache holds.
@@ -147,12 +155,19 @@ type Stats struct {
 	Evictions uint64
 	// Filling is the bytes reserved by fetches in progress.
 	Filling int64
+	// Disk is what is on the disk, nil if nothing is to be.
+	Disk *store.DiskStats
 }
 
 // Stats tells what the cache holds now.
 func (r *Room) Stats() Stats {
 	n, bytes, evictions := r.objects.Stats()
-	return Stats{Objects: n, Bytes: bytes, Evictions: evictions, Filling: r.filling.used.Load()}
+	s := Stats{Objects: n, Bytes: bytes, Evictions: evictions, Filling: r.filling.used.Load()}
+	if d := r.disk.Load(); d != nil {
+		disk := d.Stats()
+		s.Disk = &disk
+	}
+	return s
 }
 
 // budget counts bytes against a limit.

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"sync"
+	"time"
 
 	"github.com/seawall/seawall/internal/flow"
 )
@@ -16,7 +17,14 @@ type work struct {
 	in   []byte
 	used int
 	out  flow.Output
+
+	turns int       // of the session, since the connection's own began
+	since time.Time // when it did
+	dry   bool      // the session has had all that was read, when others had their turn
 }
+
+// begin begins the connection's turn.
+func (w *work) begin(now time.Time) { w.turns, w.since, w.dry = 0, now, false }
 
 // discard uses up n bytes of the input.
 func (w *work) discard(n int) {

@@ -21,13 +21,14 @@ const (
 // turn reads what has arrived and lets the session answer, without waiting for anything.
 func (c *Conn) turn() outcome {
 	now := time.Now()
-	again := c.work != nil // it was others' turn
-	if !again {
+	again := c.work != nil && !c.work.dry // it was others' turn
+	if c.work == nil {
 		if !c.wake(c.room.clock(now)) {
 			return c.fail(errExpired)
 		}
 		c.take()
 	}
+	c.work.begin(now)
 	if again || c.marks.Load()&woken != 0 {
 		if o := c.answer(now); o != parked {
 			return o
@@ -58,18 +59,26 @@ func (c *Conn) more(now time.Time) outcome {
 		case err != nil:
 			return c.fail(err)
 		}
-		now = time.Now()
+		if now = time.Now(); w.turns >= turnsAtOnce || now.Sub(w.since) >= turnTime {
+			w.dry = true
+			return later
+		}
 	}
 }
 
-// turnsAtOnce is how many of its session's turns a connection has before it is others' turn: pipelined requests, or answers that each fill a
-// turn.
-const turnsAtOnce = 16
+const (
+	// turnsAtOnce is how many of its session's turns a connection has before it is others' turn: of one that sends without a pause, or
+	// whose answers each fill a turn. turnTime is how long they may go on.
+	turnsAtOnce = 16
+	turnTime    = 200 * time.Microsecond
+	// yieldedMost bounds the output that waits while others have their turns.
+	yieldedMost = 64 << 10
+)
 
 // answer gives the session what is buffered, turn by turn, until it wants more, which is parked, or something else.
 func (c *Conn) answer(now time.Time) outcome {
 	w := c.work
-	for range turnsAtOnce {
+	for {
 		if c.marks.Load()&(woken|beside) != 0 {
 			c.marks.And(^uint32(woken | beside))
 		}
@@ -80,7 +89,10 @@ func (c *Conn) answer(now time.Time) outcome {
 			c.in.reset()
 			c.out.reset()
 		}
-		c.next = next
+		w.turns++
+		if c.next = next; next == flow.Yield && len(w.out.Head)+len(w.out.Tail) < yieldedMost {
+			return later
+		}
 		whole, err := c.flush()
 		switch {
 		case err != nil:
@@ -91,9 +103,10 @@ func (c *Conn) answer(now time.Time) outcome {
 			return over
 		case next <= flow.Serve:
 			return parked
+		case next == flow.Yield || w.turns >= turnsAtOnce || time.Since(w.since) >= turnTime:
+			return later
 		}
 	}
-	return later
 }
 
 // flush sends what can be sent without waiting.
@@ -139,6 +152,7 @@ func (c *Conn) drive() outcome {
 			return over
 		}
 		now := time.Now()
+		c.work.begin(now)
 		switch o := c.answer(now); {
 		case o == parked:
 			if o = c.more(now); o != busy {

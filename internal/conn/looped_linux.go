@@ -83,8 +83,7 @@ func (c *looped) settle(o outcome) {
 	case o == parked:
 		c.sock.Park()
 	case o == later:
-		c.sock.Park()
-		c.sock.Again()
+		c.sock.Yield()
 	case o == busy:
 		c.sock.Loop().Start(c)
 	case o == over && c.lasts():

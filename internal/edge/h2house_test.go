@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,6 +47,7 @@ type entrance struct {
 	began   chan string // for play
 	proceed chan bool
 	moved   atomic.Int64 // bytes
+	loop    *loop.Loop   // the first, if there are any
 }
 
 // visit is what a test of an entrance wants of the house.
@@ -56,6 +58,8 @@ type visit struct {
 	origin play
 	// challenge answers an authority; see [Path.Challenge].
 	challenge func(host, path string) (answer string, ok bool)
+	// loops is how many serve the kernel's network, 2 if it is 0.
+	loops int
 	// dial takes the place of the way to the origin.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -150,7 +154,8 @@ func kernel(t *testing.T, v visit, looped, secure bool, test func(e *entrance)) 
 	var l net.Listener
 	var err error
 	if looped {
-		loops = runLoops(t, 2)
+		loops = runLoops(t, cmp.Or(v.loops, 2))
+		e.loop = loops[0]
 		l, err = conn.Listen(t.Context(), "127.0.0.1:0")
 	} else {
 		l, err = net.Listen("tcp", "127.0.0.1:0")

@@ -84,6 +84,9 @@ func (p *Path) Fulfil(f *flow.Flow) {
 	case cache.Served:
 	}
 	finish(z, f)
+	if f.Cache.Refresh {
+		p.refresh(z, f)
+	}
 }
 
 // lead fetches for the cache and for those who wait for it. A lead is always given up, or the key would stay taken.

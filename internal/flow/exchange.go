@@ -79,13 +79,14 @@ type Output struct {
 type Next uint8
 
 // More waits for input, between two requests or within a head; Serve waits for input, too, while requests are at work: the session minds
-// their time, and has a turn each second. Flush waits for the output to be sent and then for another turn, Wait for [Session.Fulfil], Close
-// for the end; Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client
+// their time, and has a turn each second. Flush waits for the output to be sent and then for another turn, Yield for one after others' turns,
+// before which the output need not be sent; Wait waits for [Session.Fulfil], Close for the end; Linger closes too, but lets the client read its answer although it is still sending; Reset closes so that the client
 // can't take what it has got for the whole.
 const (
 	More Next = iota
 	Serve
 	Flush
+	Yield
 	Wait
 	Close
 	Linger
@@ -133,4 +134,11 @@ type Body interface {
 	Trailers() []Field
 	// Close gives the source back; before [io.EOF] it cancels.
 	Close()
+}
+
+// Parted is a [Body] of which a part can be had: where the whole of a message lies elsewhere than in memory, yet at hand.
+type Parted interface {
+	Body
+	// Part makes it that of length bytes from start on; both lie within the message's Length. It is called before the first Next.
+	Part(start, length int64)
 }

@@ -167,10 +167,10 @@ type Asked struct {
 	HasQuery         bool
 	// Device is the kind of the client's device, if that is in the key.
 	Device string
+	// AcceptEncoding takes the place of the client's: it is what suits all who share the response.
+	AcceptEncoding string
 	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
 	Language string
-	// AcceptEncoding, unless "", takes the place of the client's: all who accept as much share the response.
-	AcceptEncoding string
 }
 
 // Target is what the origin is asked for: what the client asked for, or what the cache has to have.

@@ -164,6 +164,9 @@ func (n *Node) abandon() {
 	if n.rooms.Origin != nil {
 		n.rooms.Origin.Close()
 	}
+	if n.rooms.Cache != nil {
+		n.rooms.Cache.CloseDisk()
+	}
 	if n.rooms.Record != nil {
 		_ = n.rooms.Record.Close()
 	}
@@ -182,6 +185,11 @@ func (n *Node) assemble() (err error) {
 	}
 	if n.rooms.Cache, err = cache.New(&n.spec); err != nil {
 		return err
+	}
+	if n.inherited == nil { // else the process before has the folder
+		if err := n.rooms.Cache.OpenDisk(n.log); err != nil {
+			return err
+		}
 	}
 	n.rooms.Verdict = verdict.New(&n.spec)
 	n.rooms.Admission = admission.New(&n.spec)
@@ -255,6 +263,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	}
 	n.workers.Close()
 	n.rooms.Origin.Close()
+	n.rooms.Cache.CloseDisk()
 	if n.admin != nil {
 		err = errors.Join(err, n.admin.close())
 	}

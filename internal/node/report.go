@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/node/metrics"
@@ -146,6 +147,9 @@ func (n *Node) problems(last *Reload) []string {
 	}
 	if lost := n.rooms.Record.Lost(); lost > 0 {
 		problems = append(problems, fmt.Sprintf("%d lines of the access log are lost: the disk is full or too slow", lost))
+	}
+	if d := n.rooms.Cache.Stats().Disk; d != nil && d.State == store.Off {
+		problems = append(problems, "the cache is in memory only, as the disk does not serve it: "+d.Problem)
 	}
 	return problems
 }

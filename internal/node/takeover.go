@@ -151,6 +151,9 @@ func (n *Node) takeOver() error {
 		}
 		held = append(held, m.Changes...)
 	}
+	if err := n.rooms.Cache.OpenDisk(n.log); err != nil {
+		return err
+	}
 	n.before = &predecessor{Conn: before, ended: make(chan struct{})}
 	changes := handover.NewOutbox()
 	n.rooms.Admission.Resume(held, changes.Add)

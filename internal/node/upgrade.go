@@ -166,6 +166,7 @@ func (n *Node) yield(s *handover.Successor) {
 	}
 	_ = s.SetDeadline(time.Time{}) // it fails on a closed pair, as what follows
 	n.process.tell(fmt.Sprintf("MAINPID=%d", s.PID()))
+	n.rooms.Cache.CloseDisk() // the new process opens it as soon as it is told that all is its own
 	changes := handover.NewOutbox()
 	held := n.rooms.Admission.Retire(changes.Add)
 	err := s.SendChanges(handover.Hold, held)

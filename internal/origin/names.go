@@ -13,10 +13,10 @@ const (
 	trailer
 	// condition: the cache asks for the whole response and has conditions of its own (RFC 9111 §4.3.1).
 	condition
-	// encodings: the cache asks for what suits all requests that it answers with the response.
-	encodings
 	// unkeyed: some frameworks take it for the host or the method, and no response says that it varies by it. It is not sent for the cache.
 	unkeyed
+	// encodings: the cache asks for what suits all requests that it answers with the response.
+	encodings
 	// claim: it says who the client is or what it asked for, which we know better, unless a trusted proxy passed it on.
 	claim
 	forwarded
@@ -93,10 +93,7 @@ func classifyLong(name string) kind {
 		}
 		return claim.when(name, "true-client-ip", "x-original-url")
 	case 15:
-		if same(name, "accept-encoding") {
-			return encodings
-		}
-		return unkeyed.when(name, "x-original-host")
+		return max(unkeyed.when(name, "x-original-host"), encodings.when(name, "accept-encoding"))
 	case 16:
 		if same(name, "proxy-connection") {
 			return hop

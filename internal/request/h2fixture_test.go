@@ -126,7 +126,7 @@ func (p *peer) settle() {
 		woken := p.woken
 		p.woken = false
 		p.mu.Unlock()
-		if p.sent.Len() == 0 && !woken && p.next != flow.Flush || p.next.Ends() {
+		if p.sent.Len() == 0 && !woken && p.next != flow.Flush && p.next != flow.Yield || p.next.Ends() {
 			return
 		}
 		p.in = append(p.in, p.sent.Bytes()...)

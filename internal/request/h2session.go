@@ -20,6 +20,10 @@ const (
 	dataMost = 16 << 10
 	// sweepEvery is what the time of streams is exact to: a little less than the second in which there is a turn.
 	sweepEvery = 900 * time.Millisecond
+	// turnWork bounds the work of a turn, in units of some microseconds (see [h2.Settings]): a request that is decided at once is one, and
+	// taskWork more are a task that begins, or that ends before its time. Past the bound others have their turn, if anybody wants one.
+	turnWork = 32
+	taskWork = 3
 	// chargeEvery is how many costly events are charged to the client's source together.
 	chargeEvery = 32
 )
@@ -102,6 +106,9 @@ func (s *h2session) turn(in []byte, out *flow.Output, now time.Time) (used int, 
 	}
 	out.Head = s.send(frames)
 	s.start(out)
+	if s.server.Tired() && used < len(in) && failed == nil {
+		return used, flow.Yield, nil
+	}
 	return used, s.next(used < len(in) && used > 0 || len(out.Head) >= framesMost), failed
 }
 
@@ -273,6 +280,7 @@ func (s *h2session) Headers(frames []byte, r *h2.Request) []byte {
 	s.streams = append(s.streams, h2stream{id: r.ID, x: x})
 	s.starting = append(s.starting, x)
 	s.working++
+	s.server.Work(taskWork)
 	return frames
 }
 
@@ -357,6 +365,7 @@ func (s *h2session) drop(i int, why error) {
 	if x := s.streams[i].x; x != nil {
 		x.gone = why
 		s.ghosts++
+		s.server.Work(taskWork)
 		x.abort.Fire()
 		x.reading.Notify()
 		x.writing.Notify()

@@ -58,6 +58,7 @@ func New(node *spec.Node, ids *reqid.Generator, path Path) *Room {
 		loop:    spec.CDNLoop(node),
 		http2: h2.Settings{
 			MaxStreams: node.HTTP2.Streams, MaxHeaderList: node.Heads.Size, MaxFields: node.Heads.Fields, ExtendedConnect: true,
+			FeedWork: turnWork,
 		},
 		offersHTTP2: node.HTTP2.Enabled,
 		streams:     node.HTTP2.Streams,

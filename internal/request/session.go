@@ -8,8 +8,12 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 )
 
-// turnOutput bounds what one turn answers before its output is sent: pipelined requests wait their turn.
-const turnOutput = 32 << 10
+const (
+	// turnOutput bounds what one turn answers before its output is sent: pipelined requests wait their turn.
+	turnOutput = 32 << 10
+	// turnRequests bounds how many it decides.
+	turnRequests = 32
+)
 
 // session is HTTP/1.1 on one connection.
 type session struct {
@@ -27,7 +31,7 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 	if s.http2 != nil || !s.began && s.prefaced(in) {
 		return s.turnHTTP2(in, out, now)
 	}
-	for {
+	for requests := 1; ; requests++ {
 		rest := in[used:]
 		end, err := h1.End(rest, s.scanned, s.room.limits)
 		if end == 0 && err == nil {
@@ -50,8 +54,11 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 		if next := s.end(); next != flow.More {
 			return used, next
 		}
-		if len(out.Tail) > 0 || len(out.Head) > turnOutput {
+		switch {
+		case len(out.Tail) > 0 || len(out.Head) > turnOutput:
 			return used, flow.Flush
+		case requests >= turnRequests && used < len(in):
+			return used, flow.Yield
 		}
 	}
 }

@@ -36,10 +36,10 @@ type delivery struct {
 	// without Connection and what that names, and without Age.
 	cached bool
 	part   part
-	// weakly tells that the entity-tag of a 304 is sent in its weak form.
-	weakly bool
 	// contentRange is the field's value with a part or without any, mediaType that of Content-Type with several parts.
 	contentRange, mediaType string
+	// weakly tells that the entity-tag of a 304 is sent in its weak form.
+	weakly bool
 }
 
 // part is how much of a stored response is sent.
@@ -84,16 +84,25 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream = 0, nil, nil
 		return
 	}
-	if m.Stream != nil {
+	parted, _ := m.Stream.(flow.Parted)
+	if m.Stream != nil && parted == nil {
 		return
 	}
-	size := int64(len(m.Body))
+	size := m.Length
+	if parted == nil {
+		size = int64(len(m.Body))
+	}
 	switch parts, outcome := f.Cache.Meta.Ranges(&request, size); {
 	case outcome == httpcache.RangeSatisfiable && len(parts) == 1:
 		d.part, d.status = oneRange, http.StatusPartialContent
-		d.length, d.body = parts[0].Length, m.Body[parts[0].First:parts[0].First+parts[0].Length]
+		d.length = parts[0].Length
+		if parted != nil {
+			parted.Part(parts[0].First, parts[0].Length)
+		} else {
+			d.body = m.Body[parts[0].First : parts[0].First+parts[0].Length]
+		}
 		d.contentRange = parts[0].String()
-	case outcome == httpcache.RangeSatisfiable:
+	case outcome == httpcache.RangeSatisfiable && parted == nil:
 		several, mediaType := newMultipart(parts, m.Body, flow.Get(m.Fields, "content-type"))
 		if several.length >= size { // the whole costs less
 			return
@@ -102,7 +111,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream, d.mediaType = several.length, nil, several, mediaType
 	case outcome == httpcache.RangeUnsatisfiable:
 		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
-		d.length, d.body = 0, nil
+		d.length, d.body, d.stream = 0, nil, nil
 		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
 	}
 }

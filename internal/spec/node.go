@@ -187,12 +187,26 @@ type Heads struct {
 	Fields int `yaml:"fields"`
 }
 
-// Memory bounds the cache in memory.
+// Memory bounds the cache: in memory, and below that on the disk.
 type Memory struct {
 	// Size bounds all objects together; 0 is no cache, in no zone.
 	Size Size `yaml:"size"`
 	// Object bounds one object's body: at most a quarter of Size, and 2GiB.
 	Object Size `yaml:"object"`
+	Disk   Disk `yaml:"disk"`
+}
+
+// Disk is a part of the cache that outlives restarts. What is stored in memory is written there, too, and read back when memory has let
+// it go.
+type Disk struct {
+	// Path is its folder, which nothing else may use; empty for no such part.
+	Path string `yaml:"path"`
+	// Size bounds the bytes of its files: at least 4MiB.
+	Size Size `yaml:"size"`
+	// Object bounds one object's body there, and so does an eighth of Size. What cache.object keeps out of memory does not come here either.
+	Object Size `yaml:"object"`
+	// Objects bounds their number. Each takes 64 bytes of memory, beside cache.size.
+	Objects int `yaml:"objects"`
 }
 
 // Log says what is kept of each request.
@@ -241,7 +255,7 @@ func DefaultNode() Node {
 		},
 		HTTP2: HTTP2{Enabled: true, Streams: 100},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
-		Cache: Memory{Size: 256 << 20, Object: 16 << 20},
+		Cache: Memory{Size: 256 << 20, Object: 16 << 20, Disk: Disk{Size: 8 << 30, Object: 16 << 20, Objects: 1_000_000}},
 		Log:   Log{MaxSize: 256 << 20, Sample: 1, Ring: 16 << 20},
 		TLS:   ServerTLS{Handshakes: Handshakes{Open: 4096, PerSource: 64, Queue: 1024}},
 		ACME:  ACME{Authorities: []Authority{{Directory: LetsEncrypt}}},

@@ -23,6 +23,7 @@ const (
 func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", says(forTenMinutes, "a page"))
+	mux.HandleFunc("POST /page", says(forNobody, "changed"))
 	mux.HandleFunc("GET /live", says(forNobody, "live"))
 	mux.HandleFunc("GET /name", says(forNobody, s.name))
 	mux.HandleFunc("GET /old", says("max-age=0, stale-if-error=600", "old"))

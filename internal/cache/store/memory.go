@@ -1,9 +1,17 @@
-// Package store keeps complete responses in memory, bounded by their bytes. When it is full, what is asked for least goes
-// (W-TinyLFU, Einziger et al. 2017): one flood of new keys does not push out what many ask for. Reads take no lock that
-// cores share. Nothing expires here: a stale response is still worth its validators.
+// Package store keeps complete responses: in memory ([Memory]), and below it in files ([Disk]).
 //
-// It learns keys and values from cache and writes nothing else. The bound may be exceeded for moments while an eviction
-// catches up. It fails by forgetting: a value that was set may be gone at the next read.
+// Memory is bounded by its values' bytes. When it is full, what is asked for least goes (W-TinyLFU, Einziger et al. 2017): one flood of
+// new keys does not push out what many ask for. Reads take no lock that cores share. Nothing expires here: a stale response is still
+// worth its validators. The bound may be exceeded for moments while an eviction catches up. It fails by forgetting: a value that was set
+// may be gone at the next read.
+//
+// Disk is segment files that are only appended to, with an index in memory, bounded by the files' bytes and by objects. When it is full,
+// the oldest segment goes; what was asked for, or what its owner still wants, is written again, up to half of a segment. Whoever deletes
+// notes that in a journal before it is done, so that what was deleted or replaced does not come back, also if the process is killed at
+// any moment; what was being written then is told by its checksums, and lost. Each start sees everything that the one before has
+// closed, and finds it in the background. A disk that is full or fails is given up, and tried again with nothing on it.
+//
+// The package learns keys and values from cache and writes nothing but its files.
 package store
 
 import (
@@ -57,6 +65,12 @@ func (m *Memory[V]) Get(k Key) (v V, ok bool) {
 		return v, false
 	}
 	return m.values.GetIfPresent(k)
+}
+
+// Has tells whether a key has a value; it does not count as asking for it.
+func (m *Memory[V]) Has(k Key) bool {
+	_, ok := m.values.GetEntryQuietly(k)
+	return ok
 }
 
 // Set keeps a value in place of what the key had. A value above [MaxValue] is dropped together with what it would replace.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/seawall/seawall/internal/cache"
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/record"
@@ -140,6 +141,21 @@ func (s sink) node(from *Sources) {
 	s.add(cacheObjects, float64(stored.Objects))
 	s.add(cacheBytes, float64(stored.Bytes))
 	s.add(cacheEvictions, float64(stored.Evictions))
+	if stored.Disk != nil {
+		s.disk(stored.Disk)
+	}
+}
+
+func (s sink) disk(d *store.DiskStats) {
+	for state := store.Loading; state <= store.Closed; state++ {
+		s.add(diskState, truth(state == d.State), state.String())
+	}
+	s.add(diskObjects, float64(d.Objects))
+	s.add(diskBytes, float64(d.Bytes))
+	s.add(diskHits, float64(d.Hits))
+	s.add(diskWritten, float64(d.Written))
+	s.add(diskDropped, float64(d.Dropped))
+	s.add(diskFailures, float64(d.Failures))
 }
 
 func (s sink) handshakes(room *hello.Room) {

@@ -36,7 +36,8 @@ import (
 func testSources(t *testing.T, zones int) *Sources {
 	t.Helper()
 	n := spec.DefaultNode()
-	n.Cache, n.Log.Ring = spec.Memory{Size: 1 << 20, Object: 1 << 18}, 1
+	n.Cache, n.Log.Ring = spec.Memory{Size: 1 << 20, Object: 1 << 18, Disk: n.Cache.Disk}, 1
+	n.Cache.Disk.Path = t.TempDir()
 	records, err := record.New(&n, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +46,10 @@ func testSources(t *testing.T, zones int) *Sources {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := objects.OpenDisk(slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(objects.CloseDisk)
 	rooms := &zone.Rooms{
 		Verdict: verdict.New(&n), Cache: objects, Admission: admission.New(&n), Origin: origin.New(&n),
 		Response: response.New(&n, reqid.NewSealer([32]byte{})), Record: records,

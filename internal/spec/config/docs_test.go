@@ -128,7 +128,7 @@ func valueText(f *field, t reflect.Type) string {
 		return fmt.Sprintf("number from %d", least)
 	case len(f.rule.oneOf) > 0:
 		return strings.TrimPrefix("`"+strings.Join(f.rule.oneOf, "`, `")+"`", "``, ")
-	case f.key == "path" && f.rule.path:
+	case f.key == "path" && f.rule.path && f.rule.off:
 		return "path, `-`, `off`"
 	case f.rule.path:
 		return "path"

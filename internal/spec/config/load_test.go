@@ -76,7 +76,7 @@ zones: []
 	want.ACME.Authorities = []spec.Authority{{Directory: "https://ca.example/dir", CA: spec.PEM(chain), KeyID: "k", HMAC: "c2VjcmV0"}}
 	want.Connections.Max, want.Connections.HeadTimeout, want.Connections.TunnelTimeout = 5000, 5*time.Second, 24*time.Hour
 	want.Heads.Line = 4096
-	want.Cache = spec.Memory{Size: 1 << 30, Object: 1 << 20}
+	want.Cache.Size, want.Cache.Object = 1<<30, 1<<20
 	want.Log.Path, want.Log.Sample, want.Log.Fields = "-", 10, []string{"time", "status"}
 	want.Log.WholeAddresses, want.Log.Ring = true, 0
 	if d := diff(want, c.Node); d != "" {

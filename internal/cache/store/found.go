@@ -1,0 +1,145 @@
+package store
+
+import (
+	"errors"
+	"io"
+)
+
+// Found is a place on the disk where an object is. It is to be released.
+type Found struct {
+	disk    *Disk
+	segment *segment
+	slot    slot
+}
+
+// Find looks for a key. It does not wait, and does not allocate.
+func (d *Disk) Find(k Key) (f Found, ok bool) {
+	if state := d.State(); state != Serving && state != Loading {
+		return f, false
+	}
+	s := d.index.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.find(k)
+	if v == nil {
+		return f, false
+	}
+	seg := (*d.segments.Load())[v.segment]
+	if seg == nil || !seg.acquire() {
+		return f, false
+	}
+	v.meta |= asked
+	return Found{disk: d, segment: seg, slot: *v}, true
+}
+
+// Acquire is for a copy that is to be released, too; it reports false if the place is gone.
+func (f *Found) Acquire() bool { return f.segment.acquire() }
+
+// Release ends the use of the place.
+func (f *Found) Release() { f.segment.release() }
+
+// Size is how long the body is.
+func (f *Found) Size() int64 { return int64(f.slot.body) }
+
+// Current tells whether the object is still what its key has.
+func (f *Found) Current() bool {
+	s := f.disk.index.shard(f.slot.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.find(f.slot.key)
+	return v != nil && v.same(&f.slot)
+}
+
+// Try reads the object from the page cache. It does not wait: where it would have to, or what is read is wrong, the error is
+// [ErrWouldWait].
+func (f *Found) Try() (meta, body []byte, err error) {
+	meta, body, err = f.whole(func(head, body []byte) error { return f.segment.file.tryReadAt(head, body, int64(f.slot.offset)) })
+	if err != nil {
+		return nil, nil, ErrWouldWait // forgetting what is broken would wait, too
+	}
+	return meta, body, nil
+}
+
+// Read reads the object, and waits for it. An error makes the object forgotten; it is [ErrCorrupt] if something else was read than was
+// written.
+func (f *Found) Read() (meta, body []byte, err error) {
+	meta, body, err = f.whole(func(head, body []byte) error {
+		if _, err := f.segment.file.ReadAt(head, int64(f.slot.offset)); err != nil {
+			return err
+		}
+		_, err := f.segment.file.ReadAt(body, int64(f.slot.offset)+int64(len(head)))
+		return err
+	})
+	return meta, body, f.judge(err)
+}
+
+func (f *Found) whole(read func(head, body []byte) error) (meta, body []byte, err error) {
+	head := make([]byte, prefix(f.slot.metaSize(), f.slot.body))
+	body = make([]byte, f.slot.body)
+	if err := read(head, body); err != nil {
+		return nil, nil, err
+	}
+	sums, meta, err := checkPrefix(head, f.slot.key, f.slot.metaSize(), f.slot.body)
+	if err == nil {
+		err = checkBody(sums, body, 0)
+	}
+	if err == nil {
+		f.disk.hits.Add(1)
+	}
+	return meta, body, err
+}
+
+// judge forgets an object that can't be read.
+func (f *Found) judge(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = ErrCorrupt
+	}
+	f.disk.lose(&f.slot)
+	f.disk.strike(err)
+	return err
+}
+
+// Blocks reads a body in pieces.
+type Blocks struct {
+	found Found
+	sums  []byte
+}
+
+// ReadMeta reads what is known of the object beside its body, which can be read in pieces then, until Release. It waits.
+func (f *Found) ReadMeta() (meta []byte, b *Blocks, err error) {
+	head := make([]byte, prefix(f.slot.metaSize(), f.slot.body))
+	if _, err := f.segment.file.ReadAt(head, int64(f.slot.offset)); err != nil {
+		return nil, nil, f.judge(err)
+	}
+	sums, meta, err := checkPrefix(head, f.slot.key, f.slot.metaSize(), f.slot.body)
+	if err != nil {
+		return nil, nil, f.judge(err)
+	}
+	return meta, &Blocks{*f, sums}, nil
+}
+
+// Size is how long the body is.
+func (b *Blocks) Size() int64 { return b.found.Size() }
+
+// Read reads the block number i, of [BlockSize] bytes unless it is the last, into p, which has room for that. It waits.
+func (b *Blocks) Read(p []byte, i int) ([]byte, error) {
+	v := &b.found.slot
+	at := int64(i) * BlockSize
+	p = p[:min(BlockSize, int64(v.body)-at)]
+	if _, err := b.found.segment.file.ReadAt(p, int64(v.offset)+int64(prefix(v.metaSize(), v.body))+at); err != nil {
+		return nil, b.found.judge(err)
+	}
+	if err := checkBody(b.sums, p, i); err != nil {
+		return nil, b.found.judge(err)
+	}
+	if i == 0 {
+		b.found.disk.hits.Add(1)
+	}
+	return p, nil
+}
+
+// Close ends the reading.
+func (b *Blocks) Close() { b.found.Release() }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package store
+
+// tryReadAt implements file where no read can be told not to wait.
+func (f *osFile) tryReadAt(_, _ []byte, _ int64) error { return ErrWouldWait }
