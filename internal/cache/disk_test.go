@@ -203,8 +203,8 @@ func TestDiskMarkerLost(t *testing.T) {
 		fetch(t, p, get("/", "Accept: b"), response(200, "b", cacheable, "Vary: Accept"))
 		synctest.Wait()
 		p = restart(t, p, folder)
-		mustServe(t, p, get("/", "Accept: a"), "a")
-		mustServe(t, p, get("/", "Accept: b"), "b")
+		mustServeDisk(t, p, get("/", "Accept: a"), "a")
+		mustServeDisk(t, p, get("/", "Accept: b"), "b")
 	})
 }
 
