@@ -524,6 +524,7 @@ func TestFormsAreHandedOver(t *testing.T) {
 		wantForm(t, hit(t, q, accepts), httpcache.Brotli, coding.Fast, body)
 		wantForm(t, hit(t, q, "Accept-Encoding: gzip"), httpcache.Gzip, coding.Fast, body)
 		wantForm(t, hit(t, q), httpcache.Identity, 0, body)
+		synctest.Wait()
 		if got, want := q.room.Stats().Bytes, p.room.Stats().Bytes; got != want {
 			t.Errorf("got %d bytes, want %d", got, want)
 		}
@@ -628,5 +629,47 @@ func TestCodedHitDoesNotAllocate(t *testing.T) {
 		}); got != 0 {
 			t.Errorf("got %v allocations", got)
 		}
+	})
+}
+
+// A client's own Accept-Encoding goes to the origin with ranges. What it accepts and others of its normal form don't is not kept.
+func TestPartsInForeignCodings(t *testing.T) {
+	tests := []struct {
+		accept, coding string
+		kept           bool
+	}{
+		{"gzip, deflate", "gzip", true},
+		{"gzip, deflate", "", true},
+		{"gzip, deflate", "deflate", false},
+		{"gzip;q=2", "gzip", false}, // which the origin reads otherwise
+		{"gzip, br", "gzip, br", false},
+	}
+	for _, tt := range tests {
+		p := newPolicy(t)
+		fields := []string{cacheable, strong, "Vary: Accept-Encoding"}
+		if tt.coding != "" {
+			fields = append(fields, "Content-Encoding: "+tt.coding)
+		}
+		accept := "Accept-Encoding: " + tt.accept
+		pass(t, p, ranged("4-9", accept), part(4, 9, fields...))
+		f := ranged("4-9", accept)
+		if p.Lookup(f); (f.Cache.Message != nil) != tt.kept {
+			t.Errorf("%s, answered with %q: got kept %v, want %v", tt.accept, tt.coding, !tt.kept, tt.kept)
+		}
+	}
+}
+
+// A HEAD that confirms an object leaves it its forms.
+func TestFormsAfterHead(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, p *Policy) {
+		body := page(1, 5000)
+		fetch(t, p, get("/a"), response(200, body, html, "Cache-Control: max-age=1", strong))
+		ask(t, p, "br")
+		time.Sleep(2 * time.Second)
+		head := get("/a")
+		head.Request.Method = "HEAD"
+		pass(t, p, head, &flow.Message{Status: 200, Fields: lines(html, fresh, strong, "Content-Length: 5000"), Length: 5000})
+		wantForm(t, hit(t, p, accepts), httpcache.Brotli, coding.Fast, body)
+		wantForm(t, hit(t, p), httpcache.Identity, 0, body)
 	})
 }
