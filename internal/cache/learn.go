@@ -77,10 +77,21 @@ func (l *lesson) judge(method string, fields []flow.Field) (httpcache.Metadata, 
 	return httpcache.Store(&req, &resp, l.now.Add(-l.flow.Origin.FirstByte), l.now, policy)
 }
 
-// foreign reports whether a response that varies by these fields may be in a language that the origin was not asked for on the cache's
-// behalf, since these flows carry their clients' own Accept-Language.
+// foreign reports whether a response that varies by these fields may be in a language or a coding that the origin was not asked for on the
+// cache's behalf, since these flows carry their clients' own Accept-Language and Accept-Encoding.
 func (l *lesson) foreign(vary []string) bool {
-	return len(l.policy.languages) > 0 && slices.Contains(vary, "accept-language")
+	return len(l.policy.languages) > 0 && slices.Contains(vary, "accept-language") ||
+		slices.Contains(vary, "accept-encoding") && !l.understood()
+}
+
+// understood tells whether the answer's coding is one that all accept whose Accept-Encoding has the request's normal form.
+func (l *lesson) understood() bool {
+	name := flow.Get(l.flow.Origin.Message.Fields, "content-encoding")
+	if name == "" {
+		return true
+	}
+	c, known := httpcache.ParseCoding(name)
+	return known && httpcache.ParseAcceptEncoding(l.flow.Request.Fields)[c] > 0
 }
 
 // keep stores a complete entry in its place among the target's, unless an invalidation came between.
@@ -105,13 +116,16 @@ func (p *Policy) learnHead(l *lesson) {
 		}
 		return
 	}
-	fields := httpcache.Merge(e.message.Fields, msg.Fields, p.http)
+	fields := httpcache.Merge(e.originFields(), msg.Fields, p.http)
 	meta, refusal := l.judge("GET", fields)
 	if refusal != httpcache.Storable {
 		p.room.objects.Delete(l.spot.key)
 		return
 	}
 	updated := newEntry(l.spot.target, &meta, e.message.Status, fields, l.begun())
+	if p.compression.applies(updated.message.Status, updated.message.Fields, e.message.Length) {
+		updated.negotiate(e.forms)
+	}
 	l.keep(updated, e.message.Body)
 	l.flow.Cache.Stored = true
 }
@@ -175,7 +189,7 @@ func (l *lesson) addPart(e *entry, part httpcache.Part, data []byte) {
 
 // renew is a stored entry's fields, updated by those of a newer one (RFC 9111 §3.4).
 func (l *lesson) renew(e, old *entry) *entry {
-	renewed := newEntry(l.spot.target, &e.meta, 200, httpcache.Merge(old.message.Fields, e.message.Fields, l.policy.http), l.begun())
+	renewed := newEntry(l.spot.target, &e.meta, 200, httpcache.Merge(old.originFields(), e.message.Fields, l.policy.http), l.begun())
 	renewed.variant = e.variant
 	return renewed
 }

@@ -9,11 +9,12 @@
 //	         Fast                     Hot
 //	br       5: 25.4 %, 2,800 µs      9: 25.0 %, 4,000 µs    10: 22.6 %, 74,000 µs   11: 22.1 %, 174,000 µs
 //	zstd     7: 27.7 %,   700 µs     11: 26.4 %, 2,300 µs
-//	gzip     5: 27.9 %,   600 µs      9: 26.5 %, 6,300 µs
+//	gzip     5: 27.9 %,   600 µs      8: 26.6 %, 5,000 µs     9: 26.5 %, 6,300 µs
 //
-// On a page of 272 KiB br has 11.7 and 11.1 %, zstd 12.5 and 11.9 %, gzip 14.7 and 13.5 %. So Brotli is the smallest at either level, and
-// who takes all gets that. Its levels 10 and 11 are not worth their price here: a step of theirs keeps a worker from a handshake for
-// 80 ms and more.
+// On a page of 272 KiB br has 11.7 and 11.3 %, zstd 12.5 and 11.9 %, gzip 14.7 and 13.8 %. So Brotli is the smallest at either level, and
+// who takes all gets that. What is left out is not worth its price here, as each step keeps a worker from a handshake: of Brotli's levels 10
+// and 11 for 30 ms and more, of gzip's level 9 for 280 ms if the body is random letters of an alphabet of three. Step by step, the levels
+// here take no more than 30 ms for such a body, and a few ms for a page.
 package coding
 
 import (
@@ -29,8 +30,8 @@ import (
 	"github.com/seawall/seawall/httpcache"
 )
 
-// StepSize is how much of a body is encoded at once, in bytes: 10 ms at the most.
-const StepSize = 64 << 10
+// StepSize is how much of a body is encoded at once, in bytes.
+const StepSize = 32 << 10
 
 // Level is how much time is spent on a form.
 type Level uint8
@@ -102,7 +103,7 @@ func (j *Job) Step() (done bool) {
 	case err != nil:
 	case len(j.rest) == 0:
 		err = j.encoder.Close()
-	case j.coding == httpcache.Brotli: // which would gather more, for a longer step
+	case j.coding == httpcache.Brotli && j.level == Hot: // which would gather 256 KiB, for a longer step; this costs 0.5 %
 		err = j.encoder.Flush()
 	}
 	if err == nil && len(j.rest) > 0 {
@@ -148,7 +149,7 @@ func newEncoder(c httpcache.Coding, l Level) encoder {
 		}
 		return w
 	}
-	w, err := gzip.NewWriterLevel(io.Discard, [levels]int{5, 9}[l])
+	w, err := gzip.NewWriterLevel(io.Discard, [levels]int{5, 8}[l])
 	if err != nil {
 		panic(err) // the constants are right
 	}
