@@ -47,6 +47,7 @@ func (p *Policy) drop(t target) {
 }
 
 func (r *Room) drop(basis uint64, t target) {
+	r.purgesOf(t.zone).invalidate(r.seed, &t, r.tick())
 	for _, t.scheme = range [...]string{"http", "https"} {
 		k := r.key(basis, &t)
 		if e := r.get(k, &t); e != nil && e.marker != nil {

@@ -170,8 +170,8 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		return Pass, false
 	}
 	a, q, c := &fl.answer, &j.flow.Request, &j.flow.Cache
-	if a.entry.target != j.spot.target || !j.policy.purges.alive(a.entry) {
-		j.alone = true // two targets with one key, or a fetch that a purge came after
+	if a.entry.target != j.spot.target || j.policy.purged(a.entry) {
+		j.alone = true // two targets with one key, or a fetch that a purge or an invalidation came after
 		return Pass, false
 	}
 	if a.vary != nil && string(j.policy.languages.AppendVaryKey(nil, a.vary, q.Fields)) != a.entry.variant {

@@ -132,8 +132,11 @@ func (p *Policy) locate(q *flow.Request, s *spot) {
 	}
 }
 
-// set stores a response, and the same as a survival copy if it is one.
+// set stores a response, unless its target was invalidated since it was asked for, and the same as a survival copy if it is one.
 func (r *Room) set(k store.Key, e *entry) {
+	if r.purgesOf(e.target.zone).outdated(r.seed, e) {
+		return
+	}
 	r.objects.Set(k, e)
 	r.keepOnDisk(e)
 	if e.copyAs != 0 {

@@ -51,8 +51,14 @@ type lesson struct {
 	fill *fill
 }
 
-// begun is a time before the origin was asked, for purges that came between.
-func (l *lesson) begun() int64 { return l.flow.Request.Received.UnixNano() }
+// begun is a time before the origin was asked, for purges that came between; of a POST, whose response is not older than the invalidation that
+// it brings, the time after that.
+func (l *lesson) begun() int64 {
+	if l.flow.Request.Method == "POST" {
+		return l.policy.room.tick()
+	}
+	return l.flow.Request.Received.UnixNano()
+}
 
 // begin takes the target's place in the table, if nobody has it.
 func (l *lesson) begin() {

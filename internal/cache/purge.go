@@ -118,7 +118,8 @@ type purgeTimes struct{ hard, soft int64 }
 
 // purges is what a zone remembers of purges. An entry is compared with them once after each, so the lock is not taken for most hits.
 type purges struct {
-	latest atomic.Int64 // the newest purge
+	latest atomic.Int64           // the newest purge
+	recent atomic.Pointer[recent] // invalidations, nil before the first
 
 	mu      sync.RWMutex
 	times   map[purgeKey]purgeTimes

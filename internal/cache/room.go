@@ -61,8 +61,9 @@ func New(node *spec.Node) (*Room, error) {
 	case size < 0:
 		return nil, fmt.Errorf("cache.size: %d is negative: want a size, or 0 for no cache", size)
 	case size == 0:
-		r := &Room{seed: maphash.MakeSeed()}
+		r := &Room{seed: maphash.MakeSeed(), tier: new(tier)}
 		r.fills.init()
+		r.encoding.init(r)
 		return r, nil
 	case object <= 0 || object > size/fillShare || object > store.MaxValue/2:
 		return nil, fmt.Errorf("cache.object: %d does not fit: want 1 to %d bytes (a quarter of cache.size, at most 2 GiB)",

@@ -28,7 +28,7 @@ func (p *Policy) Why(q *flow.Request) (steps []Step) {
 	var s spot
 	p.locate(q, &s)
 	add("key", "%s", p.keyText(&s.target, q))
-	e, verdict := p.whyStored(q, &s, add)
+	e, verdict := p.whyStored(&s, add)
 	now := time.Now()
 	d := p.decide(e, q, now)
 	if e != nil {
@@ -93,7 +93,7 @@ func (p *Policy) keyText(t *target, q *flow.Request) string {
 }
 
 // whyStored tells what is stored for a request, and what was wrong with the last response if nothing is.
-func (p *Policy) whyStored(q *flow.Request, s *spot, add func(step, format string, args ...any)) (e *entry, verdict string) {
+func (p *Policy) whyStored(s *spot, add func(step, format string, args ...any)) (e *entry, verdict string) {
 	if s.vary != nil {
 		add("variants", "responses differ by %s (Vary)", strings.Join(s.vary, ", "))
 	}

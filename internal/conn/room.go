@@ -238,10 +238,10 @@ func (r *Room) cut(look *time.Ticker) {
 // drainLook is how often a draining room looks for connections that have become idle.
 const drainLook = 20 * time.Millisecond
 
-// fault writes down a panic; after the first few only their count goes on, since a client may know how to cause them.
-// Fault tells of a panic in what goes on for a request that has been answered.
+// Fault writes down a panic in what goes on for a request that has been answered.
 func (r *Room) Fault(value any) { r.fault(value) }
 
+// fault writes down a panic; after the first few only their count goes on, since a client may know how to cause them.
 func (r *Room) fault(value any) {
 	if n := r.faults.Add(1); n <= 10 {
 		r.Log.Error("fault in a connection", "fault", value, "count", n, "stack", string(debug.Stack()))
