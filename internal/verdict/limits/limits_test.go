@@ -195,7 +195,7 @@ func TestZonesShareMemory(t *testing.T) {
 			limits = append(limits, compile(t, table, fmt.Sprint(i), 0, spec.DefaultZone().Limits.Requests, 64))
 		}
 	})
-	if most := uint64(capacity*128/7 + 1<<21); got > most {
+	if most := uint64(capacity*128/7 + 1<<22); got > most {
 		t.Errorf("a thousand zones: got %d bytes, want at most %d", got, most)
 	}
 	got = measure(func() {
