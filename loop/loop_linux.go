@@ -102,10 +102,12 @@ func (l *Loop) makeGate() error {
 	return nil
 }
 
-// swing opens the gate, or shuts it. If something has happened already, an open gate tells so at once.
-func (l *Loop) swing(gate uintptr, open bool) {
+// swing opens the gate, or shuts it, and reports whether it was the other way. Who opens it has to ask for events once more: of what happened
+// while it was shut nobody is told, as the kernel takes the gate for having told of it already (ep_modify wakes only for what is not yet in the
+// list of what is ready, where the event stays for which the gate was shut).
+func (l *Loop) swing(gate uintptr, open bool) (swung bool) {
 	if l.open == open {
-		return
+		return false
 	}
 	l.open = open
 	e := unix.EpollEvent{}
@@ -113,6 +115,7 @@ func (l *Loop) swing(gate uintptr, open bool) {
 		e.Events = unix.EPOLLIN | unix.EPOLLET
 	}
 	_, _, _ = syscall.RawSyscall6(unix.SYS_EPOLL_CTL, gate, unix.EPOLL_CTL_MOD, uintptr(l.epoll), uintptr(unsafe.Pointer(&e)), 0, 0)
+	return true
 }
 
 // Run serves until Close.
@@ -154,16 +157,21 @@ func (l *Loop) turn(gate uintptr) (done bool) {
 			}
 			continue
 		}
-		l.swing(gate, true)
-		// From here on whoever posts rings; what was posted before is seen now.
-		l.asleep.Store(true)
-		if did, closed = l.catchUp(); !did && !closed {
-			return false
-		}
-		if closed {
-			return true
+		if rests, closed := l.rest(gate); rests || closed {
+			return closed
 		}
 	}
+}
+
+// rest gets the loop ready to be woken, and reports whether it may wait for that, or is closed. Else it has to look for events once more.
+func (l *Loop) rest(gate uintptr) (rests, closed bool) {
+	if l.swing(gate, true) {
+		return false, false
+	}
+	// From here on whoever posts rings; what was posted before is seen now.
+	l.asleep.Store(true)
+	did, closed := l.catchUp()
+	return !did && !closed, closed
 }
 
 // catchUp does what was posted, and reports whether there was anything.

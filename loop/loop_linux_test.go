@@ -437,3 +437,66 @@ func BenchmarkEcho(b *testing.B) {
 		io.ReadFull(peer, p[:])
 	}
 }
+
+// TestGateOpened: an event that came while the gate was shut wakes nobody when it opens, so a loop that opens it looks once more before it rests.
+func TestGateOpened(t *testing.T) {
+	l, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	heard := 0
+	if _, err := l.Watch(fd, func() {
+		heard++
+		_, _ = unix.Read(fd, make([]byte, 8))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	happen := func() {
+		if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate := uintptr(0)
+	if rc, err := l.gate.SyscallConn(); err != nil || rc.Control(func(fd uintptr) { gate = fd }) != nil {
+		t.Fatal(err)
+	}
+	runtime, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(runtime)
+	if err := unix.EpollCtl(runtime, unix.EPOLL_CTL_ADD, int(gate), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff}); err != nil {
+		t.Fatal(err)
+	}
+	told := func() bool {
+		n, err := unix.EpollWait(runtime, make([]unix.EpollEvent, 1), 0)
+		return err == nil && n > 0
+	}
+
+	l.turn(gate) // which opens the gate
+	happen()
+	if !told() {
+		t.Fatal("an open gate does not tell of an event")
+	}
+	l.turn(gate)
+	l.swing(gate, false)
+	happen()
+	if rests, _ := l.rest(gate); rests && !told() {
+		t.Error("the loop rests, and nothing will wake it")
+	}
+	if l.turn(gate); heard != 2 {
+		t.Errorf("got %d events, want 2", heard)
+	}
+	if rests, _ := l.rest(gate); !rests {
+		t.Error("the loop does not rest, with nothing to do")
+	}
+	l.Close()
+	if err := l.Run(); err != nil {
+		t.Error(err)
+	}
+}
