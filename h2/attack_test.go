@@ -262,7 +262,7 @@ func TestBombs(t *testing.T) {
 			if fields > p.s.settings.maxFields+1000 || bytes > p.s.settings.maxList+1<<15 {
 				t.Errorf("got %d fields and %d bytes in a request", fields, bytes)
 			}
-			if got := (after.TotalAlloc - before.TotalAlloc) / sections; got > 8*uint64(len(block)) {
+			if got := (after.TotalAlloc - before.TotalAlloc) / sections; got > 12*uint64(len(block)) { // some 8, and what the collector has taken from the pools
 				t.Errorf("got %d bytes allocated a section of %d", got, len(block))
 			}
 		})

@@ -100,9 +100,9 @@ func TestChecks(t *testing.T) {
 			}
 		}
 		patients[0].answer.Store("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 4\r\n\r\ndown")
-		time.Sleep(20 * time.Second)
+		time.Sleep(17 * time.Second) // three checks take 18 s at least, and 33 s at most
 		c.wantNews()
-		time.Sleep(14 * time.Second)
+		time.Sleep(17 * time.Second)
 		c.wantNews("example http://192.0.2.1:80 false: health check: status 503, want 200-399")
 		c.want("down", c.ask(p, 4), 0, 4, 0)
 		s := p.Servers()[0]
@@ -110,9 +110,9 @@ func TestChecks(t *testing.T) {
 			t.Errorf("status %+v, want down by a check", s)
 		}
 		patients[0].answer.Store(bodylessOnce)
-		time.Sleep(9 * time.Second)
+		time.Sleep(8 * time.Second)
 		c.wantNews()
-		time.Sleep(14 * time.Second)
+		time.Sleep(15 * time.Second)
 		c.wantNews("example http://192.0.2.1:80 true: passed 2 checks in a row")
 		if s := p.Servers()[0]; !s.Up || !s.Checked.OK || s.Checked.Outcome != "204" {
 			t.Errorf("status %+v, want up by a check", s)
