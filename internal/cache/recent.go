@@ -2,6 +2,7 @@ package cache
 
 import (
 	"hash/maphash"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,6 +13,7 @@ const recentSlots = 1024
 // variants of a target are being fetched nobody knows. What is stored already is dropped at once. Each target has one slot; another one that
 // takes it leaves its time behind for all, so that too much is kept out of the store, never too little.
 type recent struct {
+	mu    sync.Mutex // of who notes
 	slots [recentSlots]struct{ target, at atomic.Int64 }
 	floor atomic.Int64
 }
@@ -39,10 +41,13 @@ func (p *Policy) purged(e *entry) bool {
 func (c *recent) note(seed maphash.Seed, t *target, at int64) {
 	h := t.hash(seed)
 	s := &c.slots[uint64(h)%recentSlots]
-	if old := s.target.Swap(h); old != h {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.target.Load() != h {
 		c.floor.Store(max(c.floor.Load(), s.at.Load()))
 	}
-	s.at.Store(at)
+	s.at.Store(at) // before the target: who finds that finds this time, or a later one
+	s.target.Store(h)
 }
 
 // after tells whether a target may have been invalidated after a time.
