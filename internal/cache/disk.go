@@ -30,6 +30,9 @@ type tier struct {
 	slots chan struct{}
 	log   *slog.Logger
 
+	noting sync.Mutex // of the file of purges
+	noted  int        // lines that were added to it since it was written anew
+
 	mu sync.Mutex
 	// reading are the objects that are being read into memory.
 	reading map[store.Key]*reading

@@ -92,12 +92,7 @@ func (l *lesson) foreign(vary []string) bool {
 
 // understood tells whether the answer's coding is one that all accept whose Accept-Encoding has the request's normal form.
 func (l *lesson) understood() bool {
-	name := flow.Get(l.flow.Origin.Message.Fields, "content-encoding")
-	if name == "" {
-		return true
-	}
-	c, known := httpcache.ParseCoding(name)
-	return known && httpcache.ParseAcceptEncoding(l.flow.Request.Fields)[c] > 0
+	return takesCoding(&l.flow.Request, l.flow.Origin.Message.Fields)
 }
 
 // keep stores a complete entry in its place among the target's, unless an invalidation came between.

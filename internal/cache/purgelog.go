@@ -34,7 +34,14 @@ func (r *Room) notePurge(zone string, p purgeRecord) {
 	if r.disk.Load() == nil {
 		return
 	}
-	if err := r.appendPurge(zone, p); err != nil {
+	t := r.tier
+	t.noting.Lock()
+	defer t.noting.Unlock()
+	err := r.appendPurge(zone, p)
+	if t.noted++; err == nil && t.noted > mostPurges { // a client may cause some, by invalidations: the file must not grow for ever
+		err = r.writePurges(filepath.Join(t.spec.Path, purgeFile))
+	}
+	if err != nil {
 		r.tier.log.Error("a purge is in force, but will not outlive a restart", "zone", zone, "scope", p.key.scope, "error", err)
 	}
 }
@@ -66,6 +73,12 @@ func (r *Room) recallPurges(folder string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	return r.writePurges(path)
+}
+
+// writePurges writes the purges that count anew.
+func (r *Room) writePurges(path string) (err error) {
+	r.tier.noted = 0
 	var text bytes.Buffer
 	lines := json.NewEncoder(&text)
 	r.purges.Range(func(zone, z any) bool {

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,5 +60,24 @@ func TestDiskPurgesUnreadable(t *testing.T) {
 		}
 		p = restart(t, p, folder)
 		mustFetch(t, p, get("/"))
+	})
+}
+
+// TestDiskPurgesBounded: however many purges there are, the file holds no more than count, and those that were noted since.
+func TestDiskPurgesBounded(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p := newDiskPolicy(t, folder)
+		synctest.Wait()
+		p.room.tier.noted = mostPurges - 1
+		for range 3 {
+			p.Purge(Purge{Scope: PurgeTag, Tag: "x"})
+		}
+		text, err := os.ReadFile(filepath.Join(folder, purgeFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Count(text, []byte("\n")); got != 2 { // the one that counts, and the one after it was written anew
+			t.Errorf("got %d lines, want 2", got)
+		}
 	})
 }

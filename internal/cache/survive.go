@@ -3,10 +3,8 @@ package cache
 import (
 	"io"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/seawall/seawall/h1"
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
@@ -146,17 +144,12 @@ func (k *keep) survivor() *entry {
 
 // takesCoding tells whether a request's client understands the coding that a stored response has, if it has one.
 func takesCoding(q *flow.Request, fields []flow.Field) bool {
-	coding := flow.Get(fields, "content-encoding")
-	if coding == "" {
+	name := flow.Get(fields, "content-encoding")
+	if name == "" {
 		return true
 	}
-	for token := range h1.Tokens(q.Get("accept-encoding")) {
-		name, _, _ := strings.Cut(token, ";")
-		if strings.EqualFold(strings.TrimSpace(name), coding) {
-			return true
-		}
-	}
-	return false
+	c, known := httpcache.ParseCoding(name)
+	return known && httpcache.ParseAcceptEncoding(q.Fields)[c] > 0
 }
 
 // standIn gives the flow, and those who wait for its fetch, the copy in place of an answer. It reports whether there is one.
