@@ -156,6 +156,11 @@ func (c *Conn) Quiet() bool {
 	return quiet
 }
 
+// Still is a Quiet that makes no system call where events would have told of an arrival: it may miss one of the last moments.
+func (c *Conn) Still() bool {
+	return c.drained && !c.in.ready.Load() && !c.hup.Load() || c.Quiet()
+}
+
 // PeerGone tells whether the peer has closed its side. Anyone may call it.
 func (c *Conn) PeerGone() bool { return c.hup.Load() }
 

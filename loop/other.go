@@ -38,5 +38,8 @@ func (c *Conn) Attach(*Task) {}
 // Quiet tells whether nothing has arrived.
 func (c *Conn) Quiet() bool { return false }
 
+// Still tells whether nothing has arrived.
+func (c *Conn) Still() bool { return false }
+
 // ErrAgain tells that there is nothing to read now.
 var ErrAgain = errors.New("not now")

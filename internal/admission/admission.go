@@ -149,7 +149,7 @@ func (p *Policy) Admit(f *flow.Flow) {
 		f.Admission.Refusal = p.refuse(f, flow.UpgradeCap, "budget.upgrades", t.capped, t.timeout)
 		return
 	}
-	if b.try(t) || p.wait(f, t) {
+	if b.try(t, f.Task.Now()) || p.wait(f, t) {
 		f.Admission.Lease = (*requestLease)(b)
 	}
 }
@@ -157,7 +157,7 @@ func (p *Policy) Admit(f *flow.Flow) {
 // Take takes a share without waiting, for a request that is nobody's (a health check); nil if there is none.
 func (p *Policy) Take() flow.Lease {
 	b, t := p.budget, p.budget.terms(p.terms)
-	if !b.try(t) {
+	if !b.try(t, time.Now()) {
 		return nil
 	}
 	return (*requestLease)(b)

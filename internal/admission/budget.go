@@ -85,13 +85,9 @@ func (b *budget) terms(offered *terms) *terms {
 }
 
 // try takes a share without waiting, if nobody else waits for one.
-func (b *budget) try(t *terms) bool {
+func (b *budget) try(t *terms, now time.Time) bool {
 	if b.waiting.Load() > 0 {
 		return false
-	}
-	var now time.Time
-	if t.metered {
-		now = time.Now()
 	}
 	ok, _ := b.take(t, now)
 	return ok

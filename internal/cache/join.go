@@ -45,7 +45,7 @@ func (p *Policy) Join(f *flow.Flow) Outcome {
 			return Pass
 		}
 	}
-	j := join{policy: p, flow: f, deadline: time.Now().Add(headWait)}
+	j := join{policy: p, flow: f, deadline: f.Task.Now().Add(headWait)}
 	for {
 		if outcome, done := j.try(); done {
 			return outcome
@@ -67,7 +67,7 @@ type join struct {
 // try finds the flow an answer or a part in a fetch. It is not done if it has to be called again.
 func (j *join) try() (outcome Outcome, done bool) {
 	q, r := &j.flow.Request, j.policy.room
-	now := time.Now()
+	now := j.flow.Task.Now()
 	j.policy.locate(q, &j.spot)
 	key := j.spot.key
 	sh := r.fills.shard(key)

@@ -22,7 +22,7 @@ func (p *Policy) Keep(f *flow.Flow) {
 	if l == nil {
 		return
 	}
-	k := keep{p, f, l, time.Now()}
+	k := keep{p, f, l, f.Task.Now()}
 	msg, stale := f.Origin.Message, l.spot.entry
 	switch {
 	case isServerError(msg.Status) && k.survives("the origin's answer was an error"):
@@ -61,7 +61,7 @@ func (p *Policy) Abandon(f *flow.Flow) {
 	if l == nil {
 		return
 	}
-	k := keep{p, f, l, time.Now()}
+	k := keep{p, f, l, f.Task.Now()}
 	if l.fill == nil {
 		if disconnected(f) {
 			k.standIn(unreachable)

@@ -59,7 +59,7 @@ func (c *Conn) more(now time.Time) outcome {
 		case err != nil:
 			return c.fail(err)
 		}
-		if now = time.Now(); w.turns >= turnsAtOnce || now.Sub(w.since) >= turnTime {
+		if w.turns >= turnsAtOnce || w.turns > 1 && time.Since(w.since) >= turnTime { // one turn's time is the session's to bound
 			w.dry = true
 			return later
 		}
@@ -151,7 +151,7 @@ func (c *Conn) drive() outcome {
 		if c.next.Ends() {
 			return over
 		}
-		now := time.Now()
+		now := c.task.Now()
 		c.work.begin(now)
 		switch o := c.answer(now); {
 		case o == parked:

@@ -61,12 +61,8 @@ func (c *conn) attach(t *loop.Task) {
 // checkable tells whether there is a way to see if it has ended.
 func (c *conn) checkable() bool { return c.sock != nil || c.socket != nil }
 
-// exchange writes all of out, then waits until something arrives and reads it into in. With check it first makes sure that
-// nothing came while the connection was idle, the end of its stream or a response that nobody asked for.
-func (c *conn) exchange(out, in []byte, check bool) (n int, err error) {
-	if check && c.stale() {
-		return 0, errStale
-	}
+// exchange writes all of out, then waits until something arrives and reads it into in.
+func (c *conn) exchange(out, in []byte) (n int, err error) {
 	if err = c.write(out); isTimeout(err) {
 		return 0, err
 	}
@@ -95,9 +91,12 @@ func (c *conn) write(out []byte) error {
 	return err
 }
 
-// stale looks whether anything has arrived, without waiting. TLS may have sent an alert: that is something, too.
-func (c *conn) stale() bool {
+// stale looks whether anything came while the connection was idle, the end of its stream or a response that nobody asked for. TLS may have
+// sent an alert: that is something, too. For a request that may be sent again it is enough that no event has told of it.
+func (c *conn) stale(repeatable bool) bool {
 	switch {
+	case c.sock != nil && repeatable:
+		return !c.sock.Still()
 	case c.sock != nil:
 		return !c.sock.Quiet()
 	case c.socket == nil:

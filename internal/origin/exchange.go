@@ -108,13 +108,14 @@ func (x *exchange) send() error {
 		return errGone
 	}
 	defer x.unwatch()
+	if c.reused && c.stale(x.rest == 0 && x.harmless()) {
+		return errStale
+	}
+	x.count()
 	if x.rest != 0 {
 		return x.sendFirst()
 	}
-	n, err := c.exchange(x.out, x.in, c.reused)
-	if err != errStale {
-		x.count()
-	}
+	n, err := c.exchange(x.out, x.in)
 	x.w, x.arrived = n, n > 0
 	return err
 }
@@ -127,12 +128,7 @@ func (x *exchange) count() {
 }
 
 func (x *exchange) sendFirst() error {
-	c := x.conn
-	if c.reused && c.stale() {
-		return errStale
-	}
-	x.count()
-	if err := c.write(x.out); err != nil {
+	if err := x.conn.write(x.out); err != nil {
 		if isTimeout(err) {
 			return err
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"io"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/origin/h2client"
@@ -20,7 +20,9 @@ var (
 	// errUpgradeCap tells that the zone has as many upgraded connections as its budget allows.
 	errUpgradeCap = errors.New("too many upgraded connections")
 	errCoded      = errors.New("the origin used a transfer coding that was not asked for")
-	errHungUp     = errors.New("the origin closed the connection without an answer")
+	// errGaveUp tells of a server whose patience with an idle connection ended as the request was on its way (RFC 9110 §15.5.9).
+	errGaveUp = fmt.Errorf("the origin had waited too long for a request: %w", io.EOF)
+	errHungUp = errors.New("the origin closed the connection without an answer")
 )
 
 // bodyError is a failure of the client's side: its request's content broke off, or broke HTTP's rules.
@@ -81,7 +83,7 @@ func (x *exchange) attempt(fresh bool) error {
 		}
 	}
 	x.r, x.w, x.sent = 0, 0, false
-	x.now = time.Now()
+	x.now = x.flow.Task.Now()
 	sent := x.now
 	if err := x.send(); err != nil {
 		return err
@@ -89,7 +91,7 @@ func (x *exchange) attempt(fresh bool) error {
 	if err := x.await(); err != nil {
 		return err
 	}
-	x.now = time.Now()
+	x.now = x.flow.Task.Now()
 	x.flow.Origin.FirstByte = x.now.Sub(sent)
 	return nil
 }

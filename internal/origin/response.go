@@ -37,6 +37,9 @@ func (x *exchange) await() error {
 		switch {
 		case status == 101 && !x.upgraded():
 			return errUnasked
+		case status == 408 && x.conn.reused && x.policy.origin.Retries > 0 && x.harmless():
+			x.arrived = false
+			return errGaveUp
 		case status >= 200 || status == 101:
 			return nil
 		case status == 100 || x.flow.Exchange == nil:

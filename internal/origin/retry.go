@@ -144,9 +144,12 @@ func (e *errand) blame(err error) {
 
 // repeatable implements [carrier].
 func (x *exchange) repeatable(err error) (may, same bool) {
-	may = x.unanswered(err) && x.conn.usable() && !x.taken && idempotent(x.flow.Request.Method)
+	may = x.unanswered(err) && x.conn.usable() && x.harmless()
 	return may, x.hungUp(err)
 }
+
+// harmless tells whether the request may be sent twice: it means the same then, and none of its content has been used up.
+func (x *exchange) harmless() bool { return !x.taken && idempotent(x.flow.Request.Method) }
 
 // blameless implements [carrier].
 func (x *exchange) blameless(err error) bool { return x.hungUp(err) }

@@ -29,6 +29,12 @@ func TestRetries(t *testing.T) {
 		ask(r)
 		io.WriteString(c, "HTTP/1.1 2")
 	}
+	givesUp := func(c net.Conn, r *bufio.Reader) {
+		ask(r)
+		io.WriteString(c, ok)
+		ask(r)
+		io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	}
 	resets := func(c net.Conn, r *bufio.Reader) {
 		ask(r)
 		io.WriteString(c, ok)
@@ -55,6 +61,9 @@ func TestRetries(t *testing.T) {
 		{"put with content", "PUT", "x", 1, false, dies, result{502, 1, 0, true}},
 		{"no retries", "GET", "", 0, false, dies, result{502, 1, 0, true}},
 		{"no budget", "GET", "", 1, true, dies, result{502, 1, 1, true}},
+		{"gave up waiting", "GET", "", 1, false, givesUp, result{200, 2, 1, false}},
+		{"gave up waiting, post", "POST", "", 1, false, givesUp, result{408, 1, 0, true}},
+		{"gave up waiting, no retries", "GET", "", 0, false, givesUp, result{408, 1, 0, true}},
 		{"response began", "GET", "", 1, false, begins, result{502, 1, 0, true}},
 	}
 	for _, way := range ways[:1] {
@@ -225,7 +234,7 @@ func TestStaleConnections(t *testing.T) {
 					kept := p.servers[0].idle[0]
 					said <- true
 					<-said
-					eventually(t, "stale", kept.stale)
+					eventually(t, "stale", func() bool { return kept.stale(method == "GET") })
 					f := ordinary()
 					if method == "POST" {
 						posting(f, strings.Repeat("x", 40<<10), true)

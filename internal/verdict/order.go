@@ -1,8 +1,6 @@
 package verdict
 
 import (
-	"time"
-
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
@@ -53,7 +51,7 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
 		return
 	}
-	ok, wait, detail := p.originRequests.Take(f.Request.Source, time.Now())
+	ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
 	if !ok {
 		p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
 		return
@@ -65,7 +63,7 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 // full queue is not counted against.
 func (p *Policy) Settle(f *flow.Flow) {
 	if f.Verdict.Charged && f.Origin.Attempts == 0 {
-		p.originRequests.Refund(f.Request.Source, time.Now())
+		p.originRequests.Refund(f.Request.Source, f.Task.Now())
 		f.Verdict.Charged = false
 	}
 }
