@@ -387,9 +387,19 @@ func compareSection(t *testing.T, dec *hpack.Decoder, id uint32, block []byte, e
 		}
 		return false
 	}
+	lines, whole := fieldLines(block, len(block))
+	if !whole { // x/net takes integers longer than need be, and late changes of a table that is empty
+		if err == nil || err.(*ConnError).Code != CompressionError {
+			t.Fatalf("got %v, want a bad field section", err)
+		}
+		return false
+	}
 	var want Request
 	ok := false
 	if ferr == nil {
+		if n := len(f.(*http2.MetaHeadersFrame).Fields); n != lines {
+			t.Fatalf("got %d field lines, x/net %d", lines, n)
+		}
 		var fields []Field
 		for _, f := range f.(*http2.MetaHeadersFrame).Fields {
 			fields = append(fields, Field{f.Name, f.Value})

@@ -186,14 +186,62 @@ func (s *Server) decompress(block []byte, wanted bool) *ConnError {
 	if err != nil {
 		return err
 	}
-	s.dec.SetEmitEnabled(wanted)
-	if _, err := s.dec.Write(block); err != nil {
+	switch lines, ok := fieldLines(block, s.settings.maxLines); {
+	case lines > s.settings.maxLines:
+		return connError(EnhanceYourCalm, "too many field lines")
+	case !ok:
 		return connError(CompressionError, "bad field section")
 	}
-	if s.dec.Close() != nil {
-		return connError(CompressionError, "truncated field section")
+	s.dec.SetEmitEnabled(wanted)
+	if _, err := s.dec.Write(block); err != nil || s.dec.Close() != nil {
+		return connError(CompressionError, "bad field section")
 	}
 	return nil
+}
+
+// fieldLines counts the field lines of a block (RFC 7541 §6), up to the one after most: what is short while it is compressed may take long to
+// decode. It is not ok if it ends within a line, has an integer that is too long (§5.1), or a change of the table's size among them (§4.2).
+func fieldLines(block []byte, most int) (n int, ok bool) {
+	for len(block) > 0 && n <= most {
+		n++
+		used := lineLength(block)
+		if used == 0 {
+			return n, false
+		}
+		block = block[used:]
+	}
+	return n, true
+}
+
+// lineLength is how many bytes the first field line of a block takes, 0 if that is not ok.
+func lineLength(block []byte) int {
+	prefix, strings := uint(4), 1 // a literal that does not enter the table
+	switch {
+	case block[0]&0x80 != 0:
+		prefix, strings = 7, 0
+	case block[0]&0x40 != 0:
+		prefix = 6
+	case block[0]&0x20 != 0:
+		return 0
+	}
+	index, used := readInt(block, prefix)
+	if used == 0 {
+		return 0
+	}
+	if index == 0 && strings > 0 {
+		strings = 2
+	}
+	for range strings {
+		if used == len(block) {
+			return 0
+		}
+		size, n := readInt(block[used:], 7)
+		if n == 0 || int(size) > len(block)-used-n {
+			return 0
+		}
+		used += n + int(size)
+	}
+	return used
 }
 
 // emit takes a field from the decoder.

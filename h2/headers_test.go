@@ -355,7 +355,7 @@ func TestHeaders(t *testing.T) {
 		{"an index that isn't there", frames(raw(typeHeaders, flagEndHeaders, 1, "\xff\x80\x01")),
 			failed("1", CompressionError), nil, CompressionError, "bad field section"},
 		{"a field cut off", frames(raw(typeHeaders, flagEndHeaders, 1, "\x00\x05abc")),
-			failed("1", CompressionError), nil, CompressionError, "truncated field section"},
+			failed("1", CompressionError), nil, CompressionError, "bad field section"},
 		{"bad Huffman code", frames(raw(typeHeaders, flagEndHeaders, 1, "\x00\x01x\x84\xff\xff\xff\xff")),
 			failed("1", CompressionError), nil, CompressionError, "bad field section"},
 		{"a change of the table's size", func(p *peer) [][]byte {

@@ -25,6 +25,7 @@ type Settings struct {
 	maxList       int
 	maxFields     int
 	maxBlock      int // bytes of a field section before decoding
+	maxLines      int // of a field section, twice as many as maxList has room for: no client that knows the bound sends them
 	continuations int
 	rates         [nBudgets]Rate
 	greeting      []byte    // our SETTINGS frame
@@ -62,6 +63,7 @@ func (s *Settings) prepare() {
 	s.maxList = orDefault(s.MaxHeaderList, 16<<10)
 	s.maxFields = orDefault(s.MaxFields, 100)
 	s.maxBlock = max(2*s.maxList, maxFrame)
+	s.maxLines = 2 * max(s.maxList/fieldOverhead, s.maxFields)
 	s.continuations = orDefault(s.Budgets.Continuations, 8)
 	s.rates = s.Budgets.rates()
 	s.sections.New = func() any { return &section{Request: Request{Fields: make([]Field, 0, usualFields)}} }
