@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -225,4 +226,35 @@ func TestBanBehindProxy(t *testing.T) {
 		}
 		w.wantRefused(Banned, 1)
 	})
+}
+
+// TestBreachLinger wants a client who broke a bound to be told, and not to be heard out for long.
+func TestBreachLinger(t *testing.T) {
+	o := banFor(0)
+	o.fulfil = func(line string, s flow.Stream, out *flow.Output) flow.Next {
+		if line == "breach" {
+			s.(flow.Connection).Breach("once")
+		}
+		out.Head = append(out.Head, "bye."...)
+		return flow.Linger
+	}
+	for _, tt := range []struct {
+		line string
+		want time.Duration
+	}{{"breach", breachLingerFor}, {"upload", lingerFor}} {
+		t.Run(tt.line, func(t *testing.T) {
+			simulated(t, o, func(w *world) {
+				c, began := w.connect(), time.Now()
+				w.send(c, tt.line+"\n")
+				w.wantText(c, "bye.")
+				for err := error(nil); err == nil; _, err = c.Write([]byte("x")) {
+					time.Sleep(50 * time.Millisecond)
+				}
+				if took := time.Since(began); took < tt.want || took > tt.want+200*time.Millisecond {
+					t.Errorf("heard out for %v, want %v", took, tt.want)
+				}
+				c.Close()
+			})
+		})
+	}
 }

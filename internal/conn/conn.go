@@ -40,9 +40,10 @@ type Conn struct {
 
 // marks of a connection.
 const (
-	cut    = 1 << iota // for good: what the peer has not taken is not worth keeping
-	woken              // the session wants a turn
-	beside             // requests are at work while a head arrives
+	cut      = 1 << iota // for good: what the peer has not taken is not worth keeping
+	woken                // the session wants a turn
+	beside               // requests are at work while a head arrives
+	breached             // the peer broke a bound that honest ones keep
 )
 
 // identify reads the PROXY protocol header with which a proxy begins. The client that it names takes the proxy's place; a connection
@@ -156,7 +157,10 @@ func (c *Conn) Wake() {
 func (c *Conn) Charge(n int) bool { return c.room.charge(c.info.Remote.Addr(), n) }
 
 // Breach implements [flow.Connection].
-func (c *Conn) Breach(reason string) { c.room.breach(c.info.Remote.Addr(), reason) }
+func (c *Conn) Breach(reason string) {
+	c.marks.Or(breached)
+	c.room.breach(c.info.Remote.Addr(), reason)
+}
 
 // Fault implements [flow.Connection].
 func (c *Conn) Fault(value any) { c.room.fault(value) }

@@ -267,8 +267,12 @@ const lastWords = time.Second
 // linger lets the client read its answer before the close resets the connection (RFC 9112 §9.6).
 func (c *Conn) linger() {
 	c.enter(lingering, c.now())
-	c.t.allow(lingerFor)
-	c.hearOut(c.work.in[:cap(c.work.in)], lingerBytes)
+	patience, most := lingerFor, lingerBytes
+	if c.marks.Load()&breached != 0 {
+		patience, most = breachLingerFor, breachLingerBytes
+	}
+	c.t.allow(patience)
+	c.hearOut(c.work.in[:cap(c.work.in)], most)
 }
 
 // hearOut tells the client that nothing more will come, and reads what does until it has closed, too, or that is most.
@@ -285,10 +289,12 @@ func (c *Conn) hearOut(b []byte, most int) {
 	}
 }
 
-// lingerFor and lingerBytes bound a lingering close.
+// What bounds a lingering close, and that of a client who broke a bound: it is told, but it is not to go on for long.
 const (
-	lingerFor   = 2 * time.Second
-	lingerBytes = 16 << 20
+	lingerFor         = 2 * time.Second
+	lingerBytes       = 16 << 20
+	breachLingerFor   = 500 * time.Millisecond
+	breachLingerBytes = 256 << 10
 )
 
 // close ends the connection. After a fault something may still use what it holds: that is left to the collector.

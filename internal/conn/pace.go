@@ -41,7 +41,7 @@ func (p *pace) tooSlow(seen *progress, now, held int64, stall time.Duration, rat
 	if since == 0 || p.since.Load() != since {
 		return false
 	}
-	if seen.still(since, now, moved) > stall {
+	if seen.still(since, now, moved) >= stall {
 		return true
 	}
 	over := time.Duration(now-since)*time.Millisecond - stall

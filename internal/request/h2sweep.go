@@ -22,7 +22,7 @@ func (p *pace) tooSlow(lasted, stall time.Duration, rate int) bool {
 		p.seen, p.still = p.moved, 0
 	}
 	over := p.waited - stall
-	return p.still > stall || over > 0 && float64(p.moved) < float64(rate)*over.Seconds()
+	return p.still >= stall || over > 0 && float64(p.moved) < float64(rate)*over.Seconds()
 }
 
 // sweep looks at what takes time, once a second.
