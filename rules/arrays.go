@@ -152,10 +152,11 @@ func buildSplit(c *compiler, n *callNode, args []operand) (expr, error) {
 	if limit < 1 || limit > maxParts {
 		return nil, c.errorf(n.args[2], "the limit of split has to be from 1 to %d", maxParts)
 	}
-	return newCall(func(m *Machine, args []Value) Value { return split(m, args[0], separator, int(limit)) }, args[0]), nil
+	wanted := newNeedle(separator)
+	return newCall(func(m *Machine, args []Value) Value { return split(m, args[0], &wanted, int(limit)) }, args[0]), nil
 }
 
-func split(m *Machine, v Value, separator string, limit int) Value {
+func split(m *Machine, v Value, separator *needle, limit int) Value {
 	p := m.newParts()
 	for len(p.of) < limit-1 {
 		i := v.find(separator)
@@ -163,7 +164,7 @@ func split(m *Machine, v Value, separator string, limit int) Value {
 			break
 		}
 		p.of = append(p.of, v.part(0, i))
-		v = v.part(i+len(separator), v.size())
+		v = v.part(i+len(separator.text), v.size())
 	}
 	p.of = append(p.of, v)
 	return Value{typ: ArrayOf(Bytes), items: p}

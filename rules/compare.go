@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -114,17 +113,9 @@ type bitTest struct{ mask int64 }
 func (t *bitTest) holds(_ *Machine, v Value) bool { return v.Int()&t.mask != 0 }
 
 // containsTest is contains.
-type containsTest struct {
-	literal string
-	bytes   []byte
-}
+type containsTest struct{ needle }
 
-func (t *containsTest) holds(_ *Machine, v Value) bool {
-	if v.raw != nil {
-		return bytes.Contains(v.raw, t.bytes)
-	}
-	return strings.Contains(v.str, t.literal)
-}
+func (t *containsTest) holds(_ *Machine, v Value) bool { return v.find(&t.needle) >= 0 }
 
 // prefixTest is starts_with, whose literal a Set looks up with others.
 type prefixTest struct{ literal string }
@@ -375,7 +366,7 @@ func (c *compiler) pattern(n *compareNode) (test, int, error) {
 	}
 	switch n.op {
 	case containsOp:
-		return &containsTest{l.bytes, []byte(l.bytes)}, 20, nil
+		return &containsTest{newNeedle(l.bytes)}, 20, nil
 	case matchesOp:
 		re, why := compileRegexp(l.bytes)
 		if why != "" {

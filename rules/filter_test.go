@@ -97,7 +97,9 @@ func TestMatch(t *testing.T) {
 		{`ssl xor ssl and not ssl`, true},           // and before xor
 		{`ssl or ssl xor ssl`, true},                // xor before or
 		{`not http.request.method eq "GET"`, false}, // not binds tightest, but looser than a comparison
-		{`ssl and true xor false`, true},            //
+		{`true xor ssl`, false},
+		{`true xor ssl xor true`, true},
+		{`ssl and true xor false`, true}, //
 		{`http.request.headers["accept"][0] eq "text/html"`, true},
 		{`http.request.headers["accept"][1] eq "image/webp"`, true},
 		{`http.request.headers["Accept"][0] eq "text/html"`, false},
@@ -200,6 +202,15 @@ func TestFunctions(t *testing.T) {
 		{`remove_query_args(http.request.uri.query, "country", "order")`, ""},
 		{`remove_query_args(http.request.uri.query, "search")`, "order=asc&country=GB&order=desc"},
 		{`url_decode(http.request.uri.path)`, "/blog/First post.html"},
+		{`url_decode(concat("John%20Doe+"))`, "John Doe "},
+		{`url_decode(concat("%2520%2"))`, "%20%2"},
+		{`url_decode(concat("%2520%2%35"), "r")`, " %"},
+		{`url_decode(concat("%2541%zz%"))`, "%41%zz%"},
+		{`url_decode(concat("%E4%BD%a0"))`, "你"},
+		{`url_decode(concat("%u2601"))`, "%u2601"},
+		{`url_decode(concat("%u2601%U00e4%ud83d"), "u")`, "☁ä%ud83d"},
+		{`url_decode(concat("%u002541"), "u")`, "%41"},
+		{`url_decode(concat("%u002541"), "ur")`, "A"},
 		{`join(http.request.headers.names, ", ")`, "Accept, Cookie, accept, empty"},
 		{`join(http.request.headers["cookie"], ",")`, "a=1"},
 		{`join(http.request.headers["x"], ",")`, "-"},

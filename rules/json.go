@@ -53,7 +53,7 @@ func lookupString(m *Machine, v Value) Value {
 		return Value{}
 	}
 	v = v.part(1, v.size()-1)
-	if v.find(`\`) < 0 {
+	if v.findByte('\\') < 0 {
 		return v
 	}
 	start := len(m.arena)

@@ -60,10 +60,10 @@ func (l *lookup) add(n int, t test) {
 	case *suffixTest:
 		l.suffixes.add(n, t.literal)
 	case *containsTest:
-		if t.literal == "" {
+		if t.text == "" {
 			l.present = append(l.present, n)
 		} else {
-			l.contains.add(n, t.literal)
+			l.contains.add(n, t.text)
 		}
 	case *rangeTest:
 		l.ranges.add(n, t.ranges)

@@ -40,7 +40,6 @@ func (m *Machine) Reset(source Source) {
 	m.source, m.exceeded = source, false
 	m.forget()
 	m.judged.set = nil
-	m.release(mark{})
 	clear(m.stack[:cap(m.stack)]) // what a request's values are parts of is not kept
 	if cap(m.arena) > kept {
 		m.arena = nil

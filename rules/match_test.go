@@ -28,6 +28,11 @@ func TestMatchAllocatesNothing(t *testing.T) {
 		`encode_base64(sha256(http.host), "p") eq "x" or decode_base64(http.host) eq "x" or substring(http.host, -3) eq "x" or to_string(ip.src) eq "x"`,
 		`is_timed_hmac_valid_v0("key", concat(http.request.uri.path, "1484063787-IaLGSmELTvlhfd0ItdN6PhhHTFhzx73EX8uy%2FcSDiIU%3D"), 100000, now)`,
 		`remove_query_args(http.request.uri.query, "order") eq "x" or remove_bytes(http.host, ".") eq "x" or starts_with(http.host, http.user_agent)`,
+		`lower(http.request.uri.path) in {"a literal of more than thirty-two bytes" "b"} or lower(http.request.uri.path) contains "a literal of more than thirty-two bytes"`,
+		`starts_with(lower(http.request.uri.path), "/blog/first%20post.html is more than thirty-two bytes")`,
+		`ends_with(concat("a literal of more than thirty-two bytes", http.host), "another literal of more than thirty-two bytes") or lower(http.host) gt "zz"`,
+		`split(concat("a literal of more than thirty-two bytes", http.host), "literal of more than thirty-two bytes")[0] eq "b"`,
+		`lookup_json_string(concat(http.request.body.raw, ""), "a name of more than thirty-two bytes, to be sure", "\"") eq "x"`,
 		`uuidv4(http.request.uri.path) eq "x" or coalesce(http.user_agent, http.host) eq "x" or lower(http.request.headers.names[*])[1] eq "x"`,
 	}
 	m := rules.NewMachine(scheme(t))

@@ -1,9 +1,6 @@
 package rules
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // segments say of every number in which ranges it is: those of the segment that it falls into.
 type segments struct {
@@ -41,16 +38,14 @@ func (s *segments) build() (left []int) {
 			edges = append(edges, edge{after, r.leaf, true})
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.compare(b.at), cmp.Compare(a.leaf, b.leaf)) })
-	open := make(map[int]int) // leaves by how many of their ranges are open
+	slices.SortFunc(edges, func(a, b edge) int { return a.at.compare(b.at) })
+	open := make(map[int]bool) // a leaf's ranges are apart, so that it has one open at most
 	total := 0
 	for i, e := range edges {
 		if e.over {
-			if open[e.leaf]--; open[e.leaf] == 0 {
-				delete(open, e.leaf)
-			}
+			delete(open, e.leaf)
 		} else {
-			open[e.leaf]++
+			open[e.leaf] = true
 		}
 		if i+1 < len(edges) && edges[i+1].at == e.at {
 			continue
@@ -67,15 +62,15 @@ func (s *segments) build() (left []int) {
 
 // giveUp leaves nothing to be found, and returns who asked.
 func (s *segments) giveUp() []int {
-	all := make(map[int]int)
+	all := make(map[int]bool)
 	for _, r := range s.ranges {
-		all[r.leaf] = 1
+		all[r.leaf] = true
 	}
 	*s = segments{}
 	return sortedKeys(all)
 }
 
-func sortedKeys(m map[int]int) []int {
+func sortedKeys(m map[int]bool) []int {
 	keys := make([]int, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

@@ -87,6 +87,48 @@ func TestSetAsksForLittle(t *testing.T) {
 	}
 }
 
+// What no index answers is asked once for all filters.
+func TestSetRemembers(t *testing.T) {
+	asked := 0
+	s, err := rules.NewScheme(fields, counting{&asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var filters []*rules.Filter
+	for _, text := range []string{`ip.src in $office and ssl`, `not ip.src in $office`, `ip.src in $office or ssl`} {
+		f, err := rules.Compile(s, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		filters = append(filters, f)
+	}
+	m := rules.NewMachine(s)
+	m.Reset(visit())
+	if got, want := held(rules.NewSet(filters), m), []int{0, 2}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if asked != 1 {
+		t.Errorf("the list was asked %d times, want once", asked)
+	}
+}
+
+// counting has lists that count how often they are asked.
+type counting struct{ asked *int }
+
+func (c counting) List(string, rules.Type) (rules.List, error) {
+	return &countingList{asked: c.asked}, nil
+}
+
+type countingList struct {
+	office
+	asked *int
+}
+
+func (l *countingList) ContainsIP(a netip.Addr) bool {
+	*l.asked++
+	return l.office.ContainsIP(a)
+}
+
 // counter counts what it is asked for.
 type counter struct {
 	request

@@ -18,12 +18,28 @@ func (v *Value) part(from, to int) Value {
 	return BytesValue(v.str[from:to])
 }
 
+// A needle is a text that is looked for in both forms that a value may have.
+type needle struct {
+	text string
+	raw  []byte
+}
+
+func newNeedle(s string) needle { return needle{s, []byte(s)} }
+
 // find is strings.Index of Bytes.
-func (v *Value) find(s string) int {
+func (v *Value) find(n *needle) int {
 	if v.raw != nil {
-		return bytes.Index(v.raw, []byte(s))
+		return bytes.Index(v.raw, n.raw)
 	}
-	return strings.Index(v.str, s)
+	return strings.Index(v.str, n.text)
+}
+
+// findByte is strings.IndexByte of Bytes.
+func (v *Value) findByte(c byte) int {
+	if v.raw != nil {
+		return bytes.IndexByte(v.raw, c)
+	}
+	return strings.IndexByte(v.str, c)
 }
 
 // appended copies a value to the end of the arena, and returns where it begins; false if there is no room for it and extra bytes.

@@ -12,7 +12,7 @@ func buildURLDecode(c *compiler, n *callNode, args []operand) (expr, error) {
 	}
 	d := urlDecoder{recursive: strings.Contains(options, "r"), unicode: strings.Contains(options, "u")}
 	return newCall(func(m *Machine, args []Value) Value {
-		if args[0].find("%") < 0 && args[0].find("+") < 0 {
+		if args[0].findByte('%') < 0 && args[0].findByte('+') < 0 {
 			return args[0]
 		}
 		text, ok := m.bytes(&args[0])
