@@ -58,6 +58,68 @@ func TestLookup(t *testing.T) {
 	})
 }
 
+// A literal may end within the beginning of another, in which a third ends.
+func TestLiteralsWithinLiterals(t *testing.T) {
+	var l lookup
+	for n, literal := range []string{"xabc", "abcz", "bc", "c", "zz"} {
+		l.add(n, &containsTest{newNeedle(literal)})
+	}
+	l.build()
+	if got, want := looked(&l, 5, BytesValue("--xabc--")), []int{0, 2, 3}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Of what a filter needs, that is looked for which few others need.
+func TestFewCandidates(t *testing.T) {
+	s, err := NewScheme([]Field{{Name: "host", Type: Bytes}, {Name: "path", Type: Bytes}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var filters []*Filter
+	for n := range 100 {
+		f, err := Compile(s, fmt.Sprintf(`host eq "a" and starts_with(path, "/") and path contains "/page%d."`, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		filters = append(filters, f)
+	}
+	m := NewMachine(s)
+	m.Reset(pair{BytesValue("a"), BytesValue("/page7.html")})
+	if got := NewSet(filters).Next(m, 0); got != 7 {
+		t.Errorf("got filter %d, want 7", got)
+	}
+	count := 0
+	for n := range filters {
+		if m.judged.candidates.has(n) {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d filters were judged, want 1", count)
+	}
+}
+
+// One large request does not cost its arena forever.
+func TestArenaShrinks(t *testing.T) {
+	s, err := NewScheme([]Field{{Name: "a", Type: Bytes}, {Name: "b", Type: Bytes}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Compile(s, `lower(a) eq "x"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMachine(s)
+	for _, size := range []int{100, 200 << 10, 100} {
+		m.Reset(pair{BytesValue(strings.Repeat("y", size)), Value{}})
+		if cap(m.arena) > kept {
+			t.Errorf("the arena keeps %d bytes, want %d at most", cap(m.arena), kept)
+		}
+		f.Match(m)
+	}
+}
+
 func TestLookupOfNumbers(t *testing.T) {
 	edge := rapid.SampledFrom([]int64{-1 << 63, -3, -2, 0, 1, 2, 3, 5, 8, 1<<63 - 1})
 	rapid.Check(t, func(t *rapid.T) {

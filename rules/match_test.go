@@ -75,6 +75,29 @@ func TestArenaIsBounded(t *testing.T) {
 	}
 }
 
+// What is made for one comparison, or one element, is given back before the next.
+func TestArenaIsGivenBack(t *testing.T) {
+	large := strings.Repeat("x", rules.MaxArena/5)
+	var headers []string
+	for range 10 {
+		headers = append(headers, "h", large)
+	}
+	m := rules.NewMachine(scheme(t))
+	for _, text := range []string{
+		`any(lower(http.request.headers["h"][*])[*] eq "a")`,
+		`any(starts_with(lower(http.request.headers["h"][*])[*], http.host))`,
+		`has_value(lower(http.request.headers["h"][*]), "a")`,
+		`any(` + strings.Repeat(`lower(http.request.headers["h"][*])[*] eq "a" or `, 10) + `lower(http.request.headers["h"][*])[*] eq "b")`,
+		strings.Repeat(`lower(http.request.headers["h"][0]) eq "a" or `, 10) + `has_value(ids, 5)`,
+		strings.Repeat(`has_value(split(lower(http.request.headers["h"][0]), "."), "a") or `, 10) + `has_value(ids, 5)`,
+	} {
+		m.Reset(request{"http.request.headers": multimap(headers...), "http.host": rules.BytesValue("a")})
+		if compile(t, text).Match(m) || m.Exceeded() {
+			t.Errorf("%s: the arena had no room", text)
+		}
+	}
+}
+
 // A value of another type than its field's is missing, as is what a host's Items have wrong.
 func TestWrongTypes(t *testing.T) {
 	m := machine(t, request{
@@ -170,7 +193,13 @@ func TestSchemeRefuses(t *testing.T) {
 
 // Tokens as Cloudflare documents how to make them.
 func TestTimedHMAC(t *testing.T) {
-	const key, now = "mysecretkey", 1484063800
+	for _, key := range []string{"mysecretkey", strings.Repeat("key", 30)} {
+		testTimedHMAC(t, key)
+	}
+}
+
+func testTimedHMAC(t *testing.T, key string) {
+	const now = 1484063800
 	token := func(message, separator string, at int, urlSafe bool) string {
 		mac := hmac.New(sha256.New, []byte(key))
 		fmt.Fprintf(mac, "%s%d", message, at)
@@ -227,6 +256,7 @@ func TestJSON(t *testing.T) {
 		{`{"\u0061":"x"}`, `"a"`, "x"},
 		{`{"a":"\u00e4\n\"\\\/\ud83d\ude00\ud83d"}`, `"a"`, "ä\n\"\\/😀\ufffd"},
 		{`{"a":1}`, `"a"`, "-"},
+		{"{\"a\":\"x\", \"b\":\"\x1f\"}", `"a"`, "-"},
 		{`{"a":"x"} x`, `"a"`, "-"},
 		{`{"a":"x",}`, `"a"`, "-"},
 		{`{"a":"x"`, `"a"`, "-"},
