@@ -95,6 +95,9 @@ type Request struct {
 	// Fingerprint is that of the head, as it was received; none of one that was not understood.
 	Fingerprint hfp.Fingerprint
 
+	// HostHeader, unless "", is what the origin gets as Host: rules alone say so.
+	HostHeader string
+
 	Refusal *Refusal
 }
 
@@ -112,11 +115,25 @@ type Verdict struct {
 	// Rule names the rule that decided; Dry those that would have refused if they were not in a dry run.
 	Rule string
 	Dry  []string
+	// Rewritten is the request as rules have changed it, for the cache and the origin; nil if they have not. See [Flow.Effective].
+	Rewritten *Request
+	// Responding are changes of the response's header.
+	Responding []Change
+	Settings   Settings
 	// Charged tells that the source paid for a request to the origin.
 	Charged bool
 	// Answer is the verdict's own response, neither the cache's nor the origin's nor a refusal: a redirect.
 	Answer  *Message
 	Refusal *Refusal
+}
+
+// Settings are what rules set for one request, in place of its zone's.
+type Settings struct {
+	// Bypass leaves the cache out. EdgeTTL, if positive, is how long the response is kept, whatever it says but for private and no-store.
+	Bypass  bool
+	EdgeTTL time.Duration
+	// NoHTTPSRedirect and NoCompression turn off what the zone would do.
+	NoHTTPSRedirect, NoCompression bool
 }
 
 // Action is a verdict's outcome.
@@ -274,6 +291,14 @@ func (f *Flow) Message() *Message {
 		return f.Cache.Message
 	}
 	return f.Origin.Message
+}
+
+// Effective is the request that the cache and the origin are asked: the client's, or what rules have made of it.
+func (f *Flow) Effective() *Request {
+	if f.Verdict.Rewritten != nil {
+		return f.Verdict.Rewritten
+	}
+	return &f.Request
 }
 
 // Behind is a flow for the same request, without what became of it, that outlives it: it goes on behind the answer.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/flow"
-	"github.com/seawall/seawall/internal/request"
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/zone"
 )
@@ -105,7 +104,7 @@ func (n *Node) locate(p *Purge, scope cache.Scope, text string) (order, error) {
 	if err != nil {
 		return order{}, err
 	}
-	host, path, ok := request.Target(u.Host, u.EscapedPath())
+	host, path, ok := flow.NormalTarget(u.Host, u.EscapedPath())
 	switch {
 	case !ok:
 		return order{}, fmt.Errorf("%q: the path is none", text)
@@ -239,7 +238,7 @@ func (n *Node) serveWhy(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	host, path, ok := request.Target(u.Host, u.EscapedPath())
+	host, path, ok := flow.NormalTarget(u.Host, u.EscapedPath())
 	z := n.snapshot.Zones().Lookup(host)
 	if !ok || z == nil {
 		http.Error(w, noZoneFor(host, ""), http.StatusUnprocessableEntity)

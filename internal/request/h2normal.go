@@ -16,7 +16,7 @@ func (r *Room) normaliseHTTP2(x *h2exchange, s *h2.Request, client *hfp.Conn) {
 	q.Proto = "HTTP/2.0"
 	q.Method, q.Target = s.Method, s.Path
 	if h := x.session; s.Authority != h.authority {
-		h.authority, h.host = s.Authority, normalHost(s.Authority)
+		h.authority, h.host = s.Authority, flow.NormalHost(s.Authority)
 	}
 	q.Authority, q.Host = s.Authority, x.session.host
 	q.Length = s.Length

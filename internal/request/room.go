@@ -102,7 +102,7 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 	}
 	q.Fingerprint = hfp.Of(protocol, head.Fields)
 	q.Method, q.Target, q.Fields = head.Method, head.Target, head.Fields
-	q.Authority, q.Host = head.Host, normalHost(head.Host)
+	q.Authority, q.Host = head.Host, flow.NormalHost(head.Host)
 	q.Query, q.HasQuery = head.Query, head.HasQuery
 	q.Expect, q.Upgrade = head.Expect100, upgrade(head.Upgrade)
 	switch head.Framing {
@@ -117,7 +117,7 @@ func (r *Room) normalise(f *flow.Flow, head *h1.Request) {
 // complete does what is the same for every protocol: path is as received.
 func (r *Room) complete(q *flow.Request, path string) {
 	var ok bool
-	if q.Path, ok = normalPath(path); !ok {
+	if q.Path, ok = flow.NormalPath(path); !ok {
 		q.Refusal = &badPath
 	}
 	if q.Method == "OPTIONS" && (path == "" || path == "*") && !q.HasQuery {

@@ -27,6 +27,8 @@ type Zone struct {
 	Cache  Cache  `yaml:"cache"`
 
 	Compression Compression `yaml:"compression"`
+	// Rules judge and change requests, in Cloudflare's language.
+	Rules Rules `yaml:"rules"`
 }
 
 // HTTPS is how visitors reach a zone in private.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -101,6 +102,27 @@ var rules = map[string]rule{
 	},
 	"Lists.allow": {appended: true},
 	"Lists.deny":  {appended: true},
+
+	"Rules.http_request_dynamic_redirect":   {appended: true},
+	"Rules.http_request_transform":          {appended: true},
+	"Rules.http_config_settings":            {appended: true},
+	"Rules.http_request_origin":             {appended: true},
+	"Rules.http_request_firewall_custom":    {appended: true},
+	"Rules.http_ratelimit":                  {appended: true},
+	"Rules.http_request_late_transform":     {appended: true},
+	"Rules.http_request_cache_settings":     {appended: true},
+	"Rules.http_response_headers_transform": {appended: true},
+	"Rule.name": {
+		required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`), want: "at most 64 letters, digits, dots, - and _",
+	},
+	"Rule.expression": {required: true},
+	"Rule.action": {required: true, oneOf: []string{
+		string(spec.RuleBlock), string(spec.RuleLog), string(spec.RuleSkipping), string(spec.RuleRedirects), string(spec.RuleRewrites),
+		string(spec.RuleRoutes), string(spec.RuleSetCache), string(spec.RuleSetConfig),
+	}},
+	"RuleHeader.name":      fieldName,
+	"RuleHeader.operation": {oneOf: []string{"", "set", "add", "remove"}},
+	"RuleRateLimit.period": {most: int64(24 * time.Hour)},
 
 	"Compression.codings": {oneOf: spec.Codings()},
 	"Compression.types": {

@@ -1,18 +1,18 @@
-package request
+package flow
 
 import (
 	"bytes"
 	"strings"
 )
 
-// Target is a URL's host and path in the normal form in which requests have them.
-func Target(authority, path string) (host, normal string, ok bool) {
-	normal, ok = normalPath(path)
-	return normalHost(authority), normal, ok
+// NormalTarget is a URL's host and path in the normal form in which requests have them.
+func NormalTarget(authority, path string) (host, normal string, ok bool) {
+	normal, ok = NormalPath(path)
+	return NormalHost(authority), normal, ok
 }
 
-// normalHost is a host in lower case, without its port and without a final dot.
-func normalHost(authority string) string {
+// NormalHost is a host in lower case, without its port and without a final dot.
+func NormalHost(authority string) string {
 	host := authority
 	if !strings.HasSuffix(host, "]") {
 		if colon := strings.LastIndexByte(host, ':'); colon >= 0 {
@@ -22,10 +22,10 @@ func normalHost(authority string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// normalPath is a path's normal form (RFC 3986 §6.2.2): escapes of unreserved characters decoded, other escapes in upper case, dot
+// NormalPath is a path's normal form (RFC 3986 §6.2.2): escapes of unreserved characters decoded, other escapes in upper case, dot
 // segments removed. Empty segments stay: they mean something to some origins. It reports false for a path that is not one: an
 // escape that is none, or an escaped NUL.
-func normalPath(path string) (string, bool) {
+func NormalPath(path string) (string, bool) {
 	if path == "" {
 		return "/", true
 	}

@@ -1,4 +1,4 @@
-package request
+package flow
 
 import (
 	"net/url"
@@ -19,7 +19,7 @@ func TestNormalHost(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.authority, func(t *testing.T) {
-			if got := normalHost(tt.authority); got != tt.want {
+			if got := NormalHost(tt.authority); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -59,7 +59,7 @@ func TestNormalPath(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			got, ok := normalPath(tt.path)
+			got, ok := NormalPath(tt.path)
 			if got != tt.want || ok == tt.bad {
 				t.Errorf("got %q, %t, want %q, %t", got, ok, tt.want, !tt.bad)
 			}
@@ -75,7 +75,7 @@ func FuzzNormalPath(f *testing.F) {
 		if path = "/" + path; strings.Contains(path, "?") {
 			return
 		}
-		got, ok := normalPath(path)
+		got, ok := NormalPath(path)
 		want, err := url.PathUnescape(path)
 		if ok != (err == nil && !strings.Contains(path, "%00")) {
 			t.Fatalf("%q: got %t, want %t", path, ok, !ok)
@@ -91,7 +91,7 @@ func FuzzNormalPath(f *testing.F) {
 				t.Errorf("%q: got %q, want no dot segments", path, got)
 			}
 		}
-		if again, ok := normalPath(got); again != got || !ok {
+		if again, ok := NormalPath(got); again != got || !ok {
 			t.Errorf("%q: got %q, and from that %q, %t", path, got, again, ok)
 		}
 		plain, err := url.PathUnescape(got)
@@ -115,7 +115,7 @@ func BenchmarkNormalPath(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				normalPath(path)
+				NormalPath(path)
 			}
 		})
 	}

@@ -1,0 +1,169 @@
+package spec
+
+import "time"
+
+// Rules are a zone's, by Cloudflare's phases, which a request passes in this order. A zone's rules come after those of the defaults.
+type Rules struct {
+	// DynamicRedirect sends visitors elsewhere.
+	DynamicRedirect []Rule `yaml:"http_request_dynamic_redirect"`
+	// Transform changes the path and the query that the cache and the origin are asked for.
+	Transform []Rule `yaml:"http_request_transform"`
+	// Config changes settings for some requests.
+	Config []Rule `yaml:"http_config_settings"`
+	// Origin chooses what the origin gets to see as Host.
+	Origin []Rule `yaml:"http_request_origin"`
+	// Firewall refuses, spares and notes requests.
+	Firewall []Rule `yaml:"http_request_firewall_custom"`
+	// RateLimit refuses those that are too many.
+	RateLimit []Rule `yaml:"http_ratelimit"`
+	// LateTransform changes the request's header, as the origin gets it.
+	LateTransform []Rule `yaml:"http_request_late_transform"`
+	// CacheSettings says what the cache does with some requests.
+	CacheSettings []Rule `yaml:"http_request_cache_settings"`
+	// ResponseHeaders changes the response's header, as the visitor gets it.
+	ResponseHeaders []Rule `yaml:"http_response_headers_transform"`
+}
+
+// Rule says what to do with the requests for which its expression holds. What its action needs stands in the section of that name.
+type Rule struct {
+	// Name identifies the rule within its zone: in logs, explanations, counts and seawall undo.
+	Name string `yaml:"name"`
+	// Expression is in the language of Cloudflare's rules; docs/rules.md lists what it may say.
+	Expression string `yaml:"expression"`
+	// Action is what it does: block and log are for firewall rules and rate limits, skip for firewall rules, and each of redirect, rewrite,
+	// route, set_cache_settings and set_config for the phases of that kind.
+	Action RuleAction `yaml:"action"`
+	// Disabled leaves the rule out.
+	Disabled bool `yaml:"disabled"`
+
+	// Response is what block answers.
+	Response RuleResponse `yaml:"response"`
+	// Skip is what skip spares.
+	Skip RuleSkip `yaml:"skip"`
+	// Redirect is where redirect leads to.
+	Redirect RuleRedirect `yaml:"redirect"`
+	// Rewrite is what rewrite changes.
+	Rewrite RuleRewrite `yaml:"rewrite"`
+	// Route is how route asks the origin.
+	Route RuleRoute `yaml:"route"`
+	// Cache is what set_cache_settings sets.
+	Cache RuleCache `yaml:"cache"`
+	// Config is what set_config sets.
+	Config RuleConfig `yaml:"config"`
+	// RateLimit is what a rate limit counts, and how much of it there may be.
+	RateLimit RuleRateLimit `yaml:"ratelimit"`
+}
+
+// RuleAction is what a rule does.
+type RuleAction string
+
+// The actions. Block and log are those of firewall rules and rate limits, skip of firewall rules; each of the others has a phase of its own.
+const (
+	RuleBlock     RuleAction = "block"
+	RuleLog       RuleAction = "log"
+	RuleSkipping  RuleAction = "skip"
+	RuleRedirects RuleAction = "redirect"
+	RuleRewrites  RuleAction = "rewrite"
+	RuleRoutes    RuleAction = "route"
+	RuleSetCache  RuleAction = "set_cache_settings"
+	RuleSetConfig RuleAction = "set_config"
+)
+
+// RuleResponse is what a blocked request is answered with. Without a content it is the page that explains itself by its id.
+type RuleResponse struct {
+	// StatusCode is 403, or 429 for a rate limit, unless given.
+	StatusCode int `yaml:"status_code"`
+	// Content is the body.
+	Content string `yaml:"content"`
+	// ContentType is that of the content, text/plain unless given.
+	ContentType string `yaml:"content_type"`
+}
+
+// RuleSkip is what requests are spared.
+type RuleSkip struct {
+	// Rest spares them the rest of this phase's rules.
+	Rest bool `yaml:"rest"`
+	// Phases are those that they are spared as a whole: http_ratelimit, and limits for the zone's own limits.
+	Phases []string `yaml:"phases"`
+	// Rules are the names of later rules that they are spared.
+	Rules []string `yaml:"rules"`
+}
+
+// RuleRedirect is where to. It has a url or an expression.
+type RuleRedirect struct {
+	// URL is the target, whole or as a path.
+	URL string `yaml:"url"`
+	// Expression computes it.
+	Expression string `yaml:"expression"`
+	// StatusCode is 301, 302, 303, 307 or 308; 302 unless given.
+	StatusCode int `yaml:"status_code"`
+	// PreserveQuery appends the request's query.
+	PreserveQuery bool `yaml:"preserve_query_string"`
+}
+
+// RuleRewrite is what to put in place. Each has a text or an expression.
+type RuleRewrite struct {
+	// Path is that which is asked for.
+	Path string `yaml:"path"`
+	// PathExpression computes it.
+	PathExpression string `yaml:"path_expression"`
+	// Query is without its question mark; - removes it.
+	Query string `yaml:"query"`
+	// QueryExpression computes it.
+	QueryExpression string `yaml:"query_expression"`
+	// Headers are changed in their order.
+	Headers []RuleHeader `yaml:"headers"`
+}
+
+// RuleHeader is a change of one field.
+type RuleHeader struct {
+	// Name is the field's.
+	Name string `yaml:"name"`
+	// Operation is set, which takes the place of what is there, add, or remove.
+	Operation string `yaml:"operation"`
+	// Value is the field's.
+	Value string `yaml:"value"`
+	// Expression computes the value.
+	Expression string `yaml:"expression"`
+}
+
+// RuleRoute is how the origin is asked.
+type RuleRoute struct {
+	// HostHeader is the Host that it gets.
+	HostHeader string `yaml:"host_header"`
+}
+
+// RuleCache is what the cache does.
+type RuleCache struct {
+	// Bypass leaves requests to the origin.
+	Bypass bool `yaml:"bypass"`
+	// EdgeTTL is how long responses are kept, whatever they say but for private and no-store; 0 leaves it to them.
+	EdgeTTL time.Duration `yaml:"edge_ttl"`
+}
+
+// RuleConfig is what is turned off for some requests.
+type RuleConfig struct {
+	// NoHTTPSRedirect does not send visitors from HTTP to HTTPS.
+	NoHTTPSRedirect bool `yaml:"no_https_redirect"`
+	// NoCompression sends bodies as they are stored.
+	NoCompression bool `yaml:"no_compression"`
+}
+
+// RuleRateLimit bounds the requests that have the same characteristics.
+type RuleRateLimit struct {
+	// Characteristics are value expressions, such as ip.src or http.request.headers["x-api-key"][0]: what is counted apart. Besides,
+	// ip.src.prefix is the client's IPv4 address or IPv6 /64.
+	Characteristics []string `yaml:"characteristics"`
+	// Requests is how many of them there may be in a Period.
+	Requests int `yaml:"requests_per_period"`
+	// Period is how long they are counted for.
+	Period time.Duration `yaml:"period"`
+	// Mitigation is for how long further ones are refused once there were too many; 0 refuses only as long as there are.
+	Mitigation time.Duration `yaml:"mitigation_timeout"`
+	// Counting says which requests count, if not those for which the rule's expression holds. It may read the response.
+	Counting string `yaml:"counting_expression"`
+	// ToOrigin counts only requests that reach the origin.
+	ToOrigin bool `yaml:"requests_to_origin"`
+	// BytesPerPeriod bounds the bytes of the responses' bodies instead of requests.
+	BytesPerPeriod Size `yaml:"bytes_per_period"`
+}

@@ -1,0 +1,329 @@
+package rules
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/rules"
+)
+
+// Phase is a step in which rules are judged, in this order.
+type Phase uint8
+
+// The phases, as Cloudflare calls them.
+const (
+	DynamicRedirect Phase = iota
+	Transform
+	Config
+	Origin
+	Firewall
+	LateTransform
+	CacheSettings
+	ResponseHeaders
+	phases // how many there are
+)
+
+// String is the phase's name, and key.
+func (p Phase) String() string {
+	return [...]string{
+		"http_request_dynamic_redirect", "http_request_transform", "http_config_settings", "http_request_origin", "http_request_firewall_custom",
+		"http_request_late_transform", "http_request_cache_settings", "http_response_headers_transform",
+	}[p]
+}
+
+// of returns a zone's rules in a phase.
+func (p Phase) of(s *spec.Rules) []spec.Rule {
+	return [...][]spec.Rule{
+		s.DynamicRedirect, s.Transform, s.Config, s.Origin, s.Firewall, s.LateTransform, s.CacheSettings, s.ResponseHeaders,
+	}[p]
+}
+
+// actions are those that a rule in the phase may have.
+func (p Phase) actions() []spec.RuleAction {
+	return [...][]spec.RuleAction{
+		{spec.RuleRedirects}, {spec.RuleRewrites}, {spec.RuleSetConfig}, {spec.RuleRoutes}, {spec.RuleBlock, spec.RuleLog, spec.RuleSkipping},
+		{spec.RuleRewrites}, {spec.RuleSetCache}, {spec.RuleRewrites},
+	}[p]
+}
+
+// latest is the part of a request that a phase's expressions may read.
+func (p Phase) latest() rules.Phase {
+	if p == ResponseHeaders {
+		return rules.Response
+	}
+	return rules.Head
+}
+
+// maxRules bounds the rules of a zone in one phase.
+const maxRules = 10_000
+
+// Room keeps what outlives a zone's rules: their counts.
+type Room struct {
+	fields    []field
+	spellings spellings
+	counts    tallies
+}
+
+// New returns a room in which no rule has matched yet.
+func New() *Room {
+	return &Room{fields: allFields(), spellings: newSpellings(), counts: newTallies()}
+}
+
+// Ruleset is the rules of one zone. It is immutable.
+type Ruleset struct {
+	phases [phases]phase
+	any    bool // there are rules that the request's head is judged by
+	spares bool // one of them may spare a request the zone's limits
+	judges sync.Pool
+}
+
+// phase is the rules of one.
+type phase struct {
+	set   *rules.Set
+	rules []*rule
+}
+
+// rule is one that is in force.
+type rule struct {
+	name   string // with its phase: as logs have it
+	detail string // what a refusal says
+	filter *rules.Filter
+	action spec.RuleAction
+	tally  *tally
+
+	block    block
+	skip     skip
+	redirect redirect
+	rewrite  rewrite
+	host     string
+	settings flow.Settings
+}
+
+// Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
+func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
+	declared := make([]rules.Field, len(r.fields))
+	for i := range r.fields {
+		declared[i] = r.fields[i].Field
+	}
+	scheme, err := rules.NewScheme(declared, lists)
+	if err != nil {
+		return nil, err
+	}
+	set := &Ruleset{}
+	set.judges.New = func() any {
+		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields, spellings: r.spellings}}
+	}
+	seen := make(map[string]bool)
+	for p := range phases {
+		of := p.of(s)
+		if len(of) > maxRules {
+			return nil, fmt.Errorf("rules.%s: %d rules: want at most %d", p, len(of), maxRules)
+		}
+		for i := range of {
+			if of[i].Disabled {
+				continue
+			}
+			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i]}
+			compiled, err := c.compile(seen)
+			if err != nil {
+				return nil, fmt.Errorf("rules.%s[%d].%w", p, i, err)
+			}
+			set.add(p, compiled)
+		}
+	}
+	for p := range set.phases {
+		set.phases[p].build()
+	}
+	return set, nil
+}
+
+func (s *Ruleset) add(p Phase, r *rule) {
+	s.phases[p].rules = append(s.phases[p].rules, r)
+	s.any = s.any || p != ResponseHeaders
+	s.spares = s.spares || r.skip.limits
+}
+
+func (p *phase) build() {
+	if len(p.rules) == 0 {
+		return
+	}
+	filters := make([]*rules.Filter, len(p.rules))
+	for i, r := range p.rules {
+		filters[i] = r.filter
+	}
+	p.set = rules.NewSet(filters)
+}
+
+// compiler compiles one rule.
+type compiler struct {
+	room   *Room
+	scheme *rules.Scheme
+	zone   string
+	phase  Phase
+	spec   *spec.Rule
+}
+
+func (c *compiler) compile(seen map[string]bool) (*rule, error) {
+	s := c.spec
+	name := c.phase.String() + "/" + s.Name
+	if s.Name == "" {
+		return nil, fmt.Errorf("name: missing: it is what logs and explanations call the rule")
+	}
+	if seen[name] {
+		return nil, fmt.Errorf("name: there is a rule %q in this phase already", s.Name)
+	}
+	seen[name] = true
+	r := &rule{name: name, action: s.Action, tally: c.room.counts.of(c.zone, name)}
+	var err error
+	if r.filter, err = c.filter("expression", s.Expression); err != nil {
+		return nil, err
+	}
+	r.detail = shorten(s.Expression)
+	if err := c.checkAction(); err != nil {
+		return nil, err
+	}
+	return r, c.parameters(r)
+}
+
+// maxDetail bounds what of an expression a refusal shows.
+const maxDetail = 256
+
+func shorten(expression string) string {
+	text := strings.Join(strings.Fields(expression), " ")
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "") + "…"
+	}
+	return text
+}
+
+// filter compiles an expression that stands under key.
+func (c *compiler) filter(key, expression string) (*rules.Filter, error) {
+	f, err := rules.Compile(c.scheme, expression)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if latest := c.phase.latest(); f.Phase() > latest {
+		return nil, fmt.Errorf("%s: it reads the %s, which is not known yet in this phase", key, f.Phase())
+	}
+	return f, nil
+}
+
+func (c *compiler) checkAction() error {
+	want := c.phase.actions()
+	texts := make([]string, len(want))
+	for i, a := range want {
+		if a == c.spec.Action {
+			return nil
+		}
+		texts[i] = string(a)
+	}
+	return fmt.Errorf("action: %q is none of this phase: want %s", c.spec.Action, strings.Join(texts, ", "))
+}
+
+// parameters compiles what the action needs.
+func (c *compiler) parameters(r *rule) (err error) {
+	s := c.spec
+	switch s.Action {
+	case spec.RuleBlock:
+		r.block, err = compileBlock(&s.Response)
+	case spec.RuleSkipping:
+		r.skip, err = compileSkip(&s.Skip)
+	case spec.RuleRedirects:
+		r.redirect, err = c.redirect()
+	case spec.RuleRewrites:
+		r.rewrite, err = c.rewrite()
+	case spec.RuleRoutes:
+		r.host, err = routed(&s.Route)
+	case spec.RuleSetCache:
+		r.settings = flow.Settings{Bypass: s.Cache.Bypass, EdgeTTL: s.Cache.EdgeTTL}
+		if !s.Cache.Bypass && s.Cache.EdgeTTL == 0 {
+			err = fmt.Errorf("cache: empty: want bypass: true or an edge_ttl")
+		}
+	case spec.RuleSetConfig:
+		r.settings = flow.Settings{NoHTTPSRedirect: s.Config.NoHTTPSRedirect, NoCompression: s.Config.NoCompression}
+		if r.settings == (flow.Settings{}) {
+			err = fmt.Errorf("config: empty: want what is to be turned off, such as no_compression: true")
+		}
+	}
+	return err
+}
+
+// block is how a refused request is answered.
+type block struct {
+	status int
+	answer *flow.Message // nil for the page that explains itself
+}
+
+func compileBlock(s *spec.RuleResponse) (block, error) {
+	b := block{status: s.StatusCode}
+	if b.status == 0 {
+		b.status = http.StatusForbidden
+	}
+	if b.status < 400 || b.status > 599 {
+		return b, fmt.Errorf("response.status_code: %d: want 400 to 599", b.status)
+	}
+	if s.Content == "" {
+		return b, nil
+	}
+	contentType := s.ContentType
+	if contentType == "" {
+		contentType = "text/plain; charset=utf-8"
+	}
+	if !isValue(contentType) {
+		return b, fmt.Errorf("response.content_type: %q can't stand in a header", contentType)
+	}
+	b.answer = &flow.Message{
+		Status: b.status,
+		Fields: []flow.Field{{Name: "Content-Type", Value: contentType}, {Name: "Cache-Control", Value: "no-store"}},
+		Length: int64(len(s.Content)),
+		Body:   []byte(s.Content),
+	}
+	return b, nil
+}
+
+// skip is what a request is spared.
+type skip struct {
+	rest   bool
+	limits bool
+	phases [phases]bool
+	rules  map[string]bool // by name, of this phase and later ones
+}
+
+// limitsPhase is what the zone's own limits are called in a skip.
+const limitsPhase = "limits"
+
+func compileSkip(s *spec.RuleSkip) (skip, error) {
+	k := skip{rest: s.Rest, rules: make(map[string]bool, len(s.Rules))}
+	for _, name := range s.Rules {
+		k.rules[name] = true
+	}
+	for i, name := range s.Phases {
+		p := DynamicRedirect
+		for ; p < phases && p.String() != name; p++ {
+		}
+		switch {
+		case name == limitsPhase:
+			k.limits = true
+		case p == phases || p < Firewall:
+			return k, fmt.Errorf("skip.phases[%d]: %q is no later phase: want http_request_firewall_custom, http_ratelimit, "+
+				"http_request_late_transform, http_request_cache_settings, http_response_headers_transform or limits", i, name)
+		default:
+			k.phases[p] = true
+		}
+	}
+	if !k.rest && !k.limits && len(s.Phases) == 0 && len(s.Rules) == 0 {
+		return k, fmt.Errorf("skip: empty: want rest: true, phases or rules")
+	}
+	return k, nil
+}
+
+func routed(s *spec.RuleRoute) (string, error) {
+	if s.HostHeader == "" || strings.ContainsFunc(s.HostHeader, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == '@' }) {
+		return "", fmt.Errorf("route.host_header: %q is no host", s.HostHeader)
+	}
+	return s.HostHeader, nil
+}

@@ -1,0 +1,202 @@
+package rules
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"slices"
+	"strings"
+
+	"github.com/seawall/seawall/hfp"
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/ja4"
+	"github.com/seawall/seawall/rules"
+)
+
+// source answers for one flow's fields. What it makes of a flow is kept until the next: expressions refer to it.
+type source struct {
+	fields    []field
+	spellings spellings
+
+	flow    *flow.Flow
+	request *flow.Request // as it is by now: transforms have changed it
+	message *flow.Message // the response, or nil
+
+	headers, arguments, cookies, responded list
+	rawArguments                           list
+	languages                              texts
+}
+
+// list is a multimap that is made when it is first asked for, and what expressions see of it.
+type list struct {
+	made               bool
+	all, names, values pairs
+}
+
+// reset begins with another flow, or with what rules have made of this one.
+func (s *source) reset(f *flow.Flow) {
+	s.forget()
+	s.flow, s.request = f, f.Effective()
+}
+
+// forget keeps nothing of a flow.
+func (s *source) forget() {
+	s.flow, s.request, s.message = nil, nil, nil
+	for _, l := range [...]*list{&s.headers, &s.arguments, &s.cookies, &s.responded, &s.rawArguments} {
+		l.forget()
+	}
+	clear(s.languages.of)
+	s.languages.of = s.languages.of[:0]
+}
+
+func (l *list) forget() {
+	clear(l.all.of)
+	l.all.of, l.made = l.all.of[:0], false
+}
+
+// of returns the list, which the function makes.
+func (l *list) of(fill func(to []flow.Field) []flow.Field) *list {
+	if !l.made {
+		l.made = true
+		l.all.of = fill(l.all.of)
+		l.names = pairs{l.all.of, names}
+		l.values = pairs{l.all.of, values}
+	}
+	return l
+}
+
+// multimap, namesOf and valuesOf are what expressions see of a list.
+func (l *list) multimap() rules.Value {
+	return rules.ItemsValue(rules.MapOf(rules.ArrayOf(rules.Bytes)), &l.all)
+}
+func (l *list) namesOf() rules.Value  { return rules.ItemsValue(rules.ArrayOf(rules.Bytes), &l.names) }
+func (l *list) valuesOf() rules.Value { return rules.ItemsValue(rules.ArrayOf(rules.Bytes), &l.values) }
+
+// Value implements [rules.Source].
+func (s *source) Value(i int) rules.Value { return s.fields[i].value(s) }
+
+func (s *source) headerList() *list {
+	return s.headers.of(func(to []flow.Field) []flow.Field { return s.spellings.lowered(to, s.request.Fields) })
+}
+
+func (s *source) argumentList() *list {
+	return s.arguments.of(func(to []flow.Field) []flow.Field { return arguments(to, s.request.Query) })
+}
+
+func (s *source) rawArgumentList() *list {
+	return s.rawArguments.of(func(to []flow.Field) []flow.Field {
+		_, query := split(s.flow.Request.Target)
+		return arguments(to, query)
+	})
+}
+
+func (s *source) cookieList() *list {
+	return s.cookies.of(func(to []flow.Field) []flow.Field { return cookies(to, s.request.Fields) })
+}
+
+func (s *source) responseList() *list {
+	return s.responded.of(func(to []flow.Field) []flow.Field {
+		if s.message == nil {
+			return to
+		}
+		return s.spellings.lowered(to, s.message.Fields)
+	})
+}
+
+// header is a field's first value; one that a request has not is empty.
+func (s *source) header(name string) rules.Value { return rules.BytesValue(s.request.Get(name)) }
+
+// uri is a path with its query.
+func uri(path, query string, hasQuery bool) string {
+	if !hasQuery {
+		return path
+	}
+	return path + "?" + query
+}
+
+// split is a request target's path and query (RFC 9112 §3.2). That of the absolute form has a scheme and an authority before it.
+func split(target string) (path, query string) {
+	if !strings.HasPrefix(target, "/") {
+		if _, rest, ok := strings.Cut(target, "://"); ok {
+			slash := strings.IndexAny(rest, "/?")
+			if slash < 0 {
+				return "/", ""
+			}
+			target = rest[slash:]
+		}
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// extension is what follows the last dot of a path's last segment, in lower case; nothing for a name that begins with its only dot.
+func extension(path string) string {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	dot := strings.LastIndexByte(name, '.')
+	if dot <= 0 {
+		return ""
+	}
+	return strings.ToLower(name[dot+1:])
+}
+
+// acceptedLanguages are the tags of Accept-Language, the one that is preferred first (RFC 9110 §12.5.4).
+func (s *source) acceptedLanguages() rules.Value {
+	type weighted struct {
+		tag    string
+		weight string
+	}
+	var wanted []weighted
+	for _, item := range strings.SplitN(s.request.Get("accept-language"), ",", 33) {
+		tag, parameters, _ := strings.Cut(strings.TrimSpace(item), ";")
+		w := weighted{strings.TrimSpace(tag), "1"}
+		if _, q, ok := strings.Cut(parameters, "q="); ok {
+			w.weight = strings.TrimSpace(q)
+		}
+		if w.tag != "" && w.tag != "*" && len(wanted) < 32 {
+			wanted = append(wanted, w)
+		}
+	}
+	slices.SortStableFunc(wanted, func(a, b weighted) int { return strings.Compare(b.weight, a.weight) }) // "1" and "0.8" sort as text
+	for _, w := range wanted {
+		s.languages.of = append(s.languages.of, w.tag)
+	}
+	return rules.ItemsValue(rules.ArrayOf(rules.Bytes), &s.languages)
+}
+
+func tlsVersion(s *source) rules.Value {
+	switch t := s.flow.Conn.TLS; {
+	case t == nil:
+		return rules.BytesValue("")
+	case t.Version == tls.VersionTLS13:
+		return rules.BytesValue("TLSv1.3")
+	}
+	return rules.BytesValue("TLSv1.2")
+}
+
+func tlsCipher(s *source) rules.Value {
+	t := s.flow.Conn.TLS
+	if t == nil {
+		return rules.BytesValue("")
+	}
+	return rules.BytesValue(tls.CipherSuiteName(t.Cipher))
+}
+
+func tlsJA4(s *source) rules.Value {
+	if t := s.flow.Conn.TLS; t != nil && t.JA4 != (ja4.Fingerprint{}) {
+		return rules.BytesValue(t.JA4.String())
+	}
+	return rules.BytesValue("")
+}
+
+func httpFingerprint(s *source) rules.Value {
+	if s.flow.Request.Fingerprint == (hfp.Fingerprint{}) {
+		return rules.BytesValue("")
+	}
+	return rules.BytesValue(s.flow.Request.Fingerprint.String())
+}
+
+// randomSeed is 16 bytes that nobody can foresee.
+func randomSeed(*source) rules.Value {
+	var seed [16]byte
+	_, _ = rand.Read(seed[:]) // which never fails
+	return rules.BytesValue(string(seed[:]))
+}
