@@ -25,12 +25,33 @@ type load struct {
 	hellos   float64       // of that flood, answered in a second
 }
 
-// wrk asks for url over and over again, on keep-alive connections.
-func wrk(ctx context.Context, url string, duration time.Duration) (load, error) {
+// inTurn has wrk ask for one object after the other (its argument says how many there are). It makes the requests beforehand, for its own
+// cost is not to decide.
+const inTurn = `
+local requests, last = {}, 0
+function init(args)
+	for i = 1, tonumber(args[1]) do
+		requests[i] = wrk.format("GET", wrk.path .. "?" .. (i - 1))
+	end
+end
+function request()
+	last = last % #requests + 1
+	return requests[last]
+end
+`
+
+// wrk asks for url over and over again, on keep-alive connections; or for so many objects in turn, by a query.
+func wrk(ctx context.Context, url string, objects int, duration time.Duration) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, duration+20*time.Second)
 	defer cancel()
 	seconds := strconv.Itoa(int(duration/time.Second)) + "s"
-	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "-d"+seconds, url).CombinedOutput()
+	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + seconds, url}
+	if objects > 0 {
+		args = append([]string{"-s", "/dev/stdin"}, append(args, "--", strconv.Itoa(objects))...)
+	}
+	cmd := exec.CommandContext(ctx, "wrk", args...)
+	cmd.Stdin = strings.NewReader(inTurn)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}
