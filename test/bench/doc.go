@@ -59,7 +59,7 @@
 // whose popularity is Zipf's with the skew in its name, or 0.9. In wonders 30 % are for what nobody asks for again, in scans 20 % go
 // through 10,000 objects one after the other. Objects have 16 KiB; in traces that end in -sizes that is the median of a log-normal
 // distribution. Servers have a cache of 32 MiB, of which Seawall keeps 8 for what is being fetched; otter and the LRU have the 24 that are
-// left, in which their objects weigh what their bodies do, and those of servers more. There is a line for each trace, such as
+// left, in which their objects weigh as much as Seawall's, fields and all. There is a line for each trace, such as
 //
 //	bench hit-ratio zipf-0.9 ratio-to-otter R
 //

@@ -13,6 +13,9 @@ type policy interface {
 	hit(traced) bool
 }
 
+// traceOverhead is what an object weighs beside its body, in bytes, as Seawall counts it: the fields, and what leads to them.
+const traceOverhead = 1150
+
 // policies are what servers are compared with, made anew for each trace.
 var policies = []struct {
 	name string
@@ -28,7 +31,7 @@ type otterPolicy struct{ cache *otter.Cache[int, int] }
 func newOtter(bytes int) (policy, error) {
 	cache, err := otter.New(&otter.Options[int, int]{
 		MaximumWeight: uint64(bytes),
-		Weigher:       func(_, size int) uint32 { return uint32(size) },
+		Weigher:       func(_, size int) uint32 { return uint32(size + traceOverhead) },
 		Executor:      func(work func()) { work() }, // at once, so that each run is like the others
 	})
 	return otterPolicy{cache}, err
@@ -55,11 +58,11 @@ func (p *lru) hit(r traced) bool {
 		return true
 	}
 	p.places[r.object] = p.newest.PushFront(r)
-	p.room -= r.size
+	p.room -= r.size + traceOverhead
 	for p.room < 0 {
 		oldest := p.newest.Remove(p.newest.Back()).(traced)
 		delete(p.places, oldest.object)
-		p.room += oldest.size
+		p.room += oldest.size + traceOverhead
 	}
 	return false
 }

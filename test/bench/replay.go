@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 )
@@ -15,7 +13,6 @@ const (
 	traceCache   = 32                       // MiB
 	traceBytes   = traceCache << 20 * 3 / 4 // of these are for objects in Seawall, which keeps a quarter for what is being fetched
 	traceWarm    = traceRequests / 3        // requests before hits are counted
-	traceClients = 8                        // that ask at one time
 	traceTimeout = 30 * time.Second         // of one trace through one server
 )
 
@@ -67,43 +64,30 @@ func (c *contender) replay(ctx context.Context, requests []traced) (float64, err
 		return 0, err
 	}
 	defer c.stop()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	var next, hits atomic.Int64
-	var clients sync.WaitGroup
-	for range traceClients {
-		clients.Go(func() {
-			if err := c.walk(ctx, requests, &next, &hits); err != nil {
-				fail(err)
-			}
-		})
-	}
-	clients.Wait()
-	return float64(hits.Load()) / float64(len(requests)-traceWarm), context.Cause(ctx)
+	return c.walk(ctx, requests)
 }
 
-// walk asks for what is next in a trace, until it ends, and counts hits once the cache is warm.
-func (c *contender) walk(ctx context.Context, requests []traced, next, hits *atomic.Int64) error {
+// walk asks for one thing after the other, in the order of the trace, and returns the share of hits once the cache is warm.
+func (c *contender) walk(ctx context.Context, requests []traced) (float64, error) {
 	v, conn, err := visit(ctx, c.setting.Address, traceTimeout)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer conn.Close()
-	for ctx.Err() == nil {
-		i := int(next.Add(1) - 1)
-		if i >= len(requests) {
-			return nil
-		}
-		r := requests[i]
+	hits := 0
+	for i, r := range requests {
 		header, err := v.get("/cacheable/"+strconv.Itoa(r.size)+"?"+strconv.Itoa(r.object), r.size)
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if i >= traceWarm && c.kind.hit(header) {
-			hits.Add(1)
+			hits++
 		}
 	}
-	return nil
+	return float64(hits) / float64(len(requests)-traceWarm), nil
 }
 
 // printRatios prints what share of each trace was hits, and the lines for machines.

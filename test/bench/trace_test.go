@@ -87,21 +87,20 @@ func TestStepSizes(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	once := []traced{{1, 10}, {2, 10}, {3, 10}}
 	tests := []struct {
 		name     string
 		bytes    int
 		requests []traced
 		want     []bool // hits of the LRU
 	}{
-		{"all fit", 30, append(once, once...), []bool{false, false, false, true, true, true}},
+		{"all fit", 20, []traced{{1, 10}, {2, 10}, {1, 10}, {2, 10}}, []bool{false, false, true, true}},
 		{"the oldest goes", 20, []traced{{1, 10}, {2, 10}, {1, 10}, {3, 10}, {1, 10}, {2, 10}}, []bool{false, false, true, false, true, false}},
-		{"a large one takes the place of two", 20, []traced{{1, 10}, {2, 10}, {3, 20}, {3, 20}, {1, 10}}, []bool{false, false, false, true, false}},
-		{"too large", 20, []traced{{1, 21}, {1, 21}}, []bool{false, false}},
+		{"a large one takes the place of two", 20, []traced{{1, 10}, {2, 10}, {3, 20 + traceOverhead}, {3, 20 + traceOverhead}, {1, 10}}, []bool{false, false, false, true, false}},
+		{"too large", 20, []traced{{1, 21 + traceOverhead}, {1, 21 + traceOverhead}}, []bool{false, false}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := policies[1].open(tt.bytes)
+			p, err := policies[1].open(tt.bytes + 2*traceOverhead)
 			if err != nil {
 				t.Fatal(err)
 			}

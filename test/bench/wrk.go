@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -47,11 +48,14 @@ func wrk(ctx context.Context, url string, objects int, duration time.Duration) (
 	seconds := strconv.Itoa(int(duration/time.Second)) + "s"
 	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + seconds, url}
 	if objects > 0 {
-		args = append([]string{"-s", "/dev/stdin"}, append(args, "--", strconv.Itoa(objects))...)
+		script, err := writeScript(inTurn)
+		if err != nil {
+			return load{}, err
+		}
+		defer os.Remove(script)
+		args = append([]string{"-s", script}, append(args, "--", strconv.Itoa(objects))...)
 	}
-	cmd := exec.CommandContext(ctx, "wrk", args...)
-	cmd.Stdin = strings.NewReader(inTurn)
-	out, err := cmd.CombinedOutput()
+	out, err := exec.CommandContext(ctx, "wrk", args...).CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}
@@ -63,6 +67,16 @@ func wrk(ctx context.Context, url string, objects int, duration time.Duration) (
 		return load{}, fmt.Errorf("wrk: %w", err)
 	}
 	return l, nil
+}
+
+// writeScript writes a script to a file, for wrk reads it more than once.
+func writeScript(text string) (path string, err error) {
+	f, err := os.CreateTemp("", "seawall-bench-*.lua")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text)
+	return f.Name(), errors.Join(err, f.Close())
 }
 
 // parseWrk reads wrk's report. It needs the line "N requests in TIME, …", with a time as Go writes it (812.00us, 3.10s, 1.00m),
