@@ -13,8 +13,11 @@ import (
 	"time"
 )
 
-// cacheSize is how much the servers that have a cache may store, in MiB.
-const cacheSize = 256
+// cacheSize and diskSize are how much the servers that have a cache may store, in MiB.
+const (
+	cacheSize = 256
+	diskSize  = 1024
+)
 
 const (
 	churnObjects = 4 * cacheSize << 20 / (2047 << 10 / 11)
@@ -109,7 +112,7 @@ func (t *site) fetch(ctx context.Context, address string, objects func(client in
 	for i := range counts {
 		clients.Go(func() {
 			for object := range objects(i) {
-				if err := fetchObject(ctx, client, address, object); err != nil {
+				if err := t.fetchObject(ctx, client, address, object); err != nil {
 					cancel(fmt.Errorf("object %d: %w", object, err))
 				}
 				if ctx.Err() != nil {
@@ -127,8 +130,11 @@ func (t *site) fetch(ctx context.Context, address string, objects func(client in
 	return sum, context.Cause(ctx)
 }
 
-func fetchObject(ctx context.Context, client *http.Client, address string, object int) error {
-	size := churnSizes[object%len(churnSizes)]
+func (t *site) fetchObject(ctx context.Context, client *http.Client, address string, object int) error {
+	size := t.scenario.size
+	if t.scenario.client == churning {
+		size = churnSizes[object%len(churnSizes)]
+	}
 	url := "http://" + address + "/cacheable/" + strconv.Itoa(size) + "?" + strconv.Itoa(object)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

@@ -59,7 +59,7 @@ func TestFetch(t *testing.T) {
 		io.WriteString(w, strings.Repeat("s", size))
 	}))
 	defer server.Close()
-	var site site
+	site := site{scenario: scenario{client: churning}}
 	two := func(client int) iter.Seq[int] { return slices.Values([]int{client, client + churners}) }
 	n, err := site.fetch(t.Context(), server.Listener.Addr().String(), two)
 	if err != nil || n != 2*churners || len(asked) != 2*churners {

@@ -38,7 +38,7 @@ func (t *site) load(ctx context.Context, address string, duration time.Duration)
 			return t.pace(ctx, address, t.rate, duration)
 		}
 	}
-	return wrk(ctx, t.url(address), duration)
+	return wrk(ctx, t.url(address), t.scenario.objects, duration)
 }
 
 // request asks for the site's file.

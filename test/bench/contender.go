@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,15 +42,20 @@ type turn struct {
 	memory         resident
 }
 
-// newContender gives a server a folder and a part in the site's scenario, if it can have one.
-func newContender(k kind, built, cores, dir string, site *site) *contender {
+// newContender gives a server a folder, and in store another if that is not empty, and a part in the site's scenario, if it can have one.
+func newContender(k kind, built, cores, dir, store string, site *site) *contender {
 	c := &contender{kind: k, program: built, cores: cores, site: site}
 	c.setting = setting{
 		Dir: filepath.Join(dir, k.name), Files: site.files, Root: os.Geteuid() == 0, Origin: site.address,
-		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: cacheSize,
-		TLS: site.scenario.tls, HTTP2: site.scenario.http2, Stall: site.scenario.stall, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
+		Size: site.scenario.size, Cacheable: site.scenario.cacheable, Cache: cmp.Or(site.scenario.cache, cacheSize), Disk: site.scenario.disk,
+		Waits: site.scenario.client == collapsing,
+		TLS:   site.scenario.tls, HTTP2: site.scenario.http2, Stall: site.scenario.stall, Resume: site.scenario.resume, Refuse: site.scenario.refuse,
 	}
 	c.setting.Log = filepath.Join(c.setting.Dir, "access.log")
+	c.setting.Store = c.setting.Dir
+	if store != "" {
+		c.setting.Store = filepath.Join(store, k.name)
+	}
 	if k.cannot != nil {
 		c.out = k.cannot(site.scenario)
 	}
@@ -82,8 +88,18 @@ func (c *contender) attempt(ctx context.Context, do func(context.Context) error)
 
 // start starts the server and checks its answers.
 func (c *contender) start(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(c.setting.Dir, "temp"), 0o700); err != nil {
+	if err := c.launch(ctx); err != nil {
 		return err
+	}
+	return c.site.check(ctx, c.kind, c.site.url(c.setting.Address))
+}
+
+// launch starts the server.
+func (c *contender) launch(ctx context.Context) error {
+	for _, dir := range []string{filepath.Join(c.setting.Dir, "temp"), c.setting.Store} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
 	if err := writeCertificate(c.setting.Dir); err != nil {
 		return err
@@ -102,10 +118,8 @@ func (c *contender) start(ctx context.Context) error {
 		c.setting.Sink = c.sink.address()
 	}
 	var err error
-	if c.processes, err = c.kind.launch(ctx, c.program, c.cores, c.setting); err != nil {
-		return err
-	}
-	return c.site.check(ctx, c.kind, c.site.url(c.setting.Address))
+	c.processes, err = c.kind.launch(ctx, c.program, c.cores, c.setting)
+	return err
 }
 
 // stop ends the server; the second time it does nothing.
@@ -130,6 +144,11 @@ func (c *contender) warmUp(ctx context.Context) error {
 	}
 	if err := c.start(ctx); err != nil {
 		return err
+	}
+	if c.site.scenario.client == spreading {
+		if err := c.site.spread(ctx, c.setting.Address); err != nil {
+			return err
+		}
 	}
 	c.cutLog()
 	c.checked = true

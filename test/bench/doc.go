@@ -18,6 +18,10 @@
 //	hit-under-handshakes   the p99 at a low rate beside a flood of handshakes; flooded-to-quiet is Seawall's own ratio
 //	two-loops              CPU time on two cores and on one, of Seawall alone; instead of the last line, ratio-to-one-core
 //	h2-attacks             how each server ends known attacks, what they cost it, and the p95 of a neighbour at a low rate (below)
+//	disk-64k               CPU time of hits that only the disk has, and the page cache of it: 4,000 objects in turn
+//	hit-ratio              the share of hits in traces, beside Varnish's, and that of otter and an LRU in the bench itself (below)
+//	purge-tag              the time until a purge is in force, and until its receipt is there; in-force-ms-worst, receipt-ms-worst
+//	collapse               the requests that reach the origin when 10,000 want what is not there yet; the ratio is of the time to the last answer
 //	memory                 the most memory that a server with a full cache of 256 MiB ever had, divided by the cache's size; memory-to-cache
 //
 // Latency counts from the moment at which a request should have been sent, at a constant rate, to the last byte of its answer, so
@@ -48,7 +52,25 @@
 // second of breaking a budget, in how many the neighbour's p95 was within twice its p95 just before (or a millisecond more), and the most
 // processor time and memory that one of them cost. There are no rounds.
 //
-// A run is bounded in time (3 minutes a scenario, 8 h2-attacks, 34 all of them; with -rounds 2 -duration 1s, half a minute a scenario),
+// Seawall's and nginx's cache of hit-1k-disk, hit-64k-disk and disk-64k is below /var/tmp, on a disk; the logs stay in memory. Before
+// disk-64k is measured, objects are asked for until the origin is not asked any more; Seawall has 8 MiB of memory for 250 MiB of them.
+//
+// In hit-ratio every server is started anew for each trace: 60,000 requests, of which the first third is not counted, for 40,000 objects
+// whose popularity is Zipf's with the skew in its name, or 0.9. In wonders 30 % are for what nobody asks for again, in scans 20 % go
+// through 10,000 objects one after the other. Objects have 16 KiB; in traces that end in -sizes that is the median of a log-normal
+// distribution. Servers have a cache of 32 MiB, of which Seawall keeps 8 for what is being fetched; otter and the LRU have the 24 that are
+// left, in which their objects weigh as much as Seawall's, fields and all. There is a line for each trace, such as
+//
+//	bench hit-ratio zipf-0.9 ratio-to-otter R
+//
+// where more than 1 means more hits.
+//
+// In purge-tag 1,000,000 objects of 128 bytes have 20 tags each, which are purged one after the other; 50 of them, from all over the cache,
+// have to be hits before a purge, the first of which finds them as they were stored, and misses once its receipt is there. 64 connections
+// of wrk have hits on something else meanwhile. In collapse 200 connections have 50 streams each (HTTP/2 without TLS), and the origin, which
+// is the bench, takes a second; nginx has proxy_cache_lock on. Neither has rounds.
+//
+// A run is bounded in time (3 minutes a scenario, 4 hit-ratio, 8 h2-attacks, 45 all of them; with -rounds 2 -duration 1s, half a minute a scenario),
 // connections, memory and disk: logs are cut after each turn. It fails on a wrong answer of Seawall's, an error its client saw, or a
 // missing wrk, h2load or nginx. A peer that is not installed, or fails, is left out; the table says why. So is a Seawall that does
 // not speak HTTP/2, of which the run fails in the end.

@@ -36,6 +36,7 @@ type http2Conn struct {
 	framer  *http2.Framer
 	encoder *hpack.Encoder
 	block   bytes.Buffer // what the encoder writes
+	scheme  string       // of what is asked for
 	window  uint32       // of a new stream
 	streams map[uint32]*http2Stream
 	last    uint32 // stream; the client's are odd
@@ -51,7 +52,7 @@ type http2Stream struct {
 
 // newHTTP2Conn begins a connection whose streams have a window of so many bytes at first.
 func newHTTP2Conn(c io.ReadWriter, window uint32) (*http2Conn, error) {
-	h := &http2Conn{framer: http2.NewFramer(c, c), window: window, streams: map[uint32]*http2Stream{}}
+	h := &http2Conn{framer: http2.NewFramer(c, c), scheme: "https", window: window, streams: map[uint32]*http2Stream{}}
 	h.framer.ReadMetaHeaders = hpack.NewDecoder(headerTable, nil)
 	h.encoder = hpack.NewEncoder(&h.block)
 	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
@@ -70,7 +71,7 @@ func (h *http2Conn) request(authority, path string) (*http2Stream, error) {
 	}
 	h.block.Reset()
 	for _, f := range []hpack.HeaderField{
-		{Name: ":method", Value: http.MethodGet}, {Name: ":scheme", Value: "https"},
+		{Name: ":method", Value: http.MethodGet}, {Name: ":scheme", Value: h.scheme},
 		{Name: ":authority", Value: authority}, {Name: ":path", Value: path},
 	} {
 		if err := h.encoder.WriteField(f); err != nil {

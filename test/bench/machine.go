@@ -18,6 +18,9 @@ func loadAverage() string {
 	return strings.Join(fields[:3], " ")
 }
 
+// diskFolder is for files that are to be on a disk (hier(7)), where the folder of temporary files may be in memory.
+const diskFolder = "/var/tmp"
+
 // memoryFolder is a folder whose files are in memory, or empty for the system's folder of temporary files.
 func memoryFolder() string {
 	const shm = "/dev/shm"

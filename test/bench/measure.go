@@ -14,6 +14,7 @@ const (
 	warmUp          = time.Second
 	fewRounds       = 3               // at most, where that is enough
 	scenarioTimeout = 3 * time.Minute // beyond the turns themselves
+	longTimeout     = 2 * time.Minute // of what has no turns
 )
 
 // measureAll runs the scenarios one after the other, and returns what went wrong in any.
@@ -51,8 +52,11 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
 		return err
 	}
 	turns := time.Duration(p.rounds*len(kinds)) * p.duration
-	if s.client == attacking {
+	switch s.client {
+	case attacking:
 		turns = attackTimeout
+	case playing, purging:
+		turns = longTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, turns+scenarioTimeout)
 	defer cancel()
@@ -61,6 +65,13 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	store := ""
+	if s.disk > 0 {
+		if store, err = os.MkdirTemp(diskFolder, "seawall-bench-"+s.name+"-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(store)
+	}
 	site, err := openSite(ctx, dir, s)
 	if err != nil {
 		return err
@@ -72,14 +83,23 @@ func measure(ctx context.Context, w io.Writer, p plan, s scenario) error {
 		if err != nil {
 			return err
 		}
-		c := newContender(k, p.seawall, cores, dir, site)
+		c := newContender(k, p.seawall, cores, dir, store, site)
 		defer c.stop()
 		contenders = append(contenders, c)
 	}
-	if s.client == attacking {
+	switch s.client {
+	case attacking:
 		err = withstandAttacks(ctx, w, p.attacker, s, contenders)
-	} else if err = compete(ctx, p, s, site, contenders); err == nil {
-		printTable(w, s, contenders)
+	case playing:
+		err = playTraces(ctx, w, s, contenders)
+	case purging:
+		err = purgeTags(ctx, w, s, site, contenders[0])
+	case collapsing:
+		err = collapse(ctx, w, s, contenders)
+	default:
+		if err = compete(ctx, p, s, site, contenders); err == nil {
+			printTable(w, s, contenders)
+		}
 	}
 	if err != nil {
 		return err

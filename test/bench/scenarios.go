@@ -17,6 +17,9 @@ type scenario struct {
 	conns     int           // that h2load keeps open and busy
 	streams   int           // at one time on each of these
 	stall     time.Duration // how long the servers let a client stand still; 0 for as long as possible
+	cache     int           // most that the servers keep in memory, in MiB; 0 for cacheSize
+	disk      int           // the same of what is on the disk; 0 for no disk, except nginx's, which has nothing else
+	objects   int           // that are asked for in turn; 0 for always the same one
 }
 
 // A client is what asks.
@@ -33,6 +36,10 @@ const (
 	multiplexing               // h2load, on connections that stay
 	withholding                // many streams on a few connections, whose answers have to wait
 	attacking                  // an attacker, and the bench itself as a neighbour at a low rate
+	spreading                  // wrk, one object after the other
+	playing                    // the bench itself plays traces
+	purging                    // the same purges tags, beside wrk
+	collapsing                 // the same asks for one object on very many connections at once
 )
 
 // A refusal is what a server denies the address 127.0.0.1. The templates in peers/ read it.
@@ -117,6 +124,24 @@ var scenarios = []scenario{
 	{
 		name: "h2-attacks", about: "attacks on HTTP/2, and a neighbour's latency of 1 KiB from the cache beside them",
 		client: attacking, size: 1 << 10, cacheable: true, tls: true, http2: true, stall: attackStall,
+	},
+	{name: "hit-1k-disk", about: "1 KiB from the memory of a cache that is on disk, too", size: 1 << 10, cacheable: true, disk: diskSize},
+	{name: "hit-64k-disk", about: "64 KiB from the memory of a cache that is on disk, too", size: 64 << 10, cacheable: true, disk: diskSize},
+	{
+		name: "disk-64k", about: "64 KiB from the cache on disk, of which the page cache has all",
+		client: spreading, size: 64 << 10, cacheable: true, cache: 8, disk: diskSize, objects: 4000,
+	},
+	{
+		name: "hit-ratio", about: "hits of a cache that is a small part of what is asked for, by traces",
+		client: playing, size: traceSize, cacheable: true, cache: traceCache,
+	},
+	{
+		name: "purge-tag", about: "a purge of a tag that 1,000,000 objects carry, beside 64 connections with hits",
+		client: purging, size: purgeSize, cacheable: true, cache: 3072,
+	},
+	{
+		name: "collapse", about: "10,000 requests at once for an object that is not there yet, of an origin that takes a second",
+		client: collapsing, size: 1 << 10, cacheable: true, http2: true,
 	},
 }
 

@@ -21,6 +21,7 @@ import (
 // A setting is what one server is told; the templates in peers/ read it.
 type setting struct {
 	Dir       string // holds all that the server writes, and chain.pem, key.pem and both.pem
+	Store     string // holds what has to be on a disk; else it is Dir
 	Files     string // folder of the site's files
 	Root      bool   // the bench runs as root
 	Address   string // where the server listens
@@ -30,7 +31,10 @@ type setting struct {
 	Log       string // access log
 	Size      int    // of the body, in bytes
 	Cacheable bool
-	Cache     int // most that it stores, in MiB
+	Cache     int    // most that it stores, in MiB
+	Disk      int    // the same on a disk; 0 for no disk
+	Tags      string // that the origin gives
+	Waits     bool   // for another request that asks the origin for the same
 	TLS       bool
 	HTTP2     bool
 	Stall     time.Duration // how long clients may stand still; 0 for as long as possible
@@ -75,8 +79,11 @@ var kinds = []kind{
 		command: nginxCommand,
 		hit:     func(h http.Header) bool { return h.Get("X-Cache-Status") == "HIT" },
 		cannot: func(s scenario) string {
-			if s.client == churning {
+			switch s.client {
+			case churning, playing:
 				return "its cache is on disk"
+			case purging:
+				return "it has no tags"
 			}
 			return ""
 		},
@@ -87,6 +94,19 @@ var kinds = []kind{
 		config:  "haproxy.cfg",
 		sink:    true,
 		command: func(program, config string, _ setting) []string { return []string{program, "-db", "-f", config} },
+		cannot: func(s scenario) string {
+			switch s.client {
+			case spreading:
+				return "its cache is in memory"
+			case playing:
+				return "its cache drops what is oldest, whoever asks for it"
+			case purging:
+				return "it has no tags"
+			case collapsing:
+				return "it asks the origin for each request"
+			}
+			return ""
+		},
 	},
 	{
 		name:    "varnish",
@@ -101,6 +121,10 @@ var kinds = []kind{
 				return "it has no TLS"
 			case s.refuse == refuseConnections:
 				return "it refuses requests, not connections"
+			case s.client == spreading:
+				return "its cache is in memory"
+			case s.client == purging:
+				return "its tags are a module of others"
 			}
 			return ""
 		},
@@ -120,7 +144,8 @@ var kinds = []kind{
 			return []string{program, "run", "--adapter", "caddyfile", "--config", config}
 		},
 		cannot: func(s scenario) string {
-			if s.client == churning {
+			switch s.client {
+			case churning, spreading, playing, purging, collapsing:
 				return "it has no cache"
 			}
 			return ""
@@ -142,7 +167,7 @@ func seawallCommand(program, config string, s setting) []string {
 		return []string{program, "run", "--config", config, "--data", s.Dir}
 	}
 	command := []string{
-		program, "protect", "http://" + s.Origin, "--data", s.Dir, "--log", s.Log, "--admin", s.Admin,
+		program, "protect", "http://" + s.Origin, "--data", s.Store, "--log", s.Log, "--admin", s.Admin,
 		"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set
 		"--origin-limit", "1000000/s", "--origin-limit-burst", "1000000",
 		"--origin-concurrency", "128", "--cache-size", strconv.Itoa(s.Cache),
@@ -155,6 +180,9 @@ func seawallCommand(program, config string, s setting) []string {
 	if s.Refuse == refuseRequests {
 		command = append(command, "--deny", "127.0.0.1")
 	}
+	if s.Disk > 0 {
+		command = append(command, "--cache-disk", strconv.Itoa(s.Disk)+"MiB")
+	}
 	return command
 }
 
@@ -164,10 +192,15 @@ func nginxCommand(program, config string, s setting) []string {
 
 // varnishCommand has one pool of threads for the one core. Without a jail it runs as who started it, as the others do.
 func varnishCommand(program, config string, s setting) []string {
-	return []string{
+	command := []string{
 		program, "-F", "-j", "none", "-n", s.Dir, "-a", s.Address, "-f", config, "-s", fmt.Sprintf("malloc,%dm", s.Cache),
 		"-p", "thread_pools=1", "-p", "timeout_idle=3600",
+		"-p", "nuke_limit=100000", // else a large object finds no room among small ones, and is not stored
 	}
+	if s.HTTP2 {
+		command = append(command, "-p", "feature=+http2")
+	}
+	return command
 }
 
 func varnishLogger(s setting) []string {

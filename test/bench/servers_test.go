@@ -17,7 +17,7 @@ import (
 func testSetting(t *testing.T, s setting) setting {
 	t.Helper()
 	s.Dir, s.Root = t.TempDir(), os.Geteuid() == 0
-	s.Files = s.Dir
+	s.Files, s.Store = s.Dir, s.Dir
 	s.Address, s.Admin, s.Origin, s.Sink = "127.0.0.1:18081", "127.0.0.1:18082", "127.0.0.1:18083", "127.0.0.1:18084"
 	s.Log, s.Cache = filepath.Join(s.Dir, "access.log"), 64
 	if err := os.MkdirAll(filepath.Join(s.Dir, "temp"), 0o700); err != nil {
@@ -38,6 +38,9 @@ func TestConfigure(t *testing.T) {
 	resumed := setting{Size: 1 << 10, Cacheable: true, TLS: true, Resume: true}
 	multiplexed := setting{Size: 1 << 10, Cacheable: true, TLS: true, HTTP2: true}
 	attacked := setting{Size: 1 << 10, Cacheable: true, TLS: true, HTTP2: true, Stall: 2 * time.Second}
+	disk := setting{Size: 64 << 10, Cacheable: true, Disk: 1024}
+	crowded := setting{Size: 1 << 10, Cacheable: true, HTTP2: true, Waits: true}
+	tagged := setting{Size: 128, Cacheable: true, Tags: purgeTagList()}
 	denied := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseRequests}
 	reset := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseConnections}
 	tests := []struct {
@@ -52,6 +55,12 @@ func TestConfigure(t *testing.T) {
 			[]string{"ssl", "$denied"},
 		},
 		{"nginx hit, large", nginx, large, []string{"sendfile on;", "tcp_nopush off;", "proxy_cache cache;"}, nil},
+		{"nginx hit, on disk", nginx, disk, []string{"max_size=1024m"}, []string{"max_size=64m", "proxy_cache_lock"}},
+		{
+			"nginx collapses", nginx, crowded,
+			[]string{"listen 127.0.0.1:18081 http2 reuseport", "proxy_cache_lock on;", "proxy_cache_lock_timeout 30s;", "proxy_cache_lock_age 30s;"},
+			[]string{"ssl"},
+		},
 		{
 			"nginx pass", nginx, pass,
 			[]string{"server 127.0.0.1:18083;", "keepalive 128;", `proxy_set_header Connection "";`, "access.log json"},
@@ -119,6 +128,7 @@ func TestConfigure(t *testing.T) {
 			[]string{"listen 127.0.0.1:18083;", "access_log off;", "stub_status;", "add_header Cache-Control no-store;"},
 			nil,
 		},
+		{"origin with tags", origin, tagged, []string{`add_header Cache-Tag "tag-0, tag-1, `, `, tag-19";`}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,7 +191,8 @@ func TestSeawallCommand(t *testing.T) {
 	}{
 		{"plain", setting{}, "--http 127.0.0.1:18081 --https off", "--certificate"},
 		{"over TLS", setting{TLS: true}, "--http off --https 127.0.0.1:18081 --certificate ", "--https off"},
-		{"stores so much", setting{}, "--cache-size 64", "--deny"},
+		{"stores so much", setting{}, "--cache-size 64", "--cache-disk"},
+		{"stores on disk, too", setting{Disk: 1024}, "--https off --cache-disk 1024MiB", "--deny"},
 		{"serves everybody", setting{}, "--limit 1000000/s", "--deny"},
 		{"refuses requests", setting{Refuse: refuseRequests}, "--deny 127.0.0.1", "--dry-run"},
 		{"refuses connections by the cap that is always there", setting{Refuse: refuseConnections}, "--limit 1000000/s", "--deny"},
@@ -221,13 +232,14 @@ func TestCannot(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"nginx": {"memory"},
+		"nginx":   {"memory", "hit-ratio", "purge-tag"},
+		"haproxy": {"disk-64k", "hit-ratio", "purge-tag", "collapse"},
 		"varnish": {
 			"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls",
 			"handshake-resumed", "latency-tls-hit-1k", "hit-under-handshakes",
-			"h2-16x8", "h2-64x1", "h2-pass", "idle-h2", "idle-h2-stream", "h2-attacks",
+			"h2-16x8", "h2-64x1", "h2-pass", "idle-h2", "idle-h2-stream", "h2-attacks", "disk-64k", "purge-tag",
 		},
-		"caddy": {"memory"},
+		"caddy": {"memory", "disk-64k", "hit-ratio", "purge-tag", "collapse"},
 	}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)

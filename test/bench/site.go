@@ -54,7 +54,7 @@ func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
 			Protocols: &protocols,
 		},
 	}
-	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Address: address, Origin: address}
+	settings := setting{Dir: filepath.Join(dir, "origin"), Root: os.Geteuid() == 0, Address: address, Origin: address, Tags: purgeTagList()}
 	t.files = filepath.Join(settings.Dir, "files")
 	if err := t.writeFiles(folder); err != nil {
 		return nil, err
@@ -74,14 +74,18 @@ func (t *site) writeFiles(folder string) error {
 		sizes = churnSizes
 	case attacking:
 		sizes = append(sizes, attackLarge)
+	case playing:
+		sizes = append(sizes, stepSizes()...)
 	}
-	if err := os.MkdirAll(filepath.Join(t.files, folder), 0o700); err != nil {
-		return err
-	}
-	for _, size := range sizes {
-		body := bytes.Repeat([]byte("seawall\n"), size/8)
-		if err := os.WriteFile(filepath.Join(t.files, folder, strconv.Itoa(size)), body, 0o600); err != nil {
+	for _, folder := range []string{folder, "tagged"} {
+		if err := os.MkdirAll(filepath.Join(t.files, folder), 0o700); err != nil {
 			return err
+		}
+		for _, size := range sizes {
+			body := bytes.Repeat([]byte("seawall\n"), size/8)
+			if err := os.WriteFile(filepath.Join(t.files, folder, strconv.Itoa(size)), body, 0o600); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

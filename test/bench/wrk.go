@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -25,12 +26,36 @@ type load struct {
 	hellos   float64       // of that flood, answered in a second
 }
 
-// wrk asks for url over and over again, on keep-alive connections.
-func wrk(ctx context.Context, url string, duration time.Duration) (load, error) {
+// inTurn has wrk ask for one object after the other (its argument says how many there are). It makes the requests beforehand, for its own
+// cost is not to decide.
+const inTurn = `
+local requests, last = {}, 0
+function init(args)
+	for i = 1, tonumber(args[1]) do
+		requests[i] = wrk.format("GET", wrk.path .. "?" .. (i - 1))
+	end
+end
+function request()
+	last = last % #requests + 1
+	return requests[last]
+end
+`
+
+// wrk asks for url over and over again, on keep-alive connections; or for so many objects in turn, by a query.
+func wrk(ctx context.Context, url string, objects int, duration time.Duration) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, duration+20*time.Second)
 	defer cancel()
 	seconds := strconv.Itoa(int(duration/time.Second)) + "s"
-	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "-d"+seconds, url).CombinedOutput()
+	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + seconds, url}
+	if objects > 0 {
+		script, err := writeScript(inTurn)
+		if err != nil {
+			return load{}, err
+		}
+		defer os.Remove(script)
+		args = append([]string{"-s", script}, append(args, "--", strconv.Itoa(objects))...)
+	}
+	out, err := exec.CommandContext(ctx, "wrk", args...).CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}
@@ -42,6 +67,16 @@ func wrk(ctx context.Context, url string, duration time.Duration) (load, error) 
 		return load{}, fmt.Errorf("wrk: %w", err)
 	}
 	return l, nil
+}
+
+// writeScript writes a script to a file, for wrk reads it more than once.
+func writeScript(text string) (path string, err error) {
+	f, err := os.CreateTemp("", "seawall-bench-*.lua")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text)
+	return f.Name(), errors.Join(err, f.Close())
 }
 
 // parseWrk reads wrk's report. It needs the line "N requests in TIME, …", with a time as Go writes it (812.00us, 3.10s, 1.00m),

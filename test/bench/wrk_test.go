@@ -1,7 +1,12 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,4 +87,34 @@ func FuzzParseWrk(f *testing.F) {
 			t.Errorf("overlooked the errors in %q", report)
 		}
 	})
+}
+
+// Where there are many objects, wrk asks for each of them as often as for the others.
+func TestWrkInTurn(t *testing.T) {
+	if _, err := exec.LookPath("wrk"); err != nil {
+		t.Skip("wrk is not installed")
+	}
+	var mu sync.Mutex
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[r.URL.String()]++
+	}))
+	defer server.Close()
+	l, err := wrk(t.Context(), server.URL+"/cacheable/8", 10, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != 10 {
+		t.Fatalf("got %d objects, want 10: %v", len(asked), asked)
+	}
+	for i := range 10 {
+		n := asked["/cacheable/8?"+strconv.Itoa(i)]
+		if want := l.requests / 10; n < want-connections || n > want+connections {
+			t.Errorf("object %d was asked for %d times, want about %d", i, n, want)
+		}
+	}
 }
