@@ -24,15 +24,9 @@ func ParseRobots(text, agent string) *Robots {
 	r := new(Robots)
 	var own, all []robotsRule
 	var named, starred, known bool // whom the group is for, and whether any group is for the agent
-	heading := false           // the line before named somebody, too
+	heading := false               // the line before named somebody, too
 	for line := range strings.FieldsFuncSeq(text, func(c rune) bool { return c == '\n' || c == '\r' }) {
-		line, _, _ = strings.Cut(line, "#")
-		key, value, ok := strings.Cut(line, ":")
-		if !ok {
-			continue
-		}
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(key)) {
+		switch key, value := keyed(line); key {
 		case "user-agent":
 			if !heading {
 				named, starred = false, false
@@ -43,7 +37,7 @@ func ParseRobots(text, agent string) *Robots {
 			known = known || named
 		case "allow", "disallow":
 			heading = false
-			rule := robotsRule{value, strings.EqualFold(strings.TrimSpace(key), "allow")}
+			rule := robotsRule{value, key == "allow"}
 			if named {
 				own = append(own, rule)
 			}
@@ -60,6 +54,13 @@ func ParseRobots(text, agent string) *Robots {
 		r.rules = own
 	}
 	return r
+}
+
+// keyed is a line's key in lower case, and its value, without a comment.
+func keyed(line string) (key, value string) {
+	line, _, _ = strings.Cut(line, "#")
+	key, value, _ = strings.Cut(line, ":")
+	return strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)
 }
 
 // Allowed tells whether the crawler may ask for a path with its query. The longest pattern that fits decides, allow among equals.

@@ -81,8 +81,10 @@ func (m *Sitemap) read(d *xml.Decoder) error {
 			if len(within) == 0 || within[len(within)-1] != t.Name.Local {
 				return fmt.Errorf("site map: </%s> ends what was not begun", t.Name.Local)
 			}
-			if err := m.add(strings.Join(within, "/"), strings.TrimSpace(loc.String())); err != nil {
-				return err
+			if len(within) == 3 && within[2] == "loc" {
+				if err := m.add(within[0], within[1], strings.TrimSpace(loc.String())); err != nil {
+					return err
+				}
 			}
 			within = within[:len(within)-1]
 			loc.Reset()
@@ -90,12 +92,13 @@ func (m *Sitemap) read(d *xml.Decoder) error {
 	}
 }
 
-func (m *Sitemap) add(path, address string) error {
+// add adds the address of an element's loc.
+func (m *Sitemap) add(root, element, address string) error {
 	into := &m.Pages
 	switch {
-	case path == "sitemapindex/sitemap/loc":
+	case root == "sitemapindex" && element == "sitemap":
 		into = &m.Maps
-	case path != "urlset/url/loc":
+	case root != "urlset" || element != "url":
 		return nil
 	}
 	if address == "" || len(address) > MostURL {

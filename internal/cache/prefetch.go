@@ -22,12 +22,13 @@ type Prefetch struct {
 	Every, Pause time.Duration
 }
 
-func compilePrefetch(z *spec.Zone) (*Prefetch, error) {
+// compilePrefetch makes a zone's wish, nil if it has none, or there is no cache that stores.
+func compilePrefetch(z *spec.Zone, stores bool) (*Prefetch, error) {
 	s := &z.Cache.Prefetch
 	switch {
 	case s.Every < 0:
 		return nil, fmt.Errorf("cache.prefetch.every: %v is negative: want 0 or more", s.Every)
-	case s.Every == 0:
+	case s.Every == 0 || !z.Cache.Enabled || !stores:
 		return nil, nil
 	case s.Rate.Requests <= 0 || s.Rate.Per <= 0:
 		return nil, errors.New("cache.prefetch.rate: is off: want one such as 1/s, or 0 for cache.prefetch.every")

@@ -110,7 +110,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefetch, err := compilePrefetch(z)
+	prefetch, err := compilePrefetch(z, r.objects != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +118,10 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		compression: compression,
 		room:        r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices, languages: languages,
-		survive: z.Cache.Survive,
-		purges:  r.purgesOf(z.Name),
-		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		survive: z.Cache.Survive, prefetch: prefetch,
+		purges: r.purgesOf(z.Name),
+		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
 		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
-	}
-	if p.enabled {
-		p.prefetch = prefetch
 	}
 	if p.enabled && p.survive > 0 {
 		r.wantCopies()

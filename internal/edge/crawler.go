@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -143,54 +144,51 @@ func (c *crawler) step() (wait time.Duration) {
 
 // readRobots learns what may be fetched, and where the maps are. Without an answer to that, nothing may be (RFC 9309 §2.3.1.4).
 func (c *crawler) readRobots(z *zone.Zone) time.Duration {
-	text, status, outcome := c.document(z, "/robots.txt", crawl.MostRobots)
-	if outcome != answered {
-		return c.after(outcome)
-	}
-	if status != 200 {
-		text = ""
-	}
-	c.robots = crawl.ParseRobots(text, prefetchAgent)
-	if c.wish.Sitemap != "" {
-		c.maps = append(c.maps, c.wish.Sitemap)
-		return c.wish.Pause
-	}
-	for _, address := range c.robots.Sitemaps {
-		c.list(&c.maps, address)
-	}
-	if len(c.maps) == 0 {
-		c.tell(func(s *Prefetched) { s.Problem = "robots.txt names no site map of this host" })
-	}
-	return c.wish.Pause
+	return c.after(c.document(z, "/robots.txt", func(status int, content io.Reader) {
+		text := ""
+		if status == 200 {
+			all, _ := io.ReadAll(io.LimitReader(content, crawl.MostRobots)) // what is there counts
+			text = string(all)
+		}
+		c.robots = crawl.ParseRobots(text, prefetchAgent)
+		if c.wish.Sitemap != "" {
+			c.maps = append(c.maps, c.wish.Sitemap)
+			return
+		}
+		for _, address := range c.robots.Sitemaps {
+			c.list(&c.maps, address)
+		}
+		if len(c.maps) == 0 {
+			c.tell(func(s *Prefetched) { s.Problem = "robots.txt names no site map of this host" })
+		}
+	}))
 }
 
 // readMap adds what a map lists.
 func (c *crawler) readMap(z *zone.Zone) time.Duration {
 	target := c.maps[0]
-	text, status, outcome := c.document(z, target, crawl.MostMap)
-	if outcome != answered {
-		return c.after(outcome)
-	}
-	c.maps = c.maps[1:]
-	c.read++
-	if status != 200 {
-		c.tell(func(s *Prefetched) { s.Problem = fmt.Sprintf("%s: status %d", target, status) })
-		return c.wish.Pause
-	}
-	m, err := crawl.ReadSitemap(strings.NewReader(text))
-	if err != nil {
-		c.tell(func(s *Prefetched) { s.Problem = fmt.Sprintf("%s: %v", target, err) })
-	}
-	for _, address := range m.Maps {
-		if c.read+len(c.maps) < mostMaps {
-			c.list(&c.maps, address)
+	return c.after(c.document(z, target, func(status int, content io.Reader) {
+		c.maps = c.maps[1:]
+		c.read++
+		if status != 200 {
+			c.tell(func(s *Prefetched) { s.Problem = fmt.Sprintf("%s: status %d", target, status) })
+			return
 		}
-	}
-	for _, address := range m.Pages {
-		c.list(&c.pages, address)
-	}
-	c.tell(func(s *Prefetched) { s.Listed = len(c.pages) })
-	return c.wish.Pause
+		m, err := crawl.ReadSitemap(content)
+		for _, address := range m.Maps {
+			if c.read+len(c.maps) < mostMaps {
+				c.list(&c.maps, address)
+			}
+		}
+		for _, address := range m.Pages {
+			c.list(&c.pages, address)
+		}
+		c.tell(func(s *Prefetched) {
+			if s.Listed = len(c.pages); err != nil {
+				s.Problem = fmt.Sprintf("%s: %v", target, err)
+			}
+		})
+	}))
 }
 
 // list adds an address to a list, as requests have it, if it is one of this host and there is room.
@@ -201,7 +199,7 @@ func (c *crawler) list(to *[]string, address string) {
 	}
 	host, path, ok := request.Target(u.Host, u.EscapedPath())
 	own, _, _ := request.Target(c.wish.Authority, "/")
-	if !ok || host != own || len(*to) >= crawl.MostURLs {
+	if !ok || host != own || len(*to) >= crawl.MostURLs || strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return
 	}
 	if u.RawQuery != "" {
@@ -273,9 +271,13 @@ func (c *crawler) after(o outcome) time.Duration {
 	return c.wish.Pause
 }
 
-// flow is a visitor's without cookies: the node itself is the visitor.
+// nobodyAddress is the client's of flows that have none, the dummy address of RFC 7600: what the origin shows to its own machine or network, and
+// trusts X-Forwarded-For for, it must not show here.
+func nobodyAddress() netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 0, 8}) }
+
+// flow is that of a visitor without cookies.
 func (c *crawler) flow(z *zone.Zone, target string) *flow.Flow {
-	self := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	self := netip.AddrPortFrom(nobodyAddress(), 0)
 	f := &flow.Flow{Exchange: nobody{}, Abort: new(flow.Abort), Conn: &flow.Conn{Remote: self, Local: self}, Zone: z}
 	q := &f.Request
 	q.Received, q.Client, q.Source = time.Now(), self.Addr(), netip.PrefixFrom(self.Addr(), 32)
@@ -332,26 +334,43 @@ func (c *crawler) visit(z *zone.Zone, f *flow.Flow, inAnyCase bool) outcome {
 	return answered
 }
 
-// document reads robots.txt or a map, up to most bytes.
-func (c *crawler) document(z *zone.Zone, target string, most int) (text string, status int, o outcome) {
+// document has robots.txt or a map read, if there is an answer.
+func (c *crawler) document(z *zone.Zone, target string, read func(status int, content io.Reader)) outcome {
 	f := c.flow(z, target)
 	f.Request.Fields = f.Request.Fields[:2] // in no coding, as it is read here
-	if o = c.visit(z, f, true); o == busy || o == unwell {
-		drain(f.Message())
-		return "", 0, o
-	}
+	o := c.visit(z, f, true)
 	m := f.Message()
-	if m.Stream == nil {
-		return string(m.Body[:min(len(m.Body), most)]), m.Status, answered
+	if o == busy || o == unwell {
+		drain(m)
+		return o
 	}
-	defer m.Stream.Close()
-	var b strings.Builder
-	for b.Len() < most {
-		piece, err := m.Stream.Next()
-		b.Write(piece[:min(len(piece), most-b.Len())])
-		if err != nil {
-			break // a map that broke off is seen to be one
+	body := &bodyReader{piece: m.Body, body: m.Stream}
+	if m.Stream != nil {
+		defer m.Stream.Close()
+	}
+	read(m.Status, body)
+	return answered
+}
+
+// bodyReader is a message's body as a reader. A body that breaks off is one that is too short.
+type bodyReader struct {
+	piece []byte
+	body  flow.Body // nil if the piece is all
+	err   error
+}
+
+// Read implements [io.Reader].
+func (r *bodyReader) Read(p []byte) (int, error) {
+	for len(r.piece) == 0 {
+		switch {
+		case r.err != nil:
+			return 0, r.err
+		case r.body == nil:
+			return 0, io.EOF
 		}
+		r.piece, r.err = r.body.Next()
 	}
-	return b.String(), m.Status, answered
+	n := copy(p, r.piece)
+	r.piece = r.piece[n:]
+	return n, nil
 }

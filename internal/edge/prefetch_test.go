@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,7 @@ func (m *mapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.now++; m.now > 1 {
 		m.odd = append(m.odd, "two at a time")
 	}
-	if r.UserAgent() == prefetchAgent && (r.Header.Get("Cookie") != "" || r.Method != "GET" || r.Host != "site.test" || r.Header.Get("X-Forwarded-Proto") != "http") {
+	if r.UserAgent() == prefetchAgent && (r.Header.Get("Cookie") != "" || r.Method != "GET" || r.Host != "site.test" || r.Header.Get("X-Forwarded-Proto") != "http" || r.Header.Get("X-Forwarded-For") != "192.0.0.8") {
 		m.odd = append(m.odd, fmt.Sprint(r.Method, r.Host, r.Header))
 	}
 	m.mu.Unlock()
@@ -61,7 +62,7 @@ func (m *mapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache") // else it is a file of a usual kind
 		z := gzip.NewWriter(w)
 		io.WriteString(z, "<urlset>")
-		for _, u := range []string{"http://site.test/kept?a=1&amp;b=2", "http://site.test/private/x", "http://www.site.test/other", "ftp://site.test/", "http://site.test/admin", "https://site.test/./silent"} {
+		for _, u := range []string{"http://site.test/kept?a=1&amp;b=2", "http://site.test/private/x", "http://www.site.test/other", "ftp://site.test/", "http://site.test/?a b", "http://site.test/admin", "https://site.test/./silent"} {
 			io.WriteString(z, "<url><loc>"+u+"</loc></url>")
 		}
 		io.WriteString(z, "</urlset>")
@@ -138,15 +139,15 @@ func TestPrefetch(t *testing.T) {
 
 // TestPrefetchSurvives: what was fetched ahead, and no visitor has seen, is served when the origin is down.
 func TestPrefetchSurvives(t *testing.T) {
-	down := false
+	var down atomic.Bool
 	runMapped(t, prefetching(time.Hour), func(w http.ResponseWriter, r *http.Request) {
-		if down {
+		if down.Load() {
 			panic(http.ErrAbortHandler)
 		}
 		pagesThatSay(w, r)
 	}, func(h *house, m *mapped) {
 		time.Sleep(time.Minute)
-		down = true
+		down.Store(true)
 		h.want("survivor", h.get(visitor, "site.test", "/silent"), 200, "page /silent")
 		h.want("denied to crawlers", h.get(visitor, "site.test", "/private/x"), 502, "")
 	})

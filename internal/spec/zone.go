@@ -159,7 +159,7 @@ type Prefetch struct {
 	// Every is how often the map is gone through; 0 never.
 	Every time.Duration `yaml:"every"`
 	// Sitemap is the map: a path ("/sitemap.xml") on the zone's first host, or a URL of one of its hosts. Without it, the maps are those that
-	// robots.txt names.
+	// robots.txt names. Pages are fetched for visitors who come as the URL says; without one, over HTTPS if https.redirect is on, else over HTTP.
 	Sitemap string `yaml:"sitemap"`
 	// Rate bounds the requests.
 	Rate Rate `yaml:"rate"`
