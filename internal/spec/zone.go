@@ -161,7 +161,7 @@ type Prefetch struct {
 	// Sitemap is the map: a path ("/sitemap.xml") on the zone's first host, or a URL of one of its hosts. Without it, the maps are those that
 	// robots.txt names. Pages are fetched for visitors who come as the URL says; without one, over HTTPS if https.redirect is on, else over HTTP.
 	Sitemap string `yaml:"sitemap"`
-	// Rate bounds the requests.
+	// Rate bounds the requests, which come one after another: a burst means nothing here.
 	Rate Rate `yaml:"rate"`
 }
 
