@@ -37,7 +37,8 @@ const wikiServer = `root /usr/share/dokuwiki; index doku.php;
 	}
 	location /lib/ { expires 1h; }`
 
-// dokuWiki serves a folder with DokuWiki's conf and data, by nginx and PHP-FPM, until the play ends, and by the same nginx another folder as it is.
+// dokuWiki serves a folder with DokuWiki's conf and data, by nginx and PHP-FPM, until the play ends, and by the same nginx another folder, of which nothing
+// may be used without asking.
 // It sets $ORIGIN, and $ORIGIN2.
 func dokuWiki(p *play, args []string) error {
 	if len(args) != 1 && len(args) != 2 {
@@ -66,7 +67,7 @@ func dokuWiki(p *play, args []string) error {
 	}
 	servers := []string{fmt.Sprintf(wikiServer, dir+"/php.sock")}
 	for _, site := range args[1:] {
-		servers = append(servers, fmt.Sprintf("root %s;", p.MkAbs(site)))
+		servers = append(servers, fmt.Sprintf("root %s; add_header Cache-Control no-cache;", p.MkAbs(site)))
 	}
 	return p.nginx(servers...)
 }

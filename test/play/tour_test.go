@@ -19,7 +19,7 @@ import (
 
 const (
 	// mostToured bounds the pages of a host that a tour knows.
-	mostToured = 80
+	mostToured = 45
 	// leastServed is the share of page views that have to be served while the origin is down.
 	leastServed = 0.95
 )
