@@ -73,6 +73,9 @@ func (d *responseDirectives) own(o OwnLifetime, fields []Field) {
 	case silent:
 		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
 	}
+	if o.UnsetCookies {
+		d.withheld = append(d.withheld, "set-cookie")
+	}
 }
 
 // requestDirectives is what the Cache-Control of a request asks for (RFC 9111 §5.2.1).

@@ -44,6 +44,9 @@ type OwnLifetime struct {
 	TTL time.Duration
 	// Override takes the TTL in place of all those, and of no-store, no-cache and must-revalidate; private stays in force.
 	Override bool
+	// UnsetCookies tells that the request was sent without its Cookie, so that the response is what anybody gets: Vary: Cookie says
+	// nothing of it, and Set-Cookie, which began a session of nobody's, is withheld.
+	UnsetCookies bool
 }
 
 // Metadata is what decisions about a stored response need, computed once by [Store]. It holds no reference to the

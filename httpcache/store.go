@@ -1,6 +1,7 @@
 package httpcache
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,6 +69,9 @@ func Store(req *Request, resp *Response, requestTime, responseTime time.Time, p 
 	}
 	m := describe(resp, &d, requestTime, responseTime)
 	m.Vary = vary
+	if p.Own.UnsetCookies {
+		m.Vary = slices.DeleteFunc(m.Vary, func(name string) bool { return name == "cookie" })
+	}
 	if m.useless() {
 		return Metadata{}, NothingToReuse
 	}

@@ -286,6 +286,31 @@ func TestStoreMetadata(t *testing.T) {
 	}
 }
 
+// TestUnsetCookies: what was asked for without Cookie is one for all, and its Set-Cookie for nobody.
+func TestUnsetCookies(t *testing.T) {
+	response := fields("Cache-Control: max-age=60", "Vary: Cookie, Accept", "Set-Cookie: a=b", "X: y")
+	for _, tt := range []struct {
+		own     OwnLifetime
+		refusal Refusal
+		vary    []string
+		stored  []Field
+	}{
+		{OwnLifetime{}, SetCookie, nil, nil},
+		{OwnLifetime{UnsetCookies: true}, Storable, []string{"accept"}, fields("Cache-Control: max-age=60", "Vary: Cookie, Accept", "X: y", "Date: "+at(0))},
+	} {
+		m, refusal := Store(&Request{Method: "GET"}, &Response{Status: 200, Fields: response}, t0, t0, Policy{Own: tt.own})
+		if d := cmp.Diff(tt.vary, m.Vary); refusal != tt.refusal || d != "" {
+			t.Errorf("%+v: got %v, want %v; vary -want +got:\n%s", tt.own, refusal, tt.refusal, d)
+		}
+		if refusal != Storable {
+			continue
+		}
+		if d := cmp.Diff(tt.stored, m.StoredFields(nil, response)); d != "" {
+			t.Errorf("%+v: stored -want +got:\n%s", tt.own, d)
+		}
+	}
+}
+
 func TestStringsAreNamed(t *testing.T) {
 	for r := range NothingToReuse + 1 {
 		if s := r.String(); s == "" || s == "unknown" {

@@ -163,6 +163,16 @@ func (p *Policy) Take() flow.Lease {
 	return (*requestLease)(b)
 }
 
+// Spare takes a share without waiting, for a request that can as well come later: only while nobody waits for the budget, and at most half of
+// the concurrent requests are under way with it. It returns nil if there is none.
+func (p *Policy) Spare() flow.Lease {
+	b, t := p.budget, p.budget.terms(p.terms)
+	if b.concurrent.Load() >= max(t.concurrent/2, 1) || !b.try(t, time.Now()) {
+		return nil
+	}
+	return (*requestLease)(b)
+}
+
 // wait stands in the queue and reports whether that got a share; otherwise it writes the refusal.
 func (p *Policy) wait(f *flow.Flow, t *terms) bool {
 	f.Task.Leave()

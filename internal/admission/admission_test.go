@@ -580,3 +580,39 @@ func BenchmarkAdmitFull(b *testing.B) {
 		f.Abort.Fire()
 	}
 }
+
+// TestSpare: what can as well come later gets nothing while anybody waits, or more than half of the budget is in use.
+func TestSpare(t *testing.T) {
+	tests := []struct {
+		name   string
+		budget spec.Budget
+		under  int // shares that others have
+		want   bool
+	}{
+		{"idle", spec.Budget{Concurrent: 4}, 0, true},
+		{"one of four in use", spec.Budget{Concurrent: 4}, 1, true},
+		{"half in use", spec.Budget{Concurrent: 4}, 2, false},
+		{"a budget of one", spec.Budget{Concurrent: 1}, 0, true},
+		{"a budget of one, in use", spec.Budget{Concurrent: 1}, 1, false},
+		{"no bound", spec.Budget{}, 1000, true},
+		{"no rate left", spec.Budget{Rate: perSecond(1, 0)}, 1, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := compile(t, New(nil), tt.budget)
+			for range tt.under {
+				if p.Take() == nil {
+					t.Fatal("got no share for others")
+				}
+			}
+			lease := p.Spare()
+			if got := lease != nil; got != tt.want {
+				t.Errorf("got a share: %t, want %t", got, tt.want)
+			}
+			if lease != nil {
+				lease.Release()
+			}
+			checkLoad(t, p, Load{Concurrent: tt.under})
+		})
+	}
+}

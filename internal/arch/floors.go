@@ -12,7 +12,7 @@ type floor struct {
 var floors = []floor{
 	{"garden", []string{
 		"h1", "h2", "rules", "httpcache", "limit", "sketch", "ja4", "hfp", "puzzle", "prefixes", "contrast", "reqid",
-		"loop", "workers",
+		"loop", "workers", "crawl",
 	}},
 	{"spec", []string{"internal/spec"}},
 	{"flow", []string{"internal/flow"}},

@@ -26,6 +26,7 @@ const (
 
 	formMarker   = 1
 	formResponse = 2
+	formCopy     = 3 // a response that is a survival copy
 
 	// mostFields bounds the fields of a response that is read.
 	mostFields = 1000
@@ -74,8 +75,11 @@ func (t *target) append(dst []byte) []byte {
 // AppendMeta implements [store.Item].
 func (e *entry) AppendMeta(dst []byte) []byte {
 	kind := byte(formResponse)
-	if e.marker != nil {
+	switch {
+	case e.marker != nil:
 		kind = formMarker
+	case e.survival:
+		kind = formCopy
 	}
 	dst = e.target.append(append(dst, formVersion, kind))
 	if m := e.marker; m != nil {
@@ -215,7 +219,7 @@ func (p *parser) metadata() (m httpcache.Metadata) {
 func parseEntry(form []byte) (*entry, error) {
 	p := parser{rest: string(form)}
 	version, kind := p.byte(), p.byte()
-	if version != formVersion || kind != formMarker && kind != formResponse {
+	if version != formVersion || kind < formMarker || kind > formCopy {
 		return nil, errForm
 	}
 	t := p.target()
@@ -228,6 +232,7 @@ func parseEntry(form []byte) (*entry, error) {
 		e = newMarker(t, names, generation)
 	} else {
 		e = p.response(t, generation)
+		e.survival = kind == formCopy
 	}
 	if p.broken || p.rest != "" {
 		return nil, errForm

@@ -21,7 +21,9 @@ func written() []*entry {
 		Lifetime: time.Hour, StaleWhileRevalidate: 1, StaleIfError: 1 << 31 * time.Second, NoCache: true, Immutable: true, SharedDate: true, Vary: []string{"accept"}, Withheld: []string{"x-user"},
 	}, 404, []flow.Field{{Name: "Content-Type", Value: "text/html"}, {Name: "X", Value: ""}, {Name: "Cache-Tag", Value: "a,b"}}, 1<<60)
 	e.generation, e.variant = 1<<63, "variant"
-	return []*entry{e, newMarker(t, []string{"accept", "cookie"}, 7)}
+	c := e.clone()
+	c.survival = true
+	return []*entry{e, c, newMarker(t, []string{"accept", "cookie"}, 7)}
 }
 
 func TestForm(t *testing.T) {

@@ -51,6 +51,23 @@ func (d *dimensions) text(q *flow.Request) string {
 	return string(b)
 }
 
+// cookie is a Cookie with those that are in the key, "" if a request has none of them.
+func (d *dimensions) cookie(q *flow.Request) string {
+	var b strings.Builder
+	for _, name := range d.cookies {
+		for n, value := range cookies(q.Fields) {
+			if n != name {
+				continue
+			}
+			if b.Len() > 0 {
+				b.WriteString("; ")
+			}
+			b.WriteString(n + "=" + value)
+		}
+	}
+	return b.String()
+}
+
 // cookies yields the names and values of a request's cookies, as they are written.
 func cookies(fields []flow.Field) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {

@@ -33,6 +33,10 @@ type tier struct {
 	noting sync.Mutex // of the file of purges
 	noted  int        // lines that were added to it since it was written anew
 
+	opening sync.Mutex // of the copies' part, and of what follows
+	// surviving tells that a zone wants copies, closed that the folder is another process's, unpurged that purges were lost.
+	surviving, closed, unpurged bool
+
 	mu sync.Mutex
 	// reading are the objects that are being read into memory.
 	reading map[store.Key]*reading
@@ -66,25 +70,36 @@ func (r *Room) OpenDisk(log *slog.Logger) error {
 	}
 	r.tier.log = log
 	d, err := store.Open(store.Options{
-		Folder: s.Path, Size: int64(s.Size), Objects: s.Objects,
-		Queue: max(r.size/queueShare, 2*int64(s.Object)), Wanted: r.wanted, Log: log,
+		Folder: s.Path, Size: int64(s.Size), Objects: s.Objects, Queue: r.queueBytes(), Wanted: r.wanted, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("cache on the disk: %w", err)
 	}
+	r.tier.opening.Lock()
+	defer r.tier.opening.Unlock()
 	if err := r.recallPurges(s.Path); err != nil { // which may have been of anything
 		log.Error("the cache on the disk can't be used: its purges can't be read", "error", err)
 		d.Clear()
+		r.tier.unpurged = true
 	}
 	r.disk.Store(d)
+	r.openCopies()
 	return nil
 }
+
+// queueBytes bounds what waits to be written, in bytes.
+func (r *Room) queueBytes() int64 { return max(r.size/queueShare, 2*int64(r.tier.spec.Object)) }
 
 // CloseDisk gives the folder to the next process. What is dropped from then on is noted there all the same, so that the next one does not
 // find it.
 func (r *Room) CloseDisk() {
-	if d := r.disk.Load(); d != nil {
-		d.Close()
+	r.tier.opening.Lock()
+	r.tier.closed = true
+	r.tier.opening.Unlock()
+	for _, d := range [...]*store.Disk{r.disk.Load(), r.copies.Load()} {
+		if d != nil {
+			d.Close()
+		}
 	}
 }
 
@@ -99,7 +114,12 @@ func diskKey(d *store.Disk, t *target, generation uint64, variant string) store.
 }
 
 // key is where on the disk the entry is.
-func (e *entry) key(d *store.Disk) store.Key { return diskKey(d, &e.target, e.generation, e.variant) }
+func (e *entry) key(d *store.Disk) store.Key {
+	if e.survival {
+		return diskKey(d, &e.target, 0, "")
+	}
+	return diskKey(d, &e.target, e.generation, e.variant)
+}
 
 // keepOnDisk has an entry written that has just been stored in memory. It does not wait.
 func (r *Room) keepOnDisk(e *entry) {
@@ -150,17 +170,23 @@ func (r *Room) erase(f *flow.Flow, k store.Key, e *entry) {
 	r.objects.Delete(k)
 }
 
-// dropOnDisk forgets what the disk has of a target: its response or, with the marker, all its variants.
+// dropOnDisk forgets what the disk has of a target: its response or, with the marker, all its variants, and its survival copy.
 func (r *Room) dropOnDisk(k store.Key, t *target) {
 	if d := r.disk.Load(); d != nil {
 		d.Delete(diskKey(d, t, 0, ""))
 		r.fills.pass(k)
 	}
+	if d := r.copies.Load(); d != nil {
+		d.Delete(diskKey(d, t, 0, ""))
+		r.fills.pass(r.survivalKey(k))
+	}
 }
 
 func (r *Room) clearDisk() {
-	if d := r.disk.Load(); d != nil {
-		d.Clear()
+	for _, d := range [...]*store.Disk{r.disk.Load(), r.copies.Load()} {
+		if d != nil {
+			d.Clear()
+		}
 	}
 }
 
@@ -178,7 +204,10 @@ func (r *Room) wanted(meta []byte) bool {
 		return false
 	}
 	k := r.key(r.basis(e.target.zone), &e.target)
-	if e.generation != 0 {
+	switch {
+	case e.survival:
+		k = r.survivalKey(k)
+	case e.generation != 0:
 		k = r.variantKey(k, e.generation, []byte(e.variant))
 	}
 	return r.objects.Has(k)

@@ -47,6 +47,8 @@
 // finds what was in force, or nothing. What has been read comes into memory under its shard's lock, and only if the disk has it still:
 // who has the disk forget something takes that lock before anything else is stored in its place.
 //
+// Survival copies (survive.go) have a part of the disk for themselves (copies.go). They are looked for there when the origin has failed.
+//
 // At an upgrade the old process closes the folder just before it gives the node away, and the new one opens it then. What the old one
 // drops later it notes in the folder all the same, as well as telling the new one.
 //

@@ -38,6 +38,8 @@ type entry struct {
 	tags    []string     // by which it is purged
 	checked atomic.Int64 // the newest purge that it was compared with
 	copyAs  store.Key    // where it is kept as a survival copy, too; 0 for nowhere
+	// survival tells that it is a survival copy itself.
+	survival bool
 	// refreshed is when somebody last began to refresh it behind an answer, in ns since 1970.
 	refreshed atomic.Int64
 	soft      atomic.Int64 // when it was made stale by a purge, 0 if never
@@ -65,7 +67,7 @@ func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Fiel
 func (e *entry) clone() *entry {
 	c := &entry{
 		target: e.target, marker: e.marker, variant: e.variant, parts: e.parts, forms: e.forms, meta: e.meta, message: e.message, bytes: e.bytes,
-		begun: e.begun, tags: e.tags, copyAs: e.copyAs,
+		begun: e.begun, tags: e.tags, copyAs: e.copyAs, survival: e.survival,
 	}
 	c.checked.Store(e.checked.Load()) // before soft, which is noted before it
 	c.soft.Store(e.soft.Load())

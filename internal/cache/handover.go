@@ -399,7 +399,7 @@ func (r *Room) restore(t target, rec *record, most int64) (bytes int64) {
 	s.key = s.primary
 	switch {
 	case rec.Kind == kindCopy:
-		s.key = r.survivalKey(s.primary)
+		s.key, e.survival = r.survivalKey(s.primary), true
 	case len(rec.Vary) > 0:
 		sh := r.fills.shard(s.primary)
 		sh.mu.Lock()

@@ -22,7 +22,7 @@ func (p *Policy) Keep(f *flow.Flow) {
 	if l == nil {
 		return
 	}
-	k := keep{p, f, l, f.Task.Now()}
+	k := keep{policy: p, flow: f, lead: l, now: f.Task.Now()}
 	msg, stale := f.Origin.Message, l.spot.entry
 	switch {
 	case isServerError(msg.Status) && k.survives("the origin's answer was an error"):
@@ -61,7 +61,7 @@ func (p *Policy) Abandon(f *flow.Flow) {
 	if l == nil {
 		return
 	}
-	k := keep{p, f, l, f.Task.Now()}
+	k := keep{policy: p, flow: f, lead: l, now: f.Task.Now()}
 	if l.fill == nil {
 		if disconnected(f) {
 			k.standIn(unreachable)
@@ -137,6 +137,7 @@ func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpc
 	resp := httpcache.Response{Status: status, Fields: fields}
 	policy := k.policy.http
 	policy.Own = k.policy.lifetime(q, status, fields)
+	policy.Own.UnsetCookies = k.policy.cookieless(k.flow)
 	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, policy)
 }
 
@@ -214,7 +215,7 @@ func (k *keep) revalidate(stale *entry) {
 		meta, c.Reason = stale.meta, refusal.String()
 	}
 	e := newEntry(l.spot.target, &meta, stale.message.Status, fields, l.begun)
-	own := meta.WithheldFields(nil, answered.Fields)
+	own := k.own(&meta, answered.Fields)
 	if !storable {
 		e.complete(stale.message.Body)
 		r.erase(k.flow, l.spot.key, stale)
@@ -287,7 +288,7 @@ func (k *keep) store() {
 // fill begins to take the body. If it comes whole with its head, that is all; else a goroutine of its own goes on.
 func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	fl, c := k.lead.fill, &k.flow.Cache
-	own := e.meta.WithheldFields(nil, msg.Fields)
+	own := k.own(&e.meta, msg.Fields)
 	piece, err := msg.Body, io.EOF
 	if msg.Stream != nil {
 		piece, err = msg.Stream.Next()
@@ -311,6 +312,18 @@ func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	k.give(own)
 	k.lead.leave()
 }
+
+// own are the fields that are for the leader's client alone. Of a session that was begun for all, the cookie is for nobody: the page may have
+// that session's secrets in it.
+func (k *keep) own(meta *httpcache.Metadata, fields []flow.Field) []flow.Field {
+	own := meta.WithheldFields(nil, fields)
+	if k.policy.cookieless(k.flow) {
+		own = slices.DeleteFunc(own, isSetCookie)
+	}
+	return own
+}
+
+func isSetCookie(f flow.Field) bool { return flow.Named(f.Name, "set-cookie") }
 
 // give adds the fields that are for the leader's client alone to what it is served.
 func (k *keep) give(own []flow.Field) {

@@ -50,6 +50,9 @@ func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
 	if p.dimensions.device {
 		a.Device = deviceOf(q.Get("user-agent"))
 	}
+	if a.UnsetCookies = p.unsetsCookies(q); a.UnsetCookies {
+		a.Cookie = p.dimensions.cookie(q)
+	}
 	return a
 }
 
@@ -140,7 +143,7 @@ func (r *Room) set(k store.Key, e *entry) {
 	r.objects.Set(k, e)
 	r.keepOnDisk(e)
 	if e.copyAs != 0 {
-		r.objects.Set(e.copyAs, e)
+		r.setCopy(e.copyAs, e.clone())
 	}
 }
 

@@ -30,7 +30,7 @@ func (p *Policy) Learn(f *flow.Flow) {
 	default:
 		return
 	}
-	if p.bypass(&q) != "" {
+	if p.bypass(&q) != "" || p.unsetsCookies(&q) && q.Get("cookie") != "" {
 		return
 	}
 	l := &lesson{policy: p, flow: f, now: time.Now()}
@@ -80,6 +80,7 @@ func (l *lesson) judge(method string, fields []flow.Field) (httpcache.Metadata, 
 	resp := httpcache.Response{Status: 200, Fields: fields}
 	policy := l.policy.http
 	policy.Own = l.policy.lifetime(&l.flow.Request, resp.Status, fields)
+	policy.Own.UnsetCookies = l.policy.cookieless(l.flow)
 	return httpcache.Store(&req, &resp, l.now.Add(-l.flow.Origin.FirstByte), l.now, policy)
 }
 

@@ -86,6 +86,8 @@ func (p *Policy) bypass(q *flow.Request) string {
 		return "request has a body"
 	case p.bypassed(q):
 		return "a rule of the zone"
+	case p.unsetsCookies(q) && q.Get("authorization") != "":
+		return "request has Authorization, and a rule keeps what anybody gets"
 	}
 	return ""
 }

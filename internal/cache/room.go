@@ -52,6 +52,7 @@ type Room struct {
 	encoding    encoding
 	tier        *tier
 	disk        atomic.Pointer[store.Disk] // nil while there is none
+	copies      atomic.Pointer[store.Disk] // that of survival copies, likewise
 }
 
 // New makes a node's cache, empty. One of no size keeps nothing, and is off in every zone.
@@ -109,14 +110,21 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	prefetch, err := compilePrefetch(z, r.objects != nil)
+	if err != nil {
+		return nil, err
+	}
 	p := &Policy{
 		compression: compression,
 		room:        r, zone: z.Name, basis: r.basis(z.Name),
 		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices, languages: languages,
-		survive: z.Cache.Survive,
-		purges:  r.purgesOf(z.Name),
-		query:   compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		survive: z.Cache.Survive, prefetch: prefetch,
+		purges: r.purgesOf(z.Name),
+		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
 		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
+	}
+	if p.enabled && p.survive > 0 {
+		r.wantCopies()
 	}
 	if len(z.Cache.PurgeFrom) > 0 {
 		p.purger = prefixes.Compile(z.Cache.PurgeFrom)
@@ -129,13 +137,14 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 
 // Policy is how one zone uses the cache.
 type Policy struct {
-	room    *Room
-	zone    string
-	basis   uint64 // hash of zone, which all keys start from
-	enabled bool
-	waiters int
-	survive time.Duration // how old a survival copy may get, 0 for none
-	http    httpcache.Policy
+	room     *Room
+	zone     string
+	basis    uint64 // hash of zone, which all keys start from
+	enabled  bool
+	waiters  int
+	prefetch *Prefetch     // nil for none
+	survive  time.Duration // how old a survival copy may get, 0 for none
+	http     httpcache.Policy
 
 	purges      *purges
 	purger      *prefixes.Set // who may purge by request, nil if nobody
@@ -158,17 +167,22 @@ type Stats struct {
 	Evictions uint64
 	// Filling is the bytes reserved by fetches in progress.
 	Filling int64
-	// Disk is what is on the disk, nil if nothing is to be.
-	Disk *store.DiskStats
+	// Disk is what is on the disk, nil if nothing is to be, and Copies the survival copies there.
+	Disk, Copies *store.DiskStats
 }
 
 // Stats tells what the cache holds now.
 func (r *Room) Stats() Stats {
 	n, bytes, evictions := r.objects.Stats()
 	s := Stats{Objects: n, Bytes: bytes, Evictions: evictions, Filling: r.filling.used.Load()}
-	if d := r.disk.Load(); d != nil {
-		disk := d.Stats()
-		s.Disk = &disk
+	for _, part := range [...]struct {
+		disk *store.Disk
+		into **store.DiskStats
+	}{{r.disk.Load(), &s.Disk}, {r.copies.Load(), &s.Copies}} {
+		if part.disk != nil {
+			stats := part.disk.Stats()
+			*part.into = &stats
+		}
 	}
 	return s
 }

@@ -17,6 +17,7 @@ type rule struct {
 	paths, cookies []wildcard
 	statuses       [][2]int
 	bypass         bool
+	unsetCookies   bool
 	lifetime       httpcache.OwnLifetime
 }
 
@@ -25,15 +26,17 @@ func compileRules(rules []spec.CacheRule) ([]rule, error) {
 	for i := range rules {
 		r := &rules[i]
 		switch {
-		case r.Bypass && (r.TTL > 0 || r.Override):
+		case r.Bypass && (r.TTL > 0 || r.Override || r.UnsetCookies):
 			return nil, fmt.Errorf("cache.rules[%d].bypass: a ttl is for what is kept: want one of the two", i)
 		case !r.Bypass && r.TTL == 0:
 			return nil, fmt.Errorf("cache.rules[%d].ttl: missing: want a time, such as 1h, or bypass: true", i)
 		case r.Bypass && len(r.Statuses) > 0:
 			return nil, fmt.Errorf("cache.rules[%d].statuses: not known when a request is bypassed: want none", i)
+		case r.UnsetCookies && len(r.Statuses) > 0:
+			return nil, fmt.Errorf("cache.rules[%d].statuses: not known when a request is sent without its cookies: want none", i)
 		}
 		c := rule{
-			paths: wildcards(r.Paths), cookies: wildcards(r.Cookies), bypass: r.Bypass,
+			paths: wildcards(r.Paths), cookies: wildcards(r.Cookies), bypass: r.Bypass, unsetCookies: r.UnsetCookies,
 			lifetime: httpcache.OwnLifetime{TTL: r.TTL, Override: r.Override},
 		}
 		for _, s := range r.Statuses {
@@ -90,6 +93,26 @@ func (p *Policy) bypassed(q *flow.Request) bool {
 		}
 	}
 	return false
+}
+
+// unsetsCookies tells whether a request is sent to the origin without its cookies: by the rule that says how long a page is kept. One that has
+// statuses is not known to be that, and so can't say it.
+func (p *Policy) unsetsCookies(q *flow.Request) bool {
+	for i := range p.rules {
+		if r := &p.rules[i]; !r.bypass && r.statuses == nil && r.fits(q) {
+			return r.unsetCookies
+		}
+	}
+	return false
+}
+
+// cookieless tells whether the origin makes the answer to a request without knowing of its cookies.
+func (p *Policy) cookieless(f *flow.Flow) bool {
+	if f.Cache.Whole {
+		return f.Cache.Asked.UnsetCookies
+	}
+	q := &f.Request
+	return q.Method != "POST" && q.Get("cookie") == "" && p.unsetsCookies(q)
 }
 
 // errorTTL bounds how long what is not found, or elsewhere, is kept without having said so.

@@ -3,6 +3,7 @@ package cache
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -55,6 +56,18 @@ func TestRules(t *testing.T) {
 			"an override is not deceived", []spec.CacheRule{{Paths: []string{"*.css"}, TTL: time.Hour, Override: true}},
 			"/account/x.css", 200, []string{html}, 0,
 		},
+		{
+			"a session for nobody", []spec.CacheRule{{TTL: time.Hour, Override: true, UnsetCookies: true}},
+			"/a", 200, []string{html, "Cache-Control: no-store", "Vary: Cookie", "Set-Cookie: a=b"}, time.Hour,
+		},
+		{
+			"a session for nobody, but private", []spec.CacheRule{{TTL: time.Hour, Override: true, UnsetCookies: true}},
+			"/a", 200, []string{html, "Cache-Control: private", "Set-Cookie: a=b"}, 0,
+		},
+		{
+			"a session under an earlier rule", []spec.CacheRule{{Paths: []string{"/a"}, TTL: time.Hour}, {TTL: time.Hour, UnsetCookies: true}},
+			"/a", 200, []string{html, "Set-Cookie: a=b"}, 0,
+		},
 		{"status", []spec.CacheRule{{Statuses: []string{"500-599"}, TTL: time.Second}}, "/a", 503, nil, time.Second},
 		{"other status", []spec.CacheRule{{Statuses: []string{"404"}, TTL: time.Second}}, "/a", 200, nil, 0},
 	}
@@ -99,6 +112,80 @@ func TestBypassRules(t *testing.T) {
 	}
 }
 
+// TestUnsetCookies: under such a rule the origin sees no cookie but those in the key, and nobody gets one from what is kept, not even who caused it.
+func TestUnsetCookies(t *testing.T) {
+	p := newPolicyFor(t, func(z *spec.Zone) {
+		z.Cache.Key.Cookies = []string{"currency"}
+		z.Cache.Rules = []spec.CacheRule{{Cookies: []string{"login"}, Bypass: true}, {TTL: time.Minute, Override: true, UnsetCookies: true}}
+	})
+	page := func(body string, status int, fields ...string) func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+		return func(f *flow.Flow) (*flow.Message, *flow.Refusal) {
+			if a := f.Cache.Asked; f.Cache.Whole && (!a.UnsetCookies || a.Cookie != "currency=EUR") {
+				t.Errorf("got the origin asked with %t, %q, want only the cookie of the key", a.UnsetCookies, a.Cookie)
+			}
+			return response(status, body, append(fields, "Set-Cookie: session=1")...), nil
+		}
+	}
+	check := func(what string, f *flow.Flow, wantBody string, wantCookie bool) {
+		t.Helper()
+		if got, err := read(f); got != wantBody || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", what, got, err, wantBody)
+		}
+		if got := flow.Get(f.Message().Fields, "set-cookie") != ""; got != wantCookie {
+			t.Errorf("%s: got a cookie: %t, want %t", what, got, wantCookie)
+		}
+	}
+	const euro = "Cookie: id=7; currency=EUR; other=1"
+	f := get("/a", euro)
+	run(p, f, page("one", 200, `ETag: "1"`, "Vary: Cookie"))
+	check("who caused it", f, "one", false)
+	f = get("/a", "Cookie: currency=EUR")
+	run(p, f, page("two", 200))
+	check("the next", f, "one", false)
+	f = get("/a", "Cookie: currency=EUR; login=1")
+	run(p, f, page("mine", 200))
+	check("who is logged in", f, "mine", true)
+	f = get("/a", "Cookie: currency=EUR", "Authorization: Basic eA==")
+	run(p, f, page("mine", 200))
+	check("who has a password", f, "mine", true)
+
+	// What a range or a HEAD brings was asked for with cookies: it is nobody else's.
+	f = get("/b", euro, "Range: bytes=0-3")
+	run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+		return response(206, "mine", "Cache-Control: max-age=60", `ETag: "1"`, "Content-Range: bytes 0-3/4"), nil
+	})
+	p.Learn(f)
+	check("a range", f, "mine", false)
+	f = get("/b", euro)
+	run(p, f, page("ours", 200))
+	check("after the range", f, "ours", false)
+
+	// What is not kept is one visitor's, cookie and all.
+	f = get("/c", euro)
+	run(p, f, page("private", 200, "Cache-Control: private"))
+	check("private", f, "private", true)
+}
+
+// TestUnsetCookiesRevalidated: a 304 begins sessions, too.
+func TestUnsetCookiesRevalidated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolicyFor(t, func(z *spec.Zone) {
+			z.Cache.Rules = []spec.CacheRule{{TTL: time.Minute, Override: true, UnsetCookies: true}}
+		})
+		fetch(t, p, get("/a"), response(200, "page", `ETag: "1"`, "Set-Cookie: session=1"))
+		time.Sleep(2 * time.Minute)
+		for _, want := range []flow.CacheStatus{flow.Revalidated, flow.Hit} {
+			f := get("/a")
+			if got := fetch(t, p, f, response(304, "", `ETag: "1"`, "Set-Cookie: session=2")); got != "page" || f.Cache.Status != want {
+				t.Errorf("got %q, %v (%s), want the page, %v", got, f.Cache.Status, f.Cache.Reason, want)
+			}
+			if got := flow.Get(f.Message().Fields, "set-cookie"); got != "" {
+				t.Errorf("%v: got the cookie %q, want none", want, got)
+			}
+		}
+	})
+}
+
 func TestBadRules(t *testing.T) {
 	tests := []struct {
 		rule spec.CacheRule
@@ -107,6 +194,8 @@ func TestBadRules(t *testing.T) {
 		{spec.CacheRule{}, "cache.rules[1].ttl: missing"},
 		{spec.CacheRule{Bypass: true, TTL: time.Hour}, "cache.rules[1].bypass: a ttl"},
 		{spec.CacheRule{Bypass: true, Statuses: []string{"404"}}, "cache.rules[1].statuses: not known"},
+		{spec.CacheRule{Bypass: true, UnsetCookies: true}, "cache.rules[1].bypass: a ttl"},
+		{spec.CacheRule{TTL: time.Hour, UnsetCookies: true, Statuses: []string{"200"}}, "cache.rules[1].statuses: not known"},
 	}
 	for _, tt := range tests {
 		room, err := New(&spec.Node{Cache: spec.Memory{Size: testSize, Object: testObject}})

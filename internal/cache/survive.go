@@ -12,7 +12,7 @@ import (
 
 // A survival copy is kept under a key beside that of its target: it takes no part in what the cache otherwise does, and is looked for when the
 // origin fails. It is one a target, whatever the response varies by, as a page in another language is better than none. How often pages are
-// asked for decides which copies stay, as with all objects.
+// asked for decides which copies stay, as with all objects. With a disk, copies outlive the process (copies.go).
 
 // copyAge is how old a copy gets, at least, before the next answer replaces it.
 const copyAge = time.Minute
@@ -33,12 +33,15 @@ func (k *keep) wantsCopy() *entry {
 		return nil
 	}
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
+	if p.cookieless(k.flow) && k.flow.Cache.Asked.Cookie == "" {
+		req.Fields = slices.DeleteFunc(slices.Clone(req.Fields), func(f flow.Field) bool { return flow.Named(f.Name, "cookie") })
+	}
 	resp := httpcache.Response{Status: m.Status, Fields: m.Fields}
 	meta, ok := httpcache.Survivor(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now)
 	if !ok || !fewTags(m.Fields) {
 		return nil
 	}
-	fields := slices.DeleteFunc(slices.Clone(m.Fields), func(f flow.Field) bool { return flow.Named(f.Name, "set-cookie") })
+	fields := slices.DeleteFunc(slices.Clone(m.Fields), isSetCookie)
 	return newEntry(*t, &meta, m.Status, fields, k.lead.begun)
 }
 
@@ -56,7 +59,7 @@ func (k *keep) copyPassing(m *flow.Message) {
 
 func (r *Room) keepCopy(primary store.Key, e *entry, body []byte) {
 	e.complete(body)
-	r.objects.Set(r.survivalKey(primary), e)
+	r.setCopy(r.survivalKey(primary), e)
 }
 
 // copying is a body on its way to a client, of which a copy is made. What is copied counts against the memory for fetches.
@@ -136,6 +139,9 @@ func (k *keep) survivor() *entry {
 	}
 	key := p.room.survivalKey(s.primary)
 	e := p.alive(key, p.room.get(key, &s.target))
+	if e == nil {
+		e = p.recallCopy(k.flow, key, &s.target)
+	}
 	if e == nil || k.now.Sub(e.meta.ResponseTime) > p.survive || !takesCoding(&k.flow.Request, e.message.Fields) {
 		return nil
 	}

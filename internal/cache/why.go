@@ -29,6 +29,7 @@ func (p *Policy) Why(q *flow.Request) (steps []Step) {
 	p.locate(q, &s)
 	add("key", "%s", p.keyText(&s.target, q))
 	e, verdict := p.whyStored(&s, add)
+	p.whyCopy(&s, add)
 	now := time.Now()
 	d := p.decide(e, q, now)
 	if e != nil {
@@ -99,7 +100,7 @@ func (p *Policy) whyStored(s *spot, add func(step, format string, args ...any)) 
 	}
 	if e = s.entry; e != nil {
 		m := &e.meta
-		add("stored", "%d, %d bytes, received %v ago%s%s", m.Status, len(e.message.Body), round(time.Since(m.ResponseTime)),
+		add("stored", "%d, %d bytes, received %v ago%s%s", m.Status, len(e.message.Body), ago(m.ResponseTime),
 			prefixed("; ETag ", m.ETag), prefixed("; tags ", strings.Join(e.tags, " ")))
 		if soft := e.soft.Load(); soft != 0 {
 			add("purge", "it was made stale by a soft purge %v ago", round(time.Since(time.Unix(0, soft))))
@@ -131,5 +132,7 @@ func prefixed(prefix, s string) string {
 	}
 	return prefix + s
 }
+
+func ago(t time.Time) time.Duration { return round(time.Since(t)) }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }

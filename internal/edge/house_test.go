@@ -79,6 +79,7 @@ func build(tb testing.TB, n spec.Node, zones ...spec.Zone) *house {
 		go h.conns.Serve(l, secure)
 	}
 	tb.Cleanup(func() {
+		h.path.EndPrefetch()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.conns.Shutdown(ctx); err != nil {

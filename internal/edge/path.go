@@ -26,6 +26,7 @@ type Path struct {
 	Fault func(value any)
 
 	snapshot *snapshot.Snapshot
+	ahead    ahead
 }
 
 // New makes the corridor to the zones in force.
@@ -103,7 +104,9 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 	if f.Verdict.Refusal != nil {
 		return false
 	}
-	z.Admission.Admit(f)
+	if f.Admission.Lease == nil { // else it had to have a share before it set out
+		z.Admission.Admit(f)
+	}
 	if f.Admission.Refusal != nil {
 		return false
 	}

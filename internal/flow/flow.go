@@ -188,6 +188,9 @@ type Asked struct {
 	AcceptEncoding string
 	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
 	Language string
+	// UnsetCookies leaves out the client's Cookie; Cookie, unless "", takes its place.
+	UnsetCookies bool
+	Cookie       string
 }
 
 // Target is what the origin is asked for: what the client asked for, or what the cache has to have.

@@ -130,6 +130,7 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 		return err
 	}
 	n.serve(ctx)
+	n.path.Prefetch()
 	if n.inherited != nil {
 		n.inherited.close()
 		n.keep()
@@ -248,6 +249,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.spec.Connections.DrainTimeout)
 	defer cancel()
 	n.tellBefore(handover.Stop)
+	n.path.EndPrefetch()
 	if n.watcher != nil {
 		_ = n.watcher.Close()
 	}

@@ -256,7 +256,24 @@ func (n *Node) serveWhy(w http.ResponseWriter, r *http.Request) {
 		}
 		q.Fields = append(q.Fields, flow.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
-	answer(w, http.StatusOK, Why{z.Name(), z.Cache.Why(&q)})
+	answer(w, http.StatusOK, Why{z.Name(), append(z.Cache.Why(&q), n.whyPrefetched(z.Name())...)})
+}
+
+// whyPrefetched tells how far a zone's prefetch is, if it has one.
+func (n *Node) whyPrefetched(zone string) []cache.Step {
+	p, ok := n.path.Prefetched(zone)
+	if !ok {
+		return nil
+	}
+	says := fmt.Sprintf("%d of %d pages of the site map looked at in this round; since the start %d fetched, %d were stored, %d left alone, %d failed",
+		p.Looked, p.Listed, p.Fetched, p.Stored, p.Left, p.Failed)
+	if p.Problem != "" {
+		says += "; " + p.Problem
+	}
+	if wait := time.Until(p.Next); wait > 0 {
+		says += fmt.Sprintf("; goes on in %v", wait.Round(time.Second))
+	}
+	return []cache.Step{{Step: "prefetch", Says: says}}
 }
 
 // WhyCached asks the node that runs on this machine about a GET of a URL with these field lines; for admin see [Explain].

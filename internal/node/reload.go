@@ -47,7 +47,9 @@ func (n *Node) Reload() Reload {
 	if err != nil {
 		return n.noted(Reload{Time: time.Now(), Error: err.Error()})
 	}
-	return n.apply(wanted)
+	done := n.apply(wanted)
+	n.path.Prefetch()
+	return done
 }
 
 // apply puts what is wanted in force, as far as that can be done.

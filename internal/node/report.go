@@ -211,6 +211,7 @@ func (n *Node) sources() *metrics.Sources {
 	return &metrics.Sources{
 		Connections: n.conns, Handshakes: n.hello, Workers: n.workers, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
 		MaxConnections: n.spec.Connections.Max,
+		Prefetched:     n.path.Prefetched,
 		Version:        version(),
 		Certificates: func() (list []metrics.Certificate) {
 			n.eachCertificate(func(_ string, c status.Certificate) {

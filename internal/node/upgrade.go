@@ -187,6 +187,7 @@ func (n *Node) yield(s *handover.Successor) {
 		_ = n.before.Send(&handover.Message{Type: handover.Passed}) // it may have ended
 	}
 	n.log.Info("upgraded", "pid", s.PID())
+	n.path.EndPrefetch()
 	close(n.retired)
 }
 

@@ -105,7 +105,7 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 	}
 	for i := range fields {
 		field := &fields[i]
-		if f.Cache.Asked.Language != "" && same(field.Name, "accept-language") {
+		if f.Cache.Asked.Language != "" && same(field.Name, "accept-language") || f.Cache.Asked.UnsetCookies && same(field.Name, "cookie") {
 			continue
 		}
 		if p.passes(f, field, s) && (m.n == 0 || !m.has(field.Name)) {
@@ -114,6 +114,9 @@ func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) 
 	}
 	if f.Cache.Asked.Language != "" {
 		b = h1.AppendField(b, "Accept-Language", f.Cache.Asked.Language)
+	}
+	if f.Cache.Asked.Cookie != "" {
+		b = h1.AppendField(b, "Cookie", f.Cache.Asked.Cookie)
 	}
 	if f.Cache.Whole {
 		if f.Cache.Asked.AcceptEncoding != "" {

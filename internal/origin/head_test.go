@@ -72,6 +72,14 @@ func TestRequestAsSent(t *testing.T) {
 				{"If-None-Match", `"c"`}, {"If-Modified-Since", "x"}, {"Range", "bytes=0-1"}, {"If-Range", "x"}, {"If-Match", `"m"`},
 			}
 		}, "GET / HTTP/1.1\nHost: www.example.org\nIf-Match: \"m\"\nIf-None-Match: \"s\"\n" + from + marks},
+		{"for a page that anybody gets", func(f *flow.Flow) {
+			f.Cache.Whole, f.Cache.Asked = true, flow.Asked{Authority: "www.example.org", UnsetCookies: true}
+			f.Request.Fields = []flow.Field{{"Cookie", "a=b"}, {"A", "b"}, {"cookie", "c=d"}}
+		}, "GET / HTTP/1.1\nHost: www.example.org\nA: b\n" + from + marks},
+		{"for one that varies by a cookie", func(f *flow.Flow) {
+			f.Cache.Whole, f.Cache.Asked = true, flow.Asked{Authority: "www.example.org", UnsetCookies: true, Cookie: "c=d"}
+			f.Request.Fields = []flow.Field{{"Cookie", "a=b; c=d"}, {"A", "b"}}
+		}, "GET / HTTP/1.1\nHost: www.example.org\nA: b\nCookie: c=d\n" + from + marks},
 		{"the cache wants one language", func(f *flow.Flow) {
 			f.Cache.Whole, f.Cache.Asked = true, f.Target()
 			f.Cache.Asked.Language = "de"

@@ -201,7 +201,8 @@ type Memory struct {
 type Disk struct {
 	// Path is its folder, which nothing else may use; empty for no such part.
 	Path string `yaml:"path"`
-	// Size bounds the bytes of its files: at least 4MiB.
+	// Size bounds the bytes of its files: at least 4MiB. Once a zone survives, a quarter of them, or 4MiB, are for survival copies; below
+	// 8MiB these are in memory only.
 	Size Size `yaml:"size"`
 	// Object bounds one object's body there, and so does an eighth of Size. What cache.object keeps out of memory does not come here either.
 	Object Size `yaml:"object"`

@@ -132,7 +132,8 @@ type Cache struct {
 	// Survive keeps copies of the pages that visitors ask for, beside what caches may use, to serve them while the origin can't be reached or
 	// fails, at most for this time; 0 keeps none. A copy is what anybody gets: never what says no-store or private, and only from requests
 	// without Cookie and Authorization.
-	Survive time.Duration `yaml:"survive"`
+	Survive  time.Duration `yaml:"survive"`
+	Prefetch Prefetch      `yaml:"prefetch"`
 	// PurgeFrom are the sources whose requests with the method PURGE drop what is stored under their target.
 	PurgeFrom []netip.Prefix `yaml:"purge_from"`
 	// SetCookie is what becomes of responses with Set-Cookie: refuse, or store, and every later visitor gets the cookie, too. One that
@@ -151,6 +152,19 @@ type Cache struct {
 	// that a visitor prefers and for nothing else, and responses that vary by Accept-Language are kept once for each. Without any,
 	// every spelling of Accept-Language is another visitor's.
 	Languages []string `yaml:"languages"`
+}
+
+// Prefetch fetches the pages of a site map that are not stored, before a visitor asks for them: as a visitor without cookies would, one at a time,
+// only while nobody waits for the origin and half of its budget is free, not while it is unwell, and not what its robots.txt denies to
+// seawall-prefetch.
+type Prefetch struct {
+	// Every is how often the map is gone through; 0 never.
+	Every time.Duration `yaml:"every"`
+	// Sitemap is the map: a path ("/sitemap.xml") on the zone's first host, or a URL of one of its hosts. Without it, the maps are those that
+	// robots.txt names. Pages are fetched for visitors who come as the URL says; without one, over HTTPS if https.redirect is on, else over HTTP.
+	Sitemap string `yaml:"sitemap"`
+	// Rate bounds the requests, which come one after another: a burst means nothing here.
+	Rate Rate `yaml:"rate"`
 }
 
 // CacheKey is what requests must have in common, beside host, path and the fields that a response names in Vary, to share a response.
@@ -201,6 +215,10 @@ type CacheRule struct {
 	TTL time.Duration `yaml:"ttl"`
 	// Override takes the ttl whatever Cache-Control and Expires say, but for private; what sets a cookie is not stored either.
 	Override bool `yaml:"override"`
+	// UnsetCookies makes such pages, and keeps them, as for a visitor without cookies: the origin is not sent Cookie (but for those in
+	// cache.key.cookies), and what is kept goes to nobody with Set-Cookie. Requests with Authorization are bypassed; who is logged in by a cookie
+	// wants a rule with bypass.
+	UnsetCookies bool `yaml:"unset_cookies"`
 }
 
 // staticExtensions are what CDNs usually keep.
@@ -255,6 +273,7 @@ func DefaultZone() Zone {
 			Waiters:   10_000,
 			Key:       CacheKey{Query: QueryAll},
 			Static:    CacheStatic{TTL: 2 * time.Hour, Extensions: staticExtensions()},
+			Prefetch:  Prefetch{Rate: Rate{Requests: 1, Per: time.Second}},
 			SetCookie: StoringRefuse, RequestDirectives: ObeyingIgnore, BrokenAge: BrokenAgeIgnore, Post: StoringRefuse,
 		},
 		Compression: defaultCompression(),

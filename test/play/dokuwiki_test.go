@@ -37,9 +37,11 @@ const wikiServer = `root /usr/share/dokuwiki; index doku.php;
 	}
 	location /lib/ { expires 1h; }`
 
-// dokuWiki serves a folder with DokuWiki's conf and data, by nginx and PHP-FPM, until the play ends. It sets $ORIGIN.
+// dokuWiki serves a folder with DokuWiki's conf and data, by nginx and PHP-FPM, until the play ends, and by the same nginx another folder, of which nothing
+// may be used without asking.
+// It sets $ORIGIN, and $ORIGIN2.
 func dokuWiki(p *play, args []string) error {
-	if len(args) != 1 {
+	if len(args) != 1 && len(args) != 2 {
 		return errUsage
 	}
 	wiki, dir := p.MkAbs(args[0]), p.MkAbs("php")
@@ -63,7 +65,11 @@ func dokuWiki(p *play, args []string) error {
 	if err := p.serve(exec.Command(programs[0], flags...), "unix", dir+"/php.sock"); err != nil {
 		return err
 	}
-	return p.nginx(fmt.Sprintf(wikiServer, dir+"/php.sock"))
+	servers := []string{fmt.Sprintf(wikiServer, dir+"/php.sock")}
+	for _, site := range args[1:] {
+		servers = append(servers, fmt.Sprintf("root %s; add_header Cache-Control no-cache;", p.MkAbs(site)))
+	}
+	return p.nginx(servers...)
 }
 
 // phpFPM is where Debian has it, with PHP's version in its name.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 )
 
@@ -18,11 +19,14 @@ http {
 	include /etc/nginx/mime.types;
 	access_log access.log;
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-	server {
+%s}
+`
+
+// nginxServer is one server in it.
+const nginxServer = `	server {
 		listen %s;
 		%s
 	}
-}
 `
 
 // nginx serves a folder until the play ends. It sets $ORIGIN, and logs to nginx/access.log.
@@ -33,8 +37,8 @@ func nginx(p *play, args []string) error {
 	return p.nginx(fmt.Sprintf("root %s; expires 1h;", p.MkAbs(args[0])))
 }
 
-// nginx runs nginx with what its configuration has to say of the server.
-func (p *play) nginx(server string) error {
+// nginx runs nginx with what its configuration has to say of each server. It sets $ORIGIN, and $ORIGIN2 for the second.
+func (p *play) nginx(servers ...string) error {
 	if err := needs(p, []string{"nginx"}); err != nil {
 		return err
 	}
@@ -42,17 +46,36 @@ func (p *play) nginx(server string) error {
 	if err != nil {
 		return err
 	}
-	address, err := p.reserve()
-	if err != nil {
-		return err
+	var address string
+	var all strings.Builder
+	for i, server := range servers {
+		if address, err = p.reserve(); err != nil {
+			return err
+		}
+		fmt.Fprintf(&all, nginxServer, address, server)
+		p.Setenv([]string{"ORIGIN", "ORIGIN2"}[i], "http://"+address)
 	}
 	dir := p.MkAbs("nginx")
-	conf := fmt.Appendf(nil, nginxConf, address, server)
+	conf := fmt.Appendf(nil, nginxConf, all.String())
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(dir+"/nginx.conf", conf, 0o644)); err != nil {
 		return err
 	}
-	p.Setenv("ORIGIN", "http://"+address)
 	return p.serve(exec.Command(program, "-p", dir, "-c", "nginx.conf", "-e", "stderr"), "tcp", address)
+}
+
+// halt ends the servers that serve runs.
+func halt(p *play, args []string) error {
+	if len(args) != 0 || len(p.servers) == 0 {
+		return errUsage
+	}
+	for _, server := range p.servers {
+		if err := server.Process.Signal(syscall.SIGTERM); err != nil { // PHP-FPM would leave its workers behind
+			return err
+		}
+		server.Wait()
+	}
+	p.servers = nil
+	return nil
 }
 
 // serve runs a server until the play ends. It returns when the server listens.
@@ -62,6 +85,7 @@ func (p *play) serve(server *exec.Cmd, network, address string) error {
 	if err := server.Start(); err != nil {
 		return err
 	}
+	p.servers = append(p.servers, server)
 	p.Defer(func() {
 		server.Process.Signal(syscall.SIGTERM)
 		server.Wait()

@@ -43,7 +43,9 @@ var commands = map[string]command{
 	"nginx":     nginx,     // nginx FOLDER: the server to protect is nginx with this folder
 	"grpc":      grpc,      // grpc [HOST]: the server to protect is grpc-go's for its own tests, with HOST.pem over TLS
 	"caching":   caching,   // caching start | URL FILE: the origin of http-cache-tests, and its tests, of which those in FILE fail
-	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER: the server to protect is DokuWiki with this folder's conf and data
+	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER [SITE]: the server to protect is DokuWiki with this folder's conf and data; another one has SITE
+	"halt":      halt,      // halt: end nginx, and what is behind it
+	"tour":      tours,     // tour private TEXT... | begins URL... | goes | sees URL | again: visitors of real sites through $DOOR; again: of a dead origin
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID
@@ -80,6 +82,8 @@ type play struct {
 	browser  *browser
 	visitor  *visitor
 	deserter *deserter
+	tour     *tour
+	servers  []*exec.Cmd // that serve started
 
 	authority *pebble.Server
 	suite     string   // the folder of http-cache-tests
@@ -199,6 +203,9 @@ func (p *play) end() {
 	}
 	if p.browser != nil {
 		p.browser.cancel()
+	}
+	if p.tour != nil {
+		p.tour.CloseIdleConnections()
 	}
 	if p.visitor != nil {
 		p.visitor.kept.CloseIdleConnections()

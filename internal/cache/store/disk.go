@@ -74,9 +74,10 @@ func (s State) String() string { return [...]string{"loading", "serving", "off",
 type Disk struct {
 	options Options
 	folder  folder
-	boot    string // names the system's run; empty if that is unknown
-	segment int64  // size of one, in bytes
-	limit   int64  // of bytes, with room left for a segment that is being rewritten
+	boot    string       // names the system's run; empty if that is unknown
+	segment int64        // size of one, in bytes
+	limit   atomic.Int64 // of bytes, with room left for a segment that is being rewritten
+	objects atomic.Int64 // how many there may be
 
 	state    atomic.Int32
 	secret   atomic.Pointer[[32]byte]
@@ -131,7 +132,7 @@ func open(o Options, f folder, boot string) (*Disk, error) {
 		stop:    make(chan struct{}), failed: make(chan struct{}, 1), done: make(chan struct{}),
 		retry: retryAfter,
 	}
-	d.limit = o.Size - d.segment
+	d.Resize(o.Size, o.Objects)
 	d.journal.folder = f
 	d.queue.init(o.Queue)
 	d.segments.Store(&map[uint32]*segment{})
@@ -142,6 +143,12 @@ func open(o Options, f folder, boot string) (*Disk, error) {
 	}
 	go d.run()
 	return d, nil
+}
+
+// Resize changes the bounds, to at most those that the tier was opened with, from the next object that is written on.
+func (d *Disk) Resize(size int64, objects int) {
+	d.limit.Store(size - d.segment)
+	d.objects.Store(int64(objects))
 }
 
 // State tells whether the tier works.

@@ -240,7 +240,7 @@ func (d *Disk) admit(number uint32, e *entry) error {
 	switch {
 	case e.seq <= d.voided.Load() || e.seq <= s.dead[e.key] || s.find(e.key) != nil:
 		return nil
-	case d.index.count.Load() >= int64(d.options.Objects):
+	case d.index.count.Load() >= d.objects.Load():
 		s.dead[e.key] = e.seq
 		return d.journal.write(noteKey, e.key, e.seq)
 	}

@@ -147,7 +147,7 @@ func (d *Disk) write(it *item) error {
 	}
 	d.meta = it.content.AppendMeta(d.meta[:0])
 	body := it.content.Content()
-	if n := total(uint32(len(d.meta)), uint32(len(body))); len(d.meta) > maxMeta || n > d.limit/4 {
+	if n := total(uint32(len(d.meta)), uint32(len(body))); len(d.meta) > maxMeta || n > d.limit.Load()/4 {
 		d.unqueue(it)
 		return nil
 	} else if err := d.makeRoom(n); err != nil {
@@ -245,7 +245,7 @@ func (d *Disk) sealActive() error {
 
 // makeRoom gives up segments until n bytes and one more object have room.
 func (d *Disk) makeRoom(n int64) error {
-	for d.bytes.Load()+d.journal.bytes.Load()+n > d.limit || d.index.count.Load() >= int64(d.options.Objects) ||
+	for d.bytes.Load()+d.journal.bytes.Load()+n > d.limit.Load() || d.index.count.Load() >= d.objects.Load() ||
 		len(*d.segments.Load()) > 2*segmentParts+int(d.options.Size/d.segment) {
 		oldest := d.oldest()
 		if oldest == nil {

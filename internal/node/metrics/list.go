@@ -57,13 +57,20 @@ var (
 	cacheBytes     = gauge("cache_bytes", "Bytes in the memory cache.")
 	cacheEvictions = counter("cache_evictions_total", "Objects dropped from the memory cache for want of room.")
 
-	diskState    = gauge("cache_disk_state", "1 for the state that the cache on the disk is in, else 0.", "state")
-	diskObjects  = gauge("cache_disk_objects", "Objects in the cache on the disk.")
-	diskBytes    = gauge("cache_disk_bytes", "Bytes of the files of the cache on the disk.")
-	diskHits     = counter("cache_disk_hits_total", "Objects read from the disk.")
-	diskWritten  = counter("cache_disk_written_total", "Objects written to the disk.")
-	diskDropped  = counter("cache_disk_dropped_total", "Objects not written to the disk because too much waited to be.")
-	diskFailures = counter("cache_disk_failures_total", "Times that the disk failed, or was full, and the cache went on in memory only.")
+	prefetchPages  = counter("prefetch_pages_total", "Pages of site maps that were looked at, by what became of that.", "zone", "result")
+	prefetchListed = gauge("prefetch_pages", "Pages that a zone's site map lists.", "zone")
+	prefetchLooked = gauge("prefetch_pages_done", "Pages of those that have been looked at in this round.", "zone")
+
+	diskState     = gauge("cache_disk_state", "1 for the state that the cache on the disk is in, else 0.", "state")
+	diskObjects   = gauge("cache_disk_objects", "Objects in the cache on the disk.")
+	diskBytes     = gauge("cache_disk_bytes", "Bytes of the files of the cache on the disk.")
+	diskHits      = counter("cache_disk_hits_total", "Objects read from the disk.")
+	diskWritten   = counter("cache_disk_written_total", "Objects written to the disk.")
+	diskDropped   = counter("cache_disk_dropped_total", "Objects not written to the disk because too much waited to be.")
+	copiesObjects = gauge("cache_survive_disk_objects", "Survival copies on the disk.")
+	copiesBytes   = gauge("cache_survive_disk_bytes", "Bytes of the files of the survival copies.")
+	copiesHits    = counter("cache_survive_disk_hits_total", "Survival copies read from the disk.")
+	diskFailures  = counter("cache_disk_failures_total", "Times that the disk failed, or was full, and the cache went on in memory only.")
 
 	configReloads  = counter("config_reloads_total", "Reloads of the configuration, the start included, of which something was applied, or refused.", "result")
 	configRead     = gauge("config_last_reload_timestamp_seconds", "When the configuration was read last.")
@@ -107,6 +114,7 @@ var all = []*metric{
 	workersThreads, workersWaiting, workersJobs, workersSteps, workersShed,
 	cacheObjects, cacheBytes, cacheEvictions,
 	diskState, diskObjects, diskBytes, diskHits, diskWritten, diskDropped, diskFailures,
+	copiesObjects, copiesBytes, copiesHits, prefetchPages, prefetchListed, prefetchLooked,
 	configReloads, configRead, configUsable, configProblems, configRestart, zonesInForce, certificateEnd,
 	requests, requestsCache, bytesCache, codingSaved, requestsRefused, requestsDry, ruleMatches, responsesBroken, bodyBytes, requestSeconds,
 	originRequests, originSeconds, originConcurrent, originMax, originQueued, originQueueMax, originUpgrades, queueSeconds,

@@ -16,6 +16,7 @@ import (
 	"github.com/seawall/seawall/internal/cache"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/conn"
+	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
@@ -33,6 +34,8 @@ type Sources struct {
 	Zones       *snapshot.Snapshot
 	// MaxConnections bounds those open at one time.
 	MaxConnections int
+	// Prefetched is what of a zone is fetched ahead, and whether anything is to be.
+	Prefetched func(zone string) (edge.Prefetched, bool)
 	// Certificates are those that visitors are shown, Configuration how the last reload went.
 	Certificates  func() []Certificate
 	Configuration func() Configuration
@@ -95,6 +98,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		s.zone(z)
 		if z.Name() != snapshot.Unserved {
 			s.servers(z)
+			if p, ok := c.Prefetched(z.Name()); ok {
+				s.prefetched(z.Name(), &p)
+			}
 		}
 	})
 	specs := c.Zones.Specs()
@@ -143,6 +149,11 @@ func (s sink) node(from *Sources) {
 	s.add(cacheEvictions, float64(stored.Evictions))
 	if stored.Disk != nil {
 		s.disk(stored.Disk)
+	}
+	if c := stored.Copies; c != nil {
+		s.add(copiesObjects, float64(c.Objects))
+		s.add(copiesBytes, float64(c.Bytes))
+		s.add(copiesHits, float64(c.Hits))
 	}
 }
 

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/zone"
 )
@@ -38,6 +39,15 @@ func (s sink) zone(z *zone.Zone) {
 	s.add(originUpgrades, float64(load.Upgrades), name)
 	s.histogram(originSeconds, &counts.OriginDuration, name)
 	s.histogram(queueSeconds, &counts.QueueDuration, name)
+}
+
+// prefetched shows what of a zone is fetched ahead.
+func (s sink) prefetched(name string, p *edge.Prefetched) {
+	for result, n := range map[string]int64{"fetched": p.Fetched, "stored": p.Stored, "left": p.Left, "failed": p.Failed} {
+		s.add(prefetchPages, float64(n), name, result)
+	}
+	s.add(prefetchListed, float64(p.Listed), name)
+	s.add(prefetchLooked, float64(p.Looked), name)
 }
 
 // servers shows an origin's servers, of which no two have the same URL.

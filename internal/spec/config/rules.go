@@ -92,6 +92,9 @@ var rules = map[string]rule{
 	"Cache.languages": {
 		pattern: regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`), want: "language tags, such as en or pt-br",
 	},
+	"Prefetch.sitemap": {
+		pattern: regexp.MustCompile(`^(https?://[^/?#@\s]+)?/\S*$`), want: "a path, such as /sitemap.xml, or a URL of the zone's, such as https://www.example.org/sitemap.xml",
+	},
 	"CacheKey.query":     {oneOf: []string{spec.QueryAll, spec.QueryNone}},
 	"CacheKey.headers":   fieldName,
 	"CacheKey.cookies":   fieldName,
