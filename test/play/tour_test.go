@@ -193,14 +193,14 @@ func (t *tour) begin(out io.Writer, starts []string) error {
 	return nil
 }
 
-// visit has twice as many views as there are pages, by Zipf's law.
+// visit has as many views as there are pages, by Zipf's law.
 func (t *tour) visit(out io.Writer) error {
 	began := time.Now()
 	chance := rand.New(rand.NewSource(1))
 	chance.Shuffle(len(t.pages), func(i, j int) { t.pages[i], t.pages[j] = t.pages[j], t.pages[i] })
 	which := rand.NewZipf(chance, 1.1, 4, uint64(len(t.pages)-1))
 	before := len(t.views)
-	for range 2 * len(t.pages) {
+	for range t.pages {
 		page := t.pages[which.Uint64()]
 		if _, err := t.see(page); err != nil {
 			return err
