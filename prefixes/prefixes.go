@@ -120,7 +120,7 @@ func (m *Map[V]) Lookup(addr netip.Addr) (value V, ok bool) {
 	if m == nil || !addr.IsValid() {
 		return value, false
 	}
-	at := int32(-1)
+	var at int32
 	if addr = addr.Unmap(); addr.Is4() {
 		at = m.v4.find(addr, -1)
 	} else {

@@ -50,6 +50,9 @@ func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
 	if p.dimensions.device {
 		a.Device = deviceOf(q.Get("user-agent"))
 	}
+	if p.dimensions.country {
+		a.Country = countryOf(q)
+	}
 	return a
 }
 

@@ -27,6 +27,9 @@ type Entry struct {
 	TLS           string    `json:"tls,omitempty"`
 	JA4           string    `json:"ja4,omitempty"`            // fingerprint of the client's TLS software
 	ClientSubject string    `json:"client_subject,omitempty"` // of the client's certificate, where the zone asks for one
+	Country       string    `json:"country,omitempty"`
+	ASN           uint32    `json:"asn,omitempty"`
+	Bot           string    `json:"bot,omitempty"` // the known crawler that the client was found to be
 	Status        int       `json:"status"`
 	Bytes         int64     `json:"bytes"`
 	Ms            float64   `json:"ms"`

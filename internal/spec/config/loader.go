@@ -23,6 +23,49 @@ var (
 type Loader struct {
 	defaults spec.Zone
 	files    map[string]*zoneFile
+	good     map[listKey]string
+}
+
+// listKey tells a list, or a crawler's ranges, from all others.
+type listKey struct{ zone, name string }
+
+// Remember has lists that can't be read any more be as they were in these, until they can.
+func (l *Loader) Remember(n *spec.Node, zones []spec.Zone) {
+	l.files, l.good = nil, make(map[listKey]string)
+	l.remember(n, zones)
+}
+
+func (l *Loader) remember(n *spec.Node, zones []spec.Zone) {
+	for i := range n.Lists {
+		l.good[listKey{name: n.Lists[i].Name}] = string(n.Lists[i].File)
+	}
+	for i := range n.Crawlers.Known {
+		l.good[crawlerKey(n.Crawlers.Known[i].Name)] = string(n.Crawlers.Known[i].Ranges)
+	}
+	for i := range zones {
+		for _, named := range zones[i].Lists.Named {
+			l.good[listKey{zones[i].Name, named.Name}] = string(named.File)
+		}
+	}
+}
+
+// crawlerKey is none of a list: a zone has a name without a space.
+func crawlerKey(name string) listKey { return listKey{"a crawler", name} }
+
+// learn remembers what was read. Of what was refused it keeps what it knew.
+func (l *Loader) learn(c *Config) {
+	before := l.good
+	l.good = make(map[listKey]string)
+	for key, text := range before {
+		if c.NodeProblem != nil && (key.zone == "" || key.zone == crawlerKey("").zone) || slices.ContainsFunc(c.Refused, func(r Refused) bool { return r.Zone == key.zone }) {
+			l.good[key] = text
+		}
+	}
+	n := &c.Node
+	if c.NodeProblem != nil {
+		n = new(spec.Node)
+	}
+	l.remember(n, c.Zones)
 }
 
 // Load reads the file at path, and the folder that it names. It fails with a [*Problem] only if it can't be known which zones there
@@ -32,6 +75,7 @@ func Load(path string) (*Config, error) { return new(Loader).Load(path) }
 // Load is as the function [Load].
 func (l *Loader) Load(path string) (*Config, error) {
 	r := newReader()
+	r.good = l.good
 	m := &mainFile{
 		reader: r,
 		d:      newDecoder(r, path),
@@ -46,6 +90,8 @@ func (l *Loader) Load(path string) (*Config, error) {
 		return nil, p
 	}
 	m.watch(m.d.refs)
+	m.config.Broken = append(m.config.Broken, m.d.broken...)
+	l.learn(m.config)
 	slices.Sort(m.config.Files)
 	m.config.Files = slices.Compact(m.config.Files)
 	return m.config, nil
@@ -231,7 +277,7 @@ type zone struct {
 
 // zone decodes a zone of which only the name is known to be there, or given.
 func (d *decoder) zone(n *node, name string, defaults spec.Zone) zone {
-	d.marks = nil
+	d.marks, d.of = nil, name
 	z := zone{Zone: defaults}
 	z.Name = name
 	v := reflect.ValueOf(&z.Zone).Elem()
