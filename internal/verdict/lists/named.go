@@ -105,13 +105,11 @@ func (s *Shared) Configure(want []spec.List) (changed bool, problems []error) {
 			problems = append(problems, fmt.Errorf("lists[%d].name: there is a list %s already", i, w.Name))
 			continue
 		}
-		l, err := before[w.Name], error(nil)
+		l := before[w.Name]
 		if l == nil || l.Kind != w.Kind {
-			l, err = newNamed(w)
-		} else {
-			err = l.set(w)
+			l = &Named{Name: w.Name, Kind: w.Kind}
 		}
-		if err != nil {
+		if err := l.set(w); err != nil {
 			problems = append(problems, fmt.Errorf("lists[%d]: %w", i, err))
 		}
 		if l.contents.Load() != nil {
