@@ -65,7 +65,7 @@ func (d *decoder) named(l *spec.List, line int, path string) *Problem {
 
 // crawler checks a crawler's ranges likewise.
 func (d *decoder) crawler(c *spec.Crawler, line int, path string) *Problem {
-	before, known := d.reader.good[crawlerKey(c.Name)]
+	before, known := d.reader.good[listKey{ofCrawlers, c.Name}]
 	err := d.pending
 	if err == nil {
 		_, err = c.Prefixes(d.source(path))
@@ -92,8 +92,11 @@ func (d *decoder) stays(before string, known bool, err error, line int, key stri
 		outcome = "it stays as it was"
 	}
 	full := key
-	if d.of == "" {
+	switch d.of {
+	case "":
 		full = d.join("node", key)
+	case ofDefaults:
+		full = d.join("defaults", key)
 	}
 	d.broken = append(d.broken, d.problem(d.lineOf(key, line), full, "%s: %s", oneLine(err), outcome))
 	return before

@@ -174,11 +174,34 @@ zones:
 			}
 		}
 	}
-	var other Loader
+	other := Loader{}
 	c := mustLoad(t, l, dir+"/main.yaml")
 	other.Remember(&c.Node, c.Zones)
 	if d := diff([3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, texts(mustLoad(t, &other, dir+"/main.yaml"))); d != "" {
 		t.Errorf("remembered: (-want +got):\n%s", d)
+	}
+}
+
+// TestBrokenListOfDefaults: as of any other.
+func TestBrokenListOfDefaults(t *testing.T) {
+	dir := write(t, map[string]string{
+		"main.yaml": strings.Replace(good, "  limits:", "  lists: {named: [{name: near, kind: country, file: near.txt}]}\n  limits:", 1), "near.txt": "FR\n",
+	})
+	l := new(Loader)
+	before := mustLoad(t, l, dir+"/main.yaml")
+	put(t, dir+"/near.txt", "France\n")
+	var other Loader
+	other.Remember(&before.Node, before.Zones)
+	for name, l := range map[string]*Loader{"reload": l, "restart": &other} {
+		c := mustLoad(t, l, dir+"/main.yaml")
+		if len(c.Broken) != 1 || c.Broken[0].Key != "defaults.lists.named[0].file" || !strings.HasSuffix(c.Broken[0].Text, "it stays as it was") {
+			t.Errorf("%s: got %v, want one list that stays as it was", name, c.Broken)
+		}
+		for _, z := range c.Zones {
+			if got := z.Lists.Named[0].File; got != "FR\n" {
+				t.Errorf("%s: zone %s: got %q, want the list as it was", name, z.Name, got)
+			}
+		}
 	}
 }
 

@@ -26,48 +26,6 @@ type Loader struct {
 	good     map[listKey]string
 }
 
-// listKey tells a list, or a crawler's ranges, from all others.
-type listKey struct{ zone, name string }
-
-// Remember has lists that can't be read any more be as they were in these, until they can.
-func (l *Loader) Remember(n *spec.Node, zones []spec.Zone) {
-	l.files, l.good = nil, make(map[listKey]string)
-	l.remember(n, zones)
-}
-
-func (l *Loader) remember(n *spec.Node, zones []spec.Zone) {
-	for i := range n.Lists {
-		l.good[listKey{name: n.Lists[i].Name}] = string(n.Lists[i].File)
-	}
-	for i := range n.Crawlers.Known {
-		l.good[crawlerKey(n.Crawlers.Known[i].Name)] = string(n.Crawlers.Known[i].Ranges)
-	}
-	for i := range zones {
-		for _, named := range zones[i].Lists.Named {
-			l.good[listKey{zones[i].Name, named.Name}] = string(named.File)
-		}
-	}
-}
-
-// crawlerKey is none of a list: a zone has a name without a space.
-func crawlerKey(name string) listKey { return listKey{"a crawler", name} }
-
-// learn remembers what was read. Of what was refused it keeps what it knew.
-func (l *Loader) learn(c *Config) {
-	before := l.good
-	l.good = make(map[listKey]string)
-	for key, text := range before {
-		if c.NodeProblem != nil && (key.zone == "" || key.zone == crawlerKey("").zone) || slices.ContainsFunc(c.Refused, func(r Refused) bool { return r.Zone == key.zone }) {
-			l.good[key] = text
-		}
-	}
-	n := &c.Node
-	if c.NodeProblem != nil {
-		n = new(spec.Node)
-	}
-	l.remember(n, c.Zones)
-}
-
 // Load reads the file at path, and the folder that it names. It fails with a [*Problem] only if it can't be known which zones there
 // are, or what they start from; anything else is in the Config.
 func Load(path string) (*Config, error) { return new(Loader).Load(path) }
@@ -202,7 +160,7 @@ func (m *mainFile) node(e entry) {
 // defaultZone decodes what zones start from. If it is as it was, it is the same memory as it was.
 func (m *mainFile) defaultZone(e entry, l *Loader) *Problem {
 	d := m.d
-	d.top, d.marks = zoneType, nil
+	d.top, d.marks, d.of = zoneType, nil, ofDefaults
 	m.defaults = spec.DefaultZone()
 	if p := d.section(e.value, reflect.ValueOf(&m.defaults).Elem(), "", "name", "hosts"); p != nil {
 		p.Key = d.join("defaults", p.Key)
