@@ -2,6 +2,9 @@ package spec
 
 import (
 	"bufio"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,11 +183,14 @@ type Crawler struct {
 	// Names are the domains in which the names of its addresses are.
 	Names []string `yaml:"names"`
 	// Ranges are the addresses from which it comes: a file with a prefix a line, or in the JSON form that Google and Bing publish.
-	Ranges RangesText `yaml:"ranges"`
+	Ranges FileText `yaml:"ranges"`
+	// Keys are those with which it signs its requests (Web Bot Auth, RFC 9421): a file in the form of its operator's directory at
+	// /.well-known/http-message-signatures-directory, of which Ed25519 keys count.
+	Keys FileText `yaml:"keys"`
 }
 
-// RangesText is the text of a file of ranges. In a file of configuration it is that file's path instead, from the folder of that file.
-type RangesText string
+// FileText is the text of a file. In a file of configuration it is that file's path instead, from the folder of that file.
+type FileText string
 
 // Prefixes reads the ranges; name is what they are called in what is wrong with them.
 func (c *Crawler) Prefixes(name string) ([]netip.Prefix, error) {
@@ -214,6 +220,41 @@ func (c *Crawler) Prefixes(name string) ([]netip.Prefix, error) {
 	}
 	return list, nil
 }
+
+// PublicKeys reads the keys by their thumbprints (RFC 7638), by which signatures name them.
+func (c *Crawler) PublicKeys(name string) (map[string]ed25519.PublicKey, error) {
+	if c.Keys == "" {
+		return nil, nil
+	}
+	var directory struct {
+		Keys []struct{ Kty, Crv, X string } `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(c.Keys), &directory); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if n := len(directory.Keys); n > maxKeys {
+		return nil, fmt.Errorf("%s: has %d keys: want at most %d", name, n, maxKeys)
+	}
+	keys := make(map[string]ed25519.PublicKey)
+	for i, k := range directory.Keys {
+		if k.Kty != "OKP" || k.Crv != "Ed25519" {
+			continue
+		}
+		key, err := base64.RawURLEncoding.DecodeString(k.X)
+		if err != nil || len(key) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("%s: keys[%d].x is no Ed25519 key in base64url", name, i)
+		}
+		thumbprint := sha256.Sum256([]byte(`{"crv":"Ed25519","kty":"OKP","x":"` + k.X + `"}`))
+		keys[base64.RawURLEncoding.EncodeToString(thumbprint[:])] = key
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s: has no key of kty OKP and crv Ed25519", name)
+	}
+	return keys, nil
+}
+
+// maxKeys bounds a crawler's keys.
+const maxKeys = 100
 
 // maxRanges bounds a crawler's ranges.
 const maxRanges = 100_000

@@ -33,7 +33,7 @@ var (
 	rateType     = reflect.TypeFor[spec.Rate]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
 	listType     = reflect.TypeFor[spec.ListText]()
-	rangesType   = reflect.TypeFor[spec.RangesText]()
+	fileTextType = reflect.TypeFor[spec.FileText]()
 )
 
 // isText tells whether a type is written as one text, though it may be a struct.
@@ -57,14 +57,13 @@ type decoder struct {
 	keys   map[[2]string]string // joined before, so that the marks of many zones share them
 	left   int                  // values that may still be decoded
 
-	of      string     // the zone that is being decoded, "" for the node
-	pending error      // why the file of the list that is being decoded can't be read
-	from    string     // that file, or ""
-	broken  []*Problem // files that can't be used, without which the rest is good
+	of      string              // the zone that is being decoded, "" for the node
+	pending map[string]listFile // by key, of the list or crawler that is being decoded
+	broken  []*Problem          // files that can't be used, without which the rest is good
 }
 
 func newDecoder(r *reader, file string) *decoder {
-	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues}
+	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues, pending: make(map[string]listFile)}
 }
 
 func (d *decoder) problem(line int, key, format string, args ...any) *Problem {

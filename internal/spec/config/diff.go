@@ -88,7 +88,7 @@ func withNames(values, names reflect.Value) reflect.Value {
 }
 
 // isContent tells whether a text stands for a file's.
-func isContent(t reflect.Type) bool { return t == pemType || t == listType || t == rangesType }
+func isContent(t reflect.Type) bool { return t == pemType || t == listType || t == fileTextType }
 
 // isSection tells whether values of a type are keys with values.
 func isSection(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }

@@ -120,7 +120,7 @@ func valueText(f *field, t reflect.Type) string {
 		return "rate"
 	case t == pemType:
 		return "PEM"
-	case t == listType, t == rangesType:
+	case t == listType, t == fileTextType:
 		return "path"
 	case t == reflect.TypeFor[spec.Listener]():
 		return "listener"

@@ -31,16 +31,21 @@ func (d *decoder) mixed(n *node, prefixes, names reflect.Value, f *field, key st
 }
 
 // listed is the text of a list: this one, or that of a file. Why that can't be read is kept for who checks the whole.
-func (d *decoder) listed(s string) string {
-	d.pending = nil
+func (d *decoder) listed(s, key string) string {
 	if s == "" || strings.Contains(s, "\n") {
 		return s
 	}
 	name := d.beside(s)
 	d.refs = append(d.refs, ref{name: name, most: maxList})
-	d.from = name
-	s, d.pending = d.reader.text(name, maxList)
+	s, err := d.reader.text(name, maxList)
+	d.pending[key] = listFile{name, err}
 	return s
+}
+
+// listFile is a file that a key of the section names that is being decoded, and why it can't be read.
+type listFile struct {
+	name string
+	err  error
 }
 
 // named checks a list. If only its file is wrong, it is as it was.
@@ -52,35 +57,42 @@ func (d *decoder) named(l *spec.List, line int, path string) *Problem {
 		return d.problem(d.lineOf(key, line), key, "%s", oneLine(err))
 	}
 	before, known := d.reader.good[listKey{d.of, l.Name}]
-	err := d.pending
+	err := d.pending["file"].err
 	if err == nil && (!known || string(l.File) != before) {
-		_, err = l.Contents(d.source(path))
+		_, err = l.Contents(d.source(path, "file"))
 	}
 	if err != nil {
 		l.File = spec.ListText(d.stays(before, known, err, line, d.join(path, "file")))
 	}
-	d.pending, d.from = nil, ""
+	clear(d.pending)
 	return nil
 }
 
-// crawler checks a crawler's ranges likewise.
+// crawler checks a crawler's ranges and keys likewise.
 func (d *decoder) crawler(c *spec.Crawler, line int, path string) *Problem {
 	before, known := d.reader.good[listKey{ofCrawlers, c.Name}]
-	err := d.pending
+	err := d.pending["ranges"].err
 	if err == nil {
-		_, err = c.Prefixes(d.source(path))
+		_, err = c.Prefixes(d.source(path, "ranges"))
 	}
 	if err != nil {
-		c.Ranges = spec.RangesText(d.stays(before, known, err, line, d.join(path, "ranges")))
+		c.Ranges = spec.FileText(d.stays(before, known, err, line, d.join(path, "ranges")))
 	}
-	d.pending, d.from = nil, ""
+	before, known = d.reader.good[listKey{ofKeys, c.Name}]
+	if err = d.pending["keys"].err; err == nil {
+		_, err = c.PublicKeys(d.source(path, "keys"))
+	}
+	if err != nil {
+		c.Keys = spec.FileText(d.stays(before, known, err, line, d.join(path, "keys")))
+	}
+	clear(d.pending)
 	return nil
 }
 
 // source is where the text of a list comes from.
-func (d *decoder) source(path string) string {
-	if d.from != "" {
-		return d.from
+func (d *decoder) source(path, key string) string {
+	if f, ok := d.pending[key]; ok {
+		return f.name
 	}
 	return path
 }

@@ -116,7 +116,7 @@ node:
   name: edge-1
   lists:
     - {name: bad, kind: ip, file: bad.txt}
-  crawlers: {known: [{name: Ours, agent: OurBot, ranges: ours.json}]}
+  crawlers: {known: [{name: Ours, agent: OurBot, ranges: ours.json, keys: keys.json}]}
 zones:
   - name: shop
     hosts: [shop.example]
@@ -125,7 +125,8 @@ zones:
       deny: [192.0.2.1, $bad, $near]
       named: [{name: near, kind: country, values: [de], file: near.txt}]
 `
-	dir := write(t, map[string]string{"main.yaml": main, "bad.txt": "x\n", "near.txt": "FR\n", "ours.json": "{"})
+	const keys = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}]}`
+	dir := write(t, map[string]string{"main.yaml": main, "bad.txt": "x\n", "near.txt": "FR\n", "ours.json": "{", "keys.json": keys})
 	l := new(Loader)
 	texts := func(c *Config) [3]string {
 		return [3]string{string(c.Node.Lists[0].File), string(c.Zones[0].Lists.Named[0].File), string(c.Node.Crawlers.Known[0].Ranges)}
@@ -141,10 +142,11 @@ zones:
 			`main.yaml:5: node.lists[0].file: DIR/bad.txt:1: "x" is not an address or prefix, such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32: it is empty until that is mended`,
 		}},
 		{"mended", map[string]string{"bad.txt": "192.0.2.0/24\n", "ours.json": "192.0.2.7"}, [3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, nil},
-		{"broken", map[string]string{"bad.txt": "192.0.2.0/33\n", "near.txt": "France\n", "ours.json": "x"}, [3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, []string{
+		{"broken", map[string]string{"bad.txt": "192.0.2.0/33\n", "near.txt": "France\n", "ours.json": "x", "keys.json": "{}"}, [3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, []string{
 			`main.yaml:13: lists.named[0].file: DIR/near.txt:1: "FRANCE" is not a country's two letters (ISO 3166), such as DE: it stays as it was`,
 			`main.yaml:5: node.lists[0].file: DIR/bad.txt:1: "192.0.2.0/33" has a prefix length above 32: it stays as it was`,
 			`main.yaml:6: node.crawlers.known[0].ranges: DIR/ours.json:1: "x" is not an address or prefix, such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32: it stays as it was`,
+			`main.yaml:6: node.crawlers.known[0].keys: DIR/keys.json: has no key of kty OKP and crv Ed25519: it stays as it was`,
 		}},
 	}
 	for _, tt := range steps {
@@ -163,6 +165,9 @@ zones:
 		slices.Sort(tt.broken)
 		if d := diff(tt.broken, broken); d != "" {
 			t.Errorf("%s: (-want +got):\n%s", tt.name, d)
+		}
+		if got := string(c.Node.Crawlers.Known[0].Keys); got != keys {
+			t.Errorf("%s: got keys %q, want them as they were", tt.name, got)
 		}
 		lists := c.Zones[0].Lists
 		if len(lists.Deny) != 1 || !slices.Equal(lists.DenyNamed, []string{"bad", "near"}) {

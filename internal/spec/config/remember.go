@@ -13,6 +13,7 @@ type listKey struct{ zone, name string }
 const (
 	ofDefaults = "the defaults"
 	ofCrawlers = "the crawlers"
+	ofKeys     = "the crawlers' keys"
 )
 
 // Remember has lists that can't be read any more be as they were in these, until they can.
@@ -48,6 +49,7 @@ func (l *Loader) remember(n *spec.Node, zones []spec.Zone) {
 	}
 	for i := range n.Crawlers.Known {
 		l.good[listKey{ofCrawlers, n.Crawlers.Known[i].Name}] = string(n.Crawlers.Known[i].Ranges)
+		l.good[listKey{ofKeys, n.Crawlers.Known[i].Name}] = string(n.Crawlers.Known[i].Keys)
 	}
 	for i := range zones {
 		l.rememberLists(zones[i].Name, zones[i].Lists.Named)
@@ -65,7 +67,7 @@ func (l *Loader) learn(c *Config) {
 	before := l.good
 	l.good = make(map[listKey]string)
 	for key, text := range before {
-		node := key.zone == "" || key.zone == ofCrawlers
+		node := key.zone == "" || key.zone == ofCrawlers || key.zone == ofKeys
 		if node && c.NodeProblem != nil || slices.ContainsFunc(c.Refused, func(r Refused) bool { return r.Zone == key.zone }) {
 			l.good[key] = text
 		}

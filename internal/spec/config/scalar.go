@@ -21,9 +21,9 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, key string) *Proble
 	case *spec.PEM:
 		*at, err = d.pem(n.text, f)
 	case *spec.ListText:
-		*at = spec.ListText(d.listed(n.text))
-	case *spec.RangesText:
-		*at = spec.RangesText(d.listed(n.text))
+		*at = spec.ListText(d.listed(n.text, f.key))
+	case *spec.FileText:
+		*at = spec.FileText(d.listed(n.text, f.key))
 	case *time.Duration:
 		*at, err = parseDuration(n.text)
 	case encoding.TextUnmarshaler:

@@ -6,7 +6,8 @@
 // are not verified yet. Where nothing can be verified, User-Agent is not even looked at.
 //
 // What was found is remembered for 65,536 addresses and for an hour at most; 8 lookups go on at one time and 256 wait, and who comes
-// then is not verified until there is room. A lookup takes 5 seconds at most. One that fails verifies nobody.
+// then is not verified until there is room. A lookup takes 5 seconds at most. One that fails verifies nobody. Who signs its requests with a
+// key that the node has (Web Bot Auth) is known by that, whatever its address; 200 signatures a second are verified.
 package bots
 
 import (
@@ -35,6 +36,7 @@ type Room struct {
 
 	table  atomic.Pointer[table] // nil if nobody can be verified
 	lookup lookup
+	budget budget // of signatures
 }
 
 // New returns a room that knows nobody.
@@ -47,8 +49,9 @@ func New() *Room {
 // table is the crawlers of a configuration.
 type table struct {
 	crawlers []crawler
-	byFirst  [256][]start // of their agents, by the first byte
-	names    Names        // nil for none
+	byFirst  [256][]start      // of their agents, by the first byte
+	names    Names             // nil for none
+	byKey    map[string]signer // by the thumbprints of their keys
 }
 
 // start is what an agent's first byte is followed by: most texts that have the one do not have the other.
@@ -73,7 +76,7 @@ func (r *Room) Configure(s *spec.Crawlers) []error {
 }
 
 func (r *Room) compile(s *spec.Crawlers) (*table, error) {
-	t := new(table)
+	t := &table{byKey: make(map[string]signer)}
 	some := false
 	for _, c := range known() {
 		if !slices.ContainsFunc(s.Known, func(of spec.Crawler) bool { return of.Name == c.Name }) {
@@ -88,6 +91,13 @@ func (r *Room) compile(s *spec.Crawlers) (*table, error) {
 		}
 		if len(list) > 0 {
 			c.ranges, some = prefixes.Compile(list), true
+		}
+		keys, err := c.PublicKeys("file")
+		if err != nil {
+			return nil, fmt.Errorf("crawlers.known[%d].keys: %w", i, err)
+		}
+		for thumbprint, key := range keys {
+			t.byKey[thumbprint], some = signer{key, len(t.crawlers)}, true
 		}
 		t.crawlers = append(t.crawlers, c)
 	}
@@ -127,6 +137,10 @@ func address(server string) (string, error) {
 func (r *Room) Judge(f *flow.Flow) {
 	t := r.table.Load()
 	if t == nil {
+		return
+	}
+	if c := t.signed(&f.Request, &r.budget); c != nil {
+		f.Verdict.BotName, f.Verdict.BotCategory, f.Verdict.VerifiedBot = c.Name, c.Category, true
 		return
 	}
 	c := t.claimed(f.Request.Get("user-agent"))
