@@ -94,6 +94,10 @@ type Request struct {
 	Upgrade string
 	// Fingerprint is that of the head, as it was received; none of one that was not understood.
 	Fingerprint hfp.Fingerprint
+	// Locator tells where the client is, if somebody asks (see Location).
+	Locator  Locator
+	location Location
+	located  bool
 
 	// HostHeader, unless "", is what the origin gets as Host: rules alone say so.
 	HostHeader string
@@ -122,6 +126,10 @@ type Verdict struct {
 	Settings   Settings
 	// Charged tells that the source paid for a request to the origin.
 	Charged bool
+	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
+	// that crawler's. The first requests of an address may come before that is known.
+	BotName, BotCategory string
+	VerifiedBot          bool
 	// Answer is the verdict's own response, neither the cache's nor the origin's nor a refusal: a redirect.
 	Answer  *Message
 	Refusal *Refusal
@@ -184,6 +192,8 @@ type Asked struct {
 	HasQuery         bool
 	// Device is the kind of the client's device, if that is in the key.
 	Device string
+	// Country is the client's, if that is in the key.
+	Country string
 	// AcceptEncoding takes the place of the client's: it is what suits all who share the response.
 	AcceptEncoding string
 	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.

@@ -84,6 +84,9 @@ func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
 	if device := f.Target().Device; device != "" {
 		b = h1.AppendField(b, "X-Device-Type", device)
 	}
+	if country := f.Target().Country; country != "" {
+		b = h1.AppendField(b, "CF-IPCountry", country)
+	}
 	b = append(b, "Via: "...)
 	b = append(b, strings.TrimPrefix(f.Request.Proto, "HTTP/")...)
 	b = append(b, p.via...)

@@ -27,6 +27,9 @@ type Entry struct {
 	TLS           string    `json:"tls,omitempty"`
 	JA4           string    `json:"ja4,omitempty"`            // fingerprint of the client's TLS software
 	ClientSubject string    `json:"client_subject,omitempty"` // of the client's certificate, where the zone asks for one
+	Country       string    `json:"country,omitempty"`
+	ASN           uint32    `json:"asn,omitempty"`
+	Bot           string    `json:"bot,omitempty"` // the known crawler that the client was found to be
 	Status        int       `json:"status"`
 	Bytes         int64     `json:"bytes"`
 	Ms            float64   `json:"ms"`
@@ -84,6 +87,12 @@ func (e *Entry) Explain(w io.Writer) error {
 		s.tell("", "by "+e.Agent)
 	}
 	s.tell("client", e.client())
+	if where := e.where(); where != "" {
+		s.tell("", "from "+where)
+	}
+	if e.Bot != "" {
+		s.tell("", "which is "+e.Bot+"'s")
+	}
 	if e.HFP != "" {
 		s.tell("", "with the HTTP fingerprint "+e.HFP)
 	}
@@ -111,6 +120,17 @@ func (e *Entry) Explain(w io.Writer) error {
 	}
 	s.tell("response", e.response())
 	return s.err
+}
+
+// where is what is known of the client's address.
+func (e *Entry) where() string {
+	switch {
+	case e.ASN == 0:
+		return e.Country
+	case e.Country == "":
+		return fmt.Sprintf("AS%d", e.ASN)
+	}
+	return fmt.Sprintf("%s, AS%d", e.Country, e.ASN)
 }
 
 // story writes labelled lines and keeps the first error.

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
 )
@@ -11,6 +12,7 @@ type Policy struct {
 	lists                    *lists.Lists
 	requests, originRequests *limits.Limit
 	redirect                 *redirect
+	bots                     *bots.Room
 	dry                      bool // lists and limits only say what they would have refused
 	counts                   *counts
 }
@@ -19,13 +21,14 @@ type Policy struct {
 // check, a denied one is refused at no further cost. Who passes is
 // sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
-	switch listing, prefix := p.lists.Find(f.Request.Client); listing {
+	p.bots.Judge(f)
+	switch listing, prefix, name := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
 		p.send(f)
 		return
 	case lists.Denied:
-		if p.deny(f, prefix); f.Verdict.Refusal != nil {
+		if p.deny(f, prefix, name); f.Verdict.Refusal != nil {
 			return
 		}
 	}

@@ -36,6 +36,7 @@ var commands = map[string]command{
 	"authority": authority, // authority [issues HOST|hurry HOST|replaced|orders]: one that speaks ACME, in this process
 	"tool":      tool,      // tool NAME...: build grpc-client, grpc-server or h2spec
 	"ports":     ports,     // ports NAME...: set them to addresses that nobody else has
+	"atlas":     atlas,     // atlas FILE NETWORK=COUNTRY...: write a file of countries
 	"configure": configure, // configure FILE AS: write it with the variables in place
 	"origin":    origin(0), // origin [unix|proxy|h2|start|stop|release|counts|sees REGEXP]: the server to protect
 	"origin2":   origin(1), // another one

@@ -120,6 +120,8 @@ func valueText(f *field, t reflect.Type) string {
 		return "rate"
 	case t == pemType:
 		return "PEM"
+	case t == listType, t == fileTextType:
+		return "path"
 	case t == reflect.TypeFor[spec.Listener]():
 		return "listener"
 	case t.Kind() == reflect.Int && most < math.MaxInt64:
