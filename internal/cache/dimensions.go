@@ -24,7 +24,7 @@ func compileDimensions(k *spec.CacheKey) dimensions {
 
 // text is a request's values, "" if the key has no dimensions.
 func (d *dimensions) text(q *flow.Request) string {
-	if d.headers == nil && d.cookies == nil && !d.device && !d.country {
+	if d.headers == nil && d.cookies == nil && !d.device && !d.country && q.HostHeader == "" {
 		return ""
 	}
 	var buffer [256]byte
@@ -50,6 +50,9 @@ func (d *dimensions) text(q *flow.Request) string {
 	}
 	if d.country {
 		b = append(b, countryOf(q)...)
+	}
+	if q.HostHeader != "" { // another site may be behind it
+		b = append(append(b, 2), q.HostHeader...)
 	}
 	return string(b)
 }

@@ -105,7 +105,7 @@ func (p *Policy) take(q *flow.Request, s *spot, e *entry, from *store.Found) boo
 // recallWaiting does for Join what Lookup had to leave: it reads what the disk has, once for all flows that ask for it at that time, and
 // answers as Lookup would have. It reports false if the flow is to go on with Join.
 func (p *Policy) recallWaiting(f *flow.Flow) bool {
-	q, d := &f.Request, p.room.disk.Load()
+	q, d := f.Effective(), p.room.disk.Load()
 	f.Cache.Fetch = nil
 	f.Task.Leave()
 	var s spot
@@ -205,7 +205,7 @@ func (p *Policy) stream(f *flow.Flow, s *spot, found *store.Found) bool {
 	if b == nil {
 		return false
 	}
-	d := p.decide(b.entry, &f.Request, now)
+	d := p.decide(b.entry, f.Effective(), now)
 	status := flow.Hit
 	switch {
 	case d.Outcome == httpcache.Fresh:

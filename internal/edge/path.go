@@ -116,6 +116,7 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 
 // finish answers the client and writes down what happened.
 func finish(z *zone.Zone, f *flow.Flow) {
+	z.Verdict.JudgeResponse(f)
 	z.Response.Write(f)
 	if f.Response.Status == 101 && f.Response.Err == nil {
 		z.Origin.Tunnel(f)

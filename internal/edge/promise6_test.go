@@ -38,6 +38,9 @@ func refusedZones() []spec.Zone {
 		z.Origin.Health.Path = "/healthz"
 	})
 	add("strict", func(z *spec.Zone) { z.HTTPS.MinVersion = "1.3" })
+	add("ruled", func(z *spec.Zone) {
+		z.Rules.Firewall = []spec.Rule{{Name: "secret", Action: spec.RuleBlock, Expression: `http.request.uri.path eq "/secret"`}}
+	})
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
 }
@@ -77,6 +80,7 @@ var refusals = []refusal{
 		return c.ask("GET", "strict.test", "/")
 	}},
 	{flow.Denied, 403, "listed", "lists.deny", func(h *house) answer { return h.get(visitor, "listed.test", "/") }},
+	{flow.RuleBlocked, 403, "ruled", "http_request_firewall_custom/secret", func(h *house) answer { return h.get(visitor, "ruled.test", "/secret") }},
 	{flow.RequestLimit, 429, "limited", "limits.requests", func(h *house) answer {
 		h.get(visitor, "limited.test", "/")
 		return h.get(visitor, "limited.test", "/")

@@ -137,7 +137,7 @@ type Verdict struct {
 
 // Settings are what rules set for one request, in place of its zone's.
 type Settings struct {
-	// Bypass leaves the cache out. EdgeTTL, if positive, is how long the response is kept, whatever it says but for private and no-store.
+	// Bypass leaves the cache out. EdgeTTL, if positive, is how long the response is kept, whatever it says but for private.
 	Bypass  bool
 	EdgeTTL time.Duration
 	// NoHTTPSRedirect and NoCompression turn off what the zone would do.
@@ -208,7 +208,8 @@ func (f *Flow) Target() Asked {
 	if f.Cache.Whole {
 		return f.Cache.Asked
 	}
-	return Asked{Authority: f.Request.Authority, Query: f.Request.Query, HasQuery: f.Request.HasQuery}
+	q := f.Effective()
+	return Asked{Authority: q.Authority, Query: q.Query, HasQuery: q.HasQuery}
 }
 
 // CacheStatus is the cache's part in a response.
@@ -318,7 +319,12 @@ func (f *Flow) Effective() *Request {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
-	b.Verdict.Action, b.Cache.Status = f.Verdict.Action, f.Cache.Status
+	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
+	if q := f.Verdict.Rewritten; q != nil {
+		b.Verdict.Rewritten = new(Request)
+		*b.Verdict.Rewritten = *q
+		b.Verdict.Rewritten.Fields = slices.Clone(q.Fields)
+	}
 	return b
 }
 

@@ -37,8 +37,8 @@ const (
 	ClientGone        Reason = 17 // the client left before its answer came
 	HeadTimeout       Reason = 18 // the request's head did not come in time
 	OriginDown        Reason = 19 // no server of the origin is up
-	RuleBlocked       Reason = 21 // by a rule of the zone's
 	Misdirected       Reason = 20 // the host's zone asks more of TLS clients than that of the connection's server name
+	RuleBlocked       Reason = 21 // by a rule of the zone's
 )
 
 var reasons = [...]string{

@@ -124,7 +124,7 @@ func appendCache(b []byte, c *flow.Cache) []byte {
 
 // refusal is why the client was refused; nil if it was answered, be it with a stored response in place of a refusal.
 func refusal(f *flow.Flow) *flow.Refusal {
-	if f.Message() != nil {
+	if f.Message() != nil && f.Verdict.Refusal == nil { // a rule's refusal may have an answer of its own
 		return nil
 	}
 	return f.Refusal()

@@ -43,6 +43,7 @@ func (p *Policy) fields(f *flow.Flow, m *flow.Message, d *delivery) []flow.Field
 	if d.contentRange != "" {
 		out = append(out, flow.Field{Name: "Content-Range", Value: d.contentRange})
 	}
+	out = flow.Apply(out, f.Verdict.Responding)
 	if !hasDate {
 		out = append(out, flow.Field{Name: "Date", Value: p.room.dateAt(f.Request.Received)})
 	}

@@ -137,7 +137,7 @@ type RuleRoute struct {
 type RuleCache struct {
 	// Bypass leaves requests to the origin.
 	Bypass bool `yaml:"bypass"`
-	// EdgeTTL is how long responses are kept, whatever they say but for private and no-store; 0 leaves it to them.
+	// EdgeTTL is how long responses are kept, whatever they say but for private; 0 leaves it to them.
 	EdgeTTL time.Duration `yaml:"edge_ttl"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
+	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 // Policy is how one zone's requests are judged.
@@ -13,13 +14,14 @@ type Policy struct {
 	requests, originRequests *limits.Limit
 	redirect                 *redirect
 	bots                     *bots.Room
-	dry                      bool // lists and limits only say what they would have refused
+	rules                    *rules.Ruleset
+	dry                      bool // lists, limits and rules only say what they would have refused
 	counts                   *counts
 }
 
 // Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
-// check, a denied one is refused at no further cost. Who passes is
-// sent to HTTPS last.
+// check, a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
+// them; then its rules. Who passes is sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
 	p.bots.Judge(f)
 	switch listing, prefix, name := p.lists.Find(f.Request.Client); listing {
@@ -32,19 +34,39 @@ func (p *Policy) Judge(f *flow.Flow) {
 			return
 		}
 	}
-	if ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
-		if p.limit(f, limitsRequests, flow.RequestLimit, detail, wait); f.Verdict.Refusal != nil {
+	if !p.rules.SparesLimits() && !p.within(f) {
+		return
+	}
+	if !p.rules.Empty() {
+		outcome, spared := p.rules.Judge(f, p.dry)
+		if outcome != rules.Passed || p.rules.SparesLimits() && !spared.Limits && !p.within(f) {
 			return
 		}
 	}
 	p.send(f)
 }
 
+// within reports whether a source keeps within its limit of requests.
+func (p *Policy) within(f *flow.Flow) bool {
+	ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received)
+	if !ok {
+		p.limit(f, limitsRequests, flow.RequestLimit, detail, wait)
+	}
+	return f.Verdict.Refusal == nil
+}
+
 // send answers who is to come again over HTTPS.
 func (p *Policy) send(f *flow.Flow) {
-	if p.redirect.needed(&f.Request) {
+	if !f.Verdict.Settings.NoHTTPSRedirect && p.redirect.needed(&f.Request) {
 		p.counts.add(httpsRedirect, f.Conn.Shard)
 		f.Verdict.Rule, f.Verdict.Answer = httpsRedirect.String(), p.redirect.message(&f.Request)
+	}
+}
+
+// JudgeResponse gives the verdict on a response's head, before it is sent: what of it is to be changed.
+func (p *Policy) JudgeResponse(f *flow.Flow) {
+	if p.rules.ReadsResponses() {
+		p.rules.JudgeResponse(f)
 	}
 }
 

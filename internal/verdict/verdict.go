@@ -13,6 +13,7 @@ import (
 	"github.com/seawall/seawall/internal/verdict/geo"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
+	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 // Room keeps what outlives a zone's policy: what its sources have taken, and the counts of its matches.
@@ -24,6 +25,7 @@ type Room struct {
 	lists lists.Shared
 	geo   geo.Room
 	bots  *bots.Room
+	rules *rules.Room
 
 	mu     sync.Mutex
 	counts map[string]weak.Pointer[counts] // by zone
@@ -31,7 +33,7 @@ type Room struct {
 
 // New returns a room in which nobody has taken anything. Nothing of a node bounds it.
 func New(*spec.Node) *Room {
-	return &Room{taken: limits.New(), bots: bots.New(), counts: make(map[string]weak.Pointer[counts])}
+	return &Room{taken: limits.New(), bots: bots.New(), rules: rules.New(), counts: make(map[string]weak.Pointer[counts])}
 }
 
 // UseNames gives the room what asks a DNS server for the names of crawlers' addresses. It is called before Configure.
@@ -78,6 +80,10 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	ruleset, err := r.rules.Compile(z.Name, &z.Rules, nameable{listed})
+	if err != nil {
+		return nil, err
+	}
 	return &Policy{
 		redirect:       redirect,
 		bots:           r.bots,
@@ -86,6 +92,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		originRequests: originRequests,
 		dry:            z.Action == spec.ActionLog,
 		counts:         r.countsOf(z.Name),
+		rules:          ruleset,
 	}, nil
 }
 
@@ -121,3 +128,6 @@ func (p *Policy) Listed(address netip.Addr) (rule string, by netip.Prefix, ok bo
 	}
 	return "", netip.Prefix{}, false
 }
+
+// Rules returns how often each of the zone's rules has held.
+func (p *Policy) Rules() []rules.Count { return p.rules.Counts() }

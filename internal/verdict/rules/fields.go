@@ -15,7 +15,7 @@ type field struct {
 
 // allFields are those that there are, by Cloudflare's names, with what only we have under names of our own.
 func allFields() []field {
-	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), responseFields())
+	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), responseFields())
 }
 
 const (
@@ -127,6 +127,35 @@ func connectionFields() []field {
 		head("cf.tls_client_auth.cert_verified", rules.Bool, 1, clientVerified, "cf.tls_client_auth.cert_presented", "tls.client_verified"),
 		head("cf.tls_client_auth.cert_subject_dn", rules.Bytes, 1, clientSubject, "cf.tls_client_auth.cert_subject_dn_rfc2253", "tls.client_subject"),
 	}
+}
+
+// knownFields are what the house knows of the client beside what it sent: where it is, as far as the node has files that tell (node.geo), and
+// whether it is the crawler that it says it is (node.crawlers).
+func knownFields() []field {
+	const cost = 200
+	return []field{
+		head("ip.src.country", rules.Bytes, cost, func(s *source) rules.Value { return rules.BytesValue(s.flow.Request.Location().Country) }, "ip.geoip.country"),
+		head("ip.src.continent", rules.Bytes, cost, func(s *source) rules.Value { return rules.BytesValue(s.flow.Request.Location().Continent) }, "ip.geoip.continent"),
+		head("ip.src.asnum", rules.Int, cost, func(s *source) rules.Value { return rules.IntValue(int64(s.flow.Request.Location().ASN)) }, "ip.geoip.asnum"),
+		head("ip.src.is_in_european_union", rules.Bool, cost, func(s *source) rules.Value {
+			return rules.BoolValue(inEuropeanUnion(s.flow.Request.Location().Country))
+		}, "ip.geoip.is_in_european_union"),
+		head("cf.client.bot", rules.Bool, 1, func(s *source) rules.Value { return rules.BoolValue(s.flow.Verdict.VerifiedBot) },
+			"cf.bot_management.verified_bot", "bot.verified"),
+		head("bot.name", rules.Bytes, 1, func(s *source) rules.Value { return rules.BytesValue(s.flow.Verdict.BotName) }),
+		head("cf.verified_bot_category", rules.Bytes, 1, func(s *source) rules.Value {
+			if !s.flow.Verdict.VerifiedBot {
+				return rules.BytesValue("")
+			}
+			return rules.BytesValue(s.flow.Verdict.BotCategory)
+		}, "bot.category"),
+	}
+}
+
+// inEuropeanUnion knows its members, as of 2026.
+func inEuropeanUnion(country string) bool {
+	const members = "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE"
+	return len(country) == 2 && strings.Contains(members, country)
 }
 
 // clientVerified tells of a certificate that was shown: one that does not verify ends the handshake.

@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"time"
+	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
@@ -29,6 +29,9 @@ func (s *Ruleset) Empty() bool { return s == nil || !s.any }
 
 // SparesLimits tells that a rule may spare a request the zone's limits.
 func (s *Ruleset) SparesLimits() bool { return s != nil && s.spares }
+
+// ReadsResponses tells that there are rules for the heads of responses.
+func (s *Ruleset) ReadsResponses() bool { return s != nil && s.phases[ResponseHeaders].set != nil }
 
 // Spared is what rules have spared a request.
 type Spared struct {
@@ -243,8 +246,13 @@ func (r *rule) note(j *judge, f *flow.Flow) {
 
 // evidence is what a refusal says: the expression, and what it was about the request as often as that may cost something.
 func (r *rule) evidence(j *judge, f *flow.Flow) string {
-	if !r.tally.afford(f.Request.Received.Truncate(time.Second).Unix()) {
+	if !r.tally.afford(f.Request.Received.Unix()) {
 		return r.detail
 	}
-	return r.detail + "\n" + clippedTo(r.filter.Explain(j.machine).String(), maxEvidence)
+	_, parts, _ := strings.Cut(r.filter.Explain(j.machine).String(), "\n") // the first line is the whole again
+	lines := strings.Split(strings.TrimSpace(parts), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return r.detail + ", where " + clippedTo(strings.Join(lines, "; "), maxEvidence)
 }
