@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -141,13 +142,17 @@ func hasPrefix(b []byte, s string) bool { return len(b) >= len(s) && string(b[:l
 func hasSuffix(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
 
 // regexTest is matches.
-type regexTest struct{ re *regexp.Regexp }
+type regexTest struct {
+	re    *regexp.Regexp
+	hint  hint
+	hints *automaton // nil if there is no hint
+}
 
 func (t *regexTest) holds(_ *Machine, v Value) bool {
 	if v.raw != nil {
-		return t.re.Match(v.raw)
+		return (t.hints == nil || among(t.hints, v.raw)) && t.re.Match(v.raw)
 	}
-	return t.re.MatchString(v.str)
+	return (t.hints == nil || among(t.hints, v.str)) && t.re.MatchString(v.str)
 }
 
 // listTest is in $name.
@@ -174,23 +179,24 @@ func (t *listTest) holds(m *Machine, v Value) bool {
 }
 
 // compileRegexp compiles what RE2 can match in linear time with a bounded program. Its error is a clause.
-func compileRegexp(pattern string) (*regexp.Regexp, string) {
+func compileRegexp(pattern string) (*regexp.Regexp, hint, string) {
 	if len(pattern) > MaxRegexp {
-		return nil, "the regular expression is too long: at most 4096 bytes"
-	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return nil, strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil || len(program.Inst) > MaxProgram {
-		return nil, "the regular expression is too large: fewer or shorter repetitions are wanted"
+		return nil, nil, fmt.Sprintf("the regular expression has %d bytes: %d are allowed", len(pattern), MaxRegexp)
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, err.Error()
+		return nil, nil, strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 	}
-	return re, ""
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, nil, err.Error()
+	}
+	parsed = parsed.Simplify()
+	program, err := syntax.Compile(parsed)
+	if err != nil || len(program.Inst) > MaxProgram {
+		return nil, nil, "the regular expression is too large: fewer or shorter repetitions are wanted"
+	}
+	return re, hintOf(parsed), ""
 }
 
 // comparison compiles an operator and its literals, for values of a type.
@@ -368,11 +374,11 @@ func (c *compiler) pattern(n *compareNode) (test, int, error) {
 	case containsOp:
 		return &containsTest{newNeedle(l.bytes)}, 20, nil
 	case matchesOp:
-		re, why := compileRegexp(l.bytes)
+		re, hint, why := compileRegexp(l.bytes)
 		if why != "" {
 			return nil, 0, c.errorf(l, "%s", why)
 		}
-		return &regexTest{re}, 5000, nil
+		return &regexTest{re, hint, hint.automaton()}, 5000, nil
 	}
 	w, why := compileWildcard(l.bytes, n.op == strictOp)
 	if why != "" {

@@ -8,13 +8,16 @@ type lookup struct {
 	// starts_with and ends_with
 	prefixes, suffixes affixes
 	contains           automaton
+	hints              automaton // of regular expressions
 	ranges             segments
 	present            []int // what holds for every value that is not missing
 }
 
-// indexed tells the tests that lookups do.
+// indexed tells the tests that lookups do, or have hints for.
 func indexed(t test) bool {
-	switch t.(type) {
+	switch t := t.(type) {
+	case *regexTest:
+		return t.hint != nil
 	case *bytesTest, *setTest, *prefixTest, *suffixTest, *containsTest, *rangeTest:
 		return true
 	}
@@ -81,7 +84,8 @@ func (l *lookup) addEqual(n int, literal string) {
 func (l *lookup) build() (left []int) {
 	l.prefixes.build(false)
 	l.suffixes.build(true)
-	return append(l.contains.build(), l.ranges.build()...)
+	left = append(l.contains.build(false), l.hints.build(true)...)
+	return append(left, l.ranges.build()...)
 }
 
 // find tells f all leaves that hold of a value.
@@ -103,4 +107,5 @@ func findBytes[T string | []byte](l *lookup, text T, f found) {
 	findAffixes(&l.prefixes, text, f)
 	findAffixes(&l.suffixes, text, f)
 	scan(&l.contains, text, f)
+	scan(&l.hints, text, f)
 }

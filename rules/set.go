@@ -28,6 +28,10 @@ type answer struct {
 	uses   int   // in how many places filters ask for it
 	lookup int   // which answers it, -1: none
 	wanted []int // the filters that are judged if it holds
+	// Of a regular expression with a hint, a lookup says only whether it may match.
+	hinted bool
+	// A literal of hints is an answer, too, but no filter's: these are the leaves that may hold if it was found.
+	hints []int
 }
 
 // eagerCost is what a value may cost, in ns, that is looked at before it is known whether a filter asks for it.
@@ -94,6 +98,7 @@ func (s *Set) branch(e expr, numbers map[string]int) branch {
 // index gives the leaves that compare the same value with literals one lookup together.
 func (s *Set) index() {
 	places := make(map[string]int)
+	literals := make(map[string]int) // of hints: their answers
 	for n := range s.leaves {
 		e, ok := s.leaves[n].expr.(*compareExpr)
 		if !ok || !indexed(e.test) {
@@ -105,14 +110,37 @@ func (s *Set) index() {
 			places[e.key] = i
 			s.lookups = append(s.lookups, lookup{left: e.left, cost: e.cost})
 		}
-		s.lookups[i].add(n, e.test)
 		s.leaves[n].lookup = i
+		re, ok := e.test.(*regexTest)
+		if !ok {
+			s.lookups[i].add(n, e.test)
+			continue
+		}
+		s.leaves[n].hinted = true
+		for _, literal := range re.hint {
+			s.addHint(n, i, literal, e.key+" "+literal, literals)
+		}
 	}
 	for i := range s.lookups {
 		for _, n := range s.lookups[i].build() {
 			s.leaves[n].lookup = -1
+			for _, hinted := range s.leaves[n].hints {
+				s.leaves[hinted].lookup, s.leaves[hinted].hinted = -1, false
+			}
 		}
 	}
+}
+
+// addHint has a lookup look for a literal, which is an answer of its own, because leaves have hints in common.
+func (s *Set) addHint(leaf, lookup int, literal, key string, literals map[string]int) {
+	n, ok := literals[key]
+	if !ok {
+		n = len(s.leaves)
+		literals[key] = n
+		s.leaves = append(s.leaves, answer{lookup: lookup})
+		s.lookups[lookup].hints.add(n, literal)
+	}
+	s.leaves[n].hints = append(s.leaves[n].hints, leaf)
 }
 
 // needed returns leaves that are looked up eagerly, of which at least one holds where the branch does; of several such choices,
@@ -160,6 +188,9 @@ func (s *Set) weight(leaves []int) int {
 // Len returns the number of filters.
 func (s *Set) Len() int { return len(s.filters) }
 
+// Filter returns a filter by its place.
+func (s *Set) Filter(i int) *Filter { return s.filters[i] }
+
 // Phase is the phase in which all that the filters read is known.
 func (s *Set) Phase() Phase { return s.phase }
 
@@ -167,8 +198,9 @@ func (s *Set) Phase() Phase { return s.phase }
 type judged struct {
 	set        *Set
 	looked     bitset // by lookup
-	known      bitset // by leaf that is not looked up
+	known      bitset // by leaf that was evaluated
 	truth      bitset // by leaf
+	possible   bitset // by leaf that has a hint
 	candidates bitset // by filter: the others don't hold
 }
 
@@ -205,6 +237,7 @@ func (s *Set) begin(m *Machine) {
 	j.looked = j.looked.sized(len(s.lookups))
 	j.known = j.known.sized(len(s.leaves))
 	j.truth = j.truth.sized(len(s.leaves))
+	j.possible = j.possible.sized(len(s.leaves))
 	j.candidates = j.candidates.sized(len(s.filters))
 	copy(j.candidates, s.always)
 	for _, i := range s.eager {
@@ -237,12 +270,15 @@ func (s *Set) holds(m *Machine, b *branch) bool {
 // answer answers a leaf, at most once a request.
 func (s *Set) answer(m *Machine, n int) bool {
 	a, j := &s.leaves[n], &m.judged
-	switch {
-	case a.lookup >= 0:
+	if a.lookup >= 0 {
 		if !j.looked.has(a.lookup) {
 			s.look(m, a.lookup)
 		}
-	case !j.known.has(n):
+		if !a.hinted || !j.possible.has(n) {
+			return j.truth.has(n)
+		}
+	}
+	if !j.known.has(n) {
 		j.known.set(n)
 		before := m.mark()
 		if truth(a.expr, m) {
@@ -273,10 +309,21 @@ type found struct {
 func (f found) has(n int) bool { return f.m.judged.truth.has(n) }
 
 func (f found) all(leaves []int) {
+	j := &f.m.judged
 	for _, n := range leaves {
-		f.m.judged.truth.set(n)
-		for _, filter := range f.set.leaves[n].wanted {
-			f.m.judged.candidates.set(filter)
+		a := &f.set.leaves[n]
+		j.truth.set(n)
+		f.judge(a.wanted)
+		for _, hinted := range a.hints {
+			j.possible.set(hinted)
+			f.judge(f.set.leaves[hinted].wanted)
 		}
+	}
+}
+
+// judge makes candidates of filters.
+func (f found) judge(filters []int) {
+	for _, i := range filters {
+		f.m.judged.candidates.set(i)
 	}
 }

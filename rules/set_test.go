@@ -201,6 +201,44 @@ func BenchmarkSet(b *testing.B) {
 	}
 }
 
+func BenchmarkSetOfRegexps(b *testing.B) {
+	var texts []string
+	for i := range 1000 {
+		texts = append(texts, fmt.Sprintf(`http.user_agent matches r"(?i)\b(tool%d|robot%dx)/[0-9]+"`, i, i))
+	}
+	s, m, source := set(b, texts...), rules.NewMachine(scheme(b)), measured()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Reset(source)
+		if s.Next(m, 0) >= 0 {
+			b.Fatal("a rule holds")
+		}
+	}
+}
+
+// BenchmarkNewSet is what a change of rules costs.
+func BenchmarkNewSet(b *testing.B) {
+	s := typical(b, 1000, 1000)
+	var filters []*rules.Filter
+	for i := range s.Len() {
+		filters = append(filters, s.Filter(i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		rules.NewSet(filters)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	s := scheme(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rules.Compile(s, `http.host eq "example.com" and lower(http.request.uri.path) contains "x" or ip.src in {10.0.0.0/8}`); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkMatch(b *testing.B) {
 	for _, text := range []string{
 		`http.host eq "example.com" and http.request.method eq "GET"`,

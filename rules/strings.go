@@ -280,7 +280,7 @@ func buildAffix(_ *compiler, n *callNode, args []operand) (expr, error) {
 }
 
 func buildRegexReplace(c *compiler, n *callNode, args []operand) (expr, error) {
-	re, why := compileRegexp(text(args, 1))
+	re, _, why := compileRegexp(text(args, 1))
 	if why != "" {
 		return nil, c.errorf(n.args[1], "%s", why)
 	}
