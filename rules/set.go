@@ -37,7 +37,8 @@ type answer struct {
 // eagerCost is what a value may cost, in ns, that is looked at before it is known whether a filter asks for it.
 const eagerCost = 250
 
-// NewSet returns the set of filters, which have to be of one scheme.
+// NewSet returns the set of filters, which have to be of one scheme. Judging it asks for values that cost little, as the scheme says,
+// even where no filter turns out to need them. It takes about 200 bytes of memory for a byte of literals, 1 KiB at worst.
 func NewSet(filters []*Filter) *Set {
 	s := &Set{filters: filters, always: newBits(len(filters))}
 	numbers := make(map[string]int)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/seawall/seawall/rules"
@@ -141,6 +143,32 @@ func (c *counter) Value(i int) rules.Value {
 	}
 	c.asked[fields[i].Name]++
 	return c.request.Value(i)
+}
+
+// A set may be used by many at once, each with a machine of its own.
+func TestSetIsShared(t *testing.T) {
+	s := set(t, `http.host matches "(abc|bcd)" and lower(http.host) contains "x"`, `any(split(http.host, ".")[*] eq "x")`, `not ip.src in $office`)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			m := rules.NewMachine(scheme(t))
+			for range 200 {
+				for text, want := range map[string][]int{"abc.X": {0, 2}, "x.bcd": {0, 1, 2}, "none": {2}, strconv.Itoa(i): {2}} {
+					m.Reset(request{"http.host": rules.BytesValue(text)})
+					if got := held(s, m); !slices.Equal(got, want) {
+						t.Errorf("%s: got %v, want %v", text, got, want)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestSetPhase(t *testing.T) {
+	if got := set(t, `ssl`, `http.request.body.raw eq "x"`, `ssl`).Phase(); got != rules.Body {
+		t.Errorf("got %v, want %v", got, rules.Body)
+	}
 }
 
 // typical is a thousand rules as sites have them: a host, a path, and networks. With one host for all, it is the others that count.
