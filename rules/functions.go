@@ -9,8 +9,8 @@ import (
 // A function is one that expressions can call.
 type function struct {
 	params   []param
-	optional int    // how many of the last params may be left out
-	more     *param // what any number of further arguments is
+	optional int   // how many of the last params may be left out
+	more     param // what any number of further arguments is, if it has a name
 	result   Type
 	cost     int // ns of a call, without its arguments
 	build    func(c *compiler, n *callNode, args []operand) (expr, error)
@@ -29,7 +29,6 @@ type param struct {
 }
 
 func params(p ...param) []param              { return p }
-func repeated(p param) *param                { return &p }
 func source(types ...Type) param             { return param{name: "source", types: types, dynamic: true} }
 func value(types ...Type) param              { return param{name: "value", types: types} }
 func fixed(name string, types ...Type) param { return param{name: name, types: types, literal: true} }
@@ -42,8 +41,8 @@ var functions = map[string]function{
 	"cidr":  {params: params(source(IP), fixed("IPv4 bits", Int), fixed("IPv6 bits", Int)), result: IP, cost: 3, build: buildCIDR},
 	"cidr6": {params: params(source(IP), fixed("IPv6 bits", Int)), result: IP, cost: 3, build: buildCIDR},
 
-	"coalesce": {params: params(value(), value()), more: repeated(value()), cost: 3, build: buildCoalesce},
-	"concat":   {params: params(value(Bytes, Int)), more: repeated(value(Bytes, Int)), result: Bytes, cost: 20, build: lenient(concat)},
+	"coalesce": {params: params(value(), value()), more: value(), cost: 3, build: buildCoalesce},
+	"concat":   {params: params(value(Bytes, Int)), more: value(Bytes, Int), result: Bytes, cost: 20, build: lenient(concat)},
 	"join":     {params: params(value(), fixed("separator", Bytes)), result: Bytes, cost: 50, whole: true, build: buildJoin},
 	"len":      {params: params(value()), result: Int, cost: 2, whole: true, build: buildLen},
 	"split": {
@@ -66,15 +65,15 @@ var functions = map[string]function{
 	"uuidv4":        {params: params(source(Bytes)), result: Bytes, cost: 50, build: strict(uuidv4)},
 
 	"remove_query_args": {
-		params: params(source(Bytes), fixed("name", Bytes)), more: repeated(fixed("name", Bytes)), result: Bytes, cost: 60,
+		params: params(source(Bytes), fixed("name", Bytes)), more: fixed("name", Bytes), result: Bytes, cost: 60,
 		build: buildRemoveQueryArgs,
 	},
 	"lookup_json_string": {
-		params: params(source(Bytes), fixed("key", Bytes, Int)), more: repeated(fixed("key", Bytes, Int)), result: Bytes,
+		params: params(source(Bytes), fixed("key", Bytes, Int)), more: fixed("key", Bytes, Int), result: Bytes,
 		cost: 2000, build: buildLookup,
 	},
 	"lookup_json_integer": {
-		params: params(source(Bytes), fixed("key", Bytes, Int)), more: repeated(fixed("key", Bytes, Int)), result: Int,
+		params: params(source(Bytes), fixed("key", Bytes, Int)), more: fixed("key", Bytes, Int), result: Int,
 		cost: 2000, build: buildLookup,
 	},
 	"is_timed_hmac_valid_v0": {
@@ -153,12 +152,12 @@ func takesWhole(n *callNode, first *operand) bool {
 // arguments compiles the arguments of a call and checks each against its param.
 func (c *compiler) arguments(n *callNode, f *function) ([]operand, error) {
 	least, most := len(f.params)-f.optional, len(f.params)
-	if len(n.args) < least || len(n.args) > most && f.more == nil {
+	if len(n.args) < least || len(n.args) > most && f.more.name == "" {
 		return nil, c.errorf(n, "%s has %d arguments: want %s", n.name, len(n.args), f.arity())
 	}
 	args := make([]operand, len(n.args))
 	for i, arg := range n.args {
-		p := f.more
+		p := &f.more
 		if i < len(f.params) {
 			p = &f.params[i]
 		}
@@ -208,7 +207,7 @@ func (p *param) want() string {
 func (f *function) arity() string {
 	least, most := len(f.params)-f.optional, len(f.params)
 	switch {
-	case f.more != nil:
+	case f.more.name != "":
 		return fmt.Sprintf("%d or more", least)
 	case f.optional > 0:
 		return fmt.Sprintf("%d to %d", least, most)

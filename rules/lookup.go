@@ -3,6 +3,7 @@ package rules
 // A lookup puts one value to many tests at once.
 type lookup struct {
 	left  expr
+	over  *each // every element that left is of, or nil
 	cost  int
 	equal map[string][]int // eq and in, of Bytes
 	// starts_with and ends_with
@@ -11,6 +12,14 @@ type lookup struct {
 	hints              automaton // of regular expressions
 	ranges             segments
 	present            []int // what holds for every value that is not missing
+}
+
+func newLookup(e *compareExpr, over *each) lookup {
+	l := lookup{left: e.left, over: over, cost: e.cost}
+	if over != nil {
+		l.cost *= manyElements
+	}
+	return l
 }
 
 // indexed tells the tests that lookups do, or have hints for.
@@ -86,6 +95,15 @@ func (l *lookup) build() (left []int) {
 	l.suffixes.build(true)
 	left = append(l.contains.build(false), l.hints.build(true)...)
 	return append(left, l.ranges.build()...)
+}
+
+// look finds out about one value.
+func (l *lookup) look(m *Machine, f found) {
+	before := m.mark()
+	if v := l.left.eval(m); !v.Missing() {
+		l.find(&v, f)
+	}
+	m.release(before)
 }
 
 // find tells f all leaves that hold of a value.

@@ -351,7 +351,7 @@ func genEach(t *rapid.T) (string, func(v *visitor) []bool) {
 	}
 	text, test := testText(t)
 	other, second := testText(t)
-	op := rapid.SampledFrom([]string{"", "and", "or", "xor"}).Draw(t, "join")
+	op := rapid.SampledFrom([]string{"", "", "", "and", "or", "xor"}).Draw(t, "join")
 	text = list + text
 	if op != "" {
 		text += " " + op + " not " + list + other

@@ -44,22 +44,25 @@ func TestSet(t *testing.T) {
 		`false`,
 		`any(http.request.headers["accept"][*] contains "html")`,
 		`starts_with(http.user_agent, "")`,
+		`any(http.request.headers["accept"][*] eq "text/html") and ssl`,
+		`not any(lower(http.request.headers.names[*])[*] in {"cookie" "accept"})`,
 	)
 	tests := []struct {
 		name string
 		request
 		want []int
 	}{
-		{"nothing is known", request{}, []int{5, 9}},
+		{"nothing is known", request{}, []int{5, 9, 14}},
 		{"a login", request{
 			"http.host": rules.BytesValue("a.com"), "http.request.uri.path": rules.BytesValue("/wp-login.php"),
 			"ip.src": rules.IPValue(netip.MustParseAddr("10.1.2.3")), "ip.src.asnum": rules.IntValue(70),
-		}, []int{0, 1, 2, 3, 4, 8, 9}},
+		}, []int{0, 1, 2, 3, 4, 8, 9, 14}},
 		{"a robot", request{
 			"http.host": rules.BytesValue("b.com"), "http.request.uri.path": rules.BytesValue("/static/blog"),
 			"ip.src": rules.IPValue(netip.MustParseAddr("192.0.2.1")), "ip.src.asnum": rules.IntValue(7),
-			"http.user_agent": rules.BytesValue("Curl/8"), "http.request.headers": multimap("accept", "text/html"),
-		}, []int{3, 4, 5, 6, 7, 8, 9, 11, 12}},
+			"http.user_agent": rules.BytesValue("Curl/8"), "http.request.headers": multimap("accept", "*/*", "accept", "text/html"),
+			"http.request.headers.names": texts("Host", "Accept"), "ssl": rules.BoolValue(true),
+		}, []int{3, 4, 5, 6, 7, 8, 9, 11, 12, 13}},
 	}
 	m := rules.NewMachine(scheme(t))
 	for _, tt := range tests {
@@ -229,18 +232,27 @@ func BenchmarkSet(b *testing.B) {
 	}
 }
 
-func BenchmarkSetOfRegexps(b *testing.B) {
-	var texts []string
-	for i := range 1000 {
-		texts = append(texts, fmt.Sprintf(`http.user_agent matches r"(?i)\b(tool%d|robot%dx)/[0-9]+"`, i, i))
-	}
-	s, m, source := set(b, texts...), rules.NewMachine(scheme(b)), measured()
-	b.ReportAllocs()
-	for b.Loop() {
-		m.Reset(source)
-		if s.Next(m, 0) >= 0 {
-			b.Fatal("a rule holds")
-		}
+// BenchmarkSetOfOthers is a thousand rules of one kind.
+func BenchmarkSetOfOthers(b *testing.B) {
+	for name, text := range map[string]string{
+		"regexps": `http.user_agent matches r"(?i)\b(tool%[1]d|robot%[1]dx)/[0-9]+"`,
+		"headers": `any(lower(http.request.headers["accept"][*])[*] contains "type%d")`,
+		"nothing": `all(http.request.headers["accept"][*] eq "type%d")`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var texts []string
+			for i := range 1000 {
+				texts = append(texts, fmt.Sprintf(text, i))
+			}
+			s, m, source := set(b, texts...), rules.NewMachine(scheme(b)), measured()
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Reset(source)
+				if s.Next(m, 0) >= 0 {
+					b.Fatal("a rule holds")
+				}
+			}
+		})
 	}
 }
 
