@@ -37,7 +37,8 @@ func (h hint) shortest() int {
 	return least
 }
 
-// literalsOf returns literals of which one at least is in every match, nil if nothing is known.
+// literalsOf returns literals of which one at least is in every match, nil if nothing is known. The expression was simplified: nothing in
+// it is repeated by number.
 func literalsOf(re *syntax.Regexp) hint {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -46,10 +47,6 @@ func literalsOf(re *syntax.Regexp) hint {
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return literalsOf(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return literalsOf(re.Sub[0])
-		}
 	case syntax.OpConcat: // all of them are in there: the best will do
 		var best hint
 		for _, sub := range re.Sub {

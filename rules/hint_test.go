@@ -26,6 +26,7 @@ func TestHint(t *testing.T) {
 		{`abc|.`, nil},
 		{`ÄBC`, hint{"Äbc"}},
 		{`(?i)Äbcd`, hint{"bcd"}},
+		{"x*\ufffdabc", nil}, // which matches what is no UTF-8
 		{`ab`, nil},
 		{``, nil},
 	}

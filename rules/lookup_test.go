@@ -240,6 +240,10 @@ func TestHintsInSet(t *testing.T) {
 					next = set.Next(m, i+1)
 				}
 			}
+			lower := strings.ToLower(text)
+			if got, want := m.judged.known.has(0), strings.Contains(lower, "curl") || strings.Contains(lower, "wget"); got != want {
+				t.Errorf("the first expression was tried on %q: got %v, want %v", text, got, want)
+			}
 		}
 	}
 	if set.leaves[0].lookup < 0 || set.leaves[len(filters)].lookup >= 0 {

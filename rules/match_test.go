@@ -95,6 +95,9 @@ func TestArenaIsGivenBack(t *testing.T) {
 		if compile(t, text).Match(m) || m.Exceeded() {
 			t.Errorf("%s: the arena had no room", text)
 		}
+		if set(t, text).Next(m, 0) >= 0 || m.Exceeded() {
+			t.Errorf("%s in a set: the arena had no room", text)
+		}
 	}
 }
 

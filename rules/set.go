@@ -38,7 +38,7 @@ type answer struct {
 const eagerCost = 600
 
 // NewSet returns the set of filters, which have to be of one scheme. Judging it asks for values that cost little, as the scheme says,
-// even where no filter turns out to need them. It takes about 200 bytes of memory for a byte of literals, 1 KiB at worst.
+// even where no filter turns out to need them; filters of different phases want sets of their own. It takes about 200 bytes of memory for a byte of literals, 1 KiB at worst.
 func NewSet(filters []*Filter) *Set {
 	s := &Set{filters: filters, always: newBits(len(filters))}
 	numbers := make(map[string]int)
