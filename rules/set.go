@@ -1,6 +1,9 @@
 package rules
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Set is filters in an order. What several ask is answered once a request: literals that are compared with the same value are
 // looked up together, and a filter that needs one of them to be there is judged only if it is.
@@ -24,7 +27,6 @@ type branch struct {
 // An answer says how a leaf is answered.
 type answer struct {
 	expr   expr
-	cost   int
 	uses   int   // in how many places filters ask for it
 	lookup int   // which answers it, -1: none
 	wanted []int // the filters that are judged if it holds
@@ -38,9 +40,10 @@ type answer struct {
 const eagerCost = 600
 
 // NewSet returns the set of filters, which have to be of one scheme. Judging it asks for values that cost little, as the scheme says,
-// even where no filter turns out to need them; filters of different phases want sets of their own. It takes about 200 bytes of memory for a byte of literals, 1 KiB at worst.
+// even where no filter turns out to need them; filters of different phases want sets of their own. It takes about 200 bytes of memory
+// for a byte of literals, 1 KiB at worst.
 func NewSet(filters []*Filter) *Set {
-	s := &Set{filters: filters, always: newBits(len(filters))}
+	s := &Set{filters: slices.Clone(filters), always: newBits(len(filters))}
 	numbers := make(map[string]int)
 	for _, f := range filters {
 		s.trees = append(s.trees, s.branch(f.root, numbers))
@@ -88,7 +91,7 @@ func (s *Set) branch(e expr, numbers map[string]int) branch {
 		if !ok {
 			n = len(s.leaves)
 			numbers[e.key] = n
-			s.leaves = append(s.leaves, answer{expr: e.expr, cost: e.cost, lookup: -1})
+			s.leaves = append(s.leaves, answer{expr: e.expr, lookup: -1})
 		}
 		s.leaves[n].uses++
 		return branch{leaf: n}
