@@ -63,14 +63,13 @@ const maxRules = 10_000
 
 // Room keeps what outlives a zone's rules: their counts.
 type Room struct {
-	fields    []field
-	spellings spellings
-	counts    tallies
+	fields []field
+	counts tallies
 }
 
 // New returns a room in which no rule has matched yet.
 func New() *Room {
-	return &Room{fields: allFields(), spellings: newSpellings(), counts: newTallies()}
+	return &Room{fields: allFields(), counts: newTallies()}
 }
 
 // Ruleset is the rules of one zone. It is immutable.
@@ -115,7 +114,7 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	}
 	set := &Ruleset{}
 	set.judges.New = func() any {
-		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields, spellings: r.spellings}}
+		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields}}
 	}
 	seen := make(map[string]bool)
 	for p := range phases {
