@@ -1,12 +1,16 @@
 package edge
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -34,6 +38,44 @@ func ruledZone() spec.Zone {
 		ResponseHeaders: []spec.Rule{{Name: "hide", Expression: "http.response.code eq 200", Action: spec.RuleRewrites, Rewrite: header("X-Powered-By", "remove", "")}},
 	}
 	return z
+}
+
+// TestBodyRules: a body is judged before the origin gets any of it, and what passes arrives whole.
+func TestBodyRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := site("bodies", "bodies.test")
+		z.Budget = spec.Budget{Concurrent: 1}
+		z.Rules.Firewall = []spec.Rule{
+			{Name: "trusted", Expression: `http.request.uri.path eq "/hook"`, Action: spec.RuleSkipping, Skip: spec.RuleSkip{Rest: true}},
+			{Name: "spam", Expression: `http.request.body.form["text"][0] contains "casino"`, Action: spec.RuleBlock},
+			{Name: "huge", Expression: `http.request.body.truncated and http.request.uri.path eq "/small"`, Action: spec.RuleBlock},
+		}
+		h := build(t, testNode(), z)
+		h.serve(firstOrigin, func(w http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%d %x %v", len(b), sha256.Sum256(b), err)
+		})
+		post := func(target, body string, fields ...string) answer {
+			c := h.dial(visitor)
+			defer c.conn.Close()
+			c.send(head("POST", "bodies.test", target, append(fields, fmt.Sprintf("Content-Length: %d", len(body)), "Content-Type: application/x-www-form-urlencoded")...) + body)
+			return c.read("POST")
+		}
+		got := func(body string) string { return fmt.Sprintf("%d %x <nil>", len(body), sha256.Sum256([]byte(body))) }
+		ham, spam, large := "name=a&text=hello", "name=a&text=my+casino", strings.Repeat("x", 300<<10)
+		h.want("ham", post("/", ham), 200, got(ham))
+		h.wantRefusal("spam", post("/", spam), 403, "bodies", flow.RuleBlocked, "http_request_firewall_custom/spam")
+		h.want("spared", post("/hook", spam), 200, got(spam))
+		h.want("much", post("/", large), 200, got(large))
+		h.wantRefusal("too much", post("/small", large), 403, "bodies", flow.RuleBlocked, "http_request_firewall_custom/huge")
+		h.want("nothing", post("/small", ""), 200, got(""))
+		c := h.dial(visitor)
+		c.send(head("POST", "bodies.test", "/chunks", "Transfer-Encoding: chunked", "Content-Type: application/x-www-form-urlencoded") +
+			"9\r\nname=a&te\r\n8\r\nxt=hello\r\n0\r\n\r\n")
+		h.want("chunks", c.read("POST"), 200, got(ham))
+		c.conn.Close()
+		h.wantIdle("bodies")
+	})
 }
 
 // TestRules: what rules say is what the origin, the cache and the visitor see.

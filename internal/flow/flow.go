@@ -124,6 +124,9 @@ type Verdict struct {
 	// Responding are changes of the response's header.
 	Responding []Change
 	Settings   Settings
+	// Unjudged tells that rules spare the request the firewall's rest, Spared which rules they spare it by name.
+	Unjudged bool
+	Spared   map[string]bool
 	// Charged tells that the source paid for a request to the origin.
 	Charged bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
@@ -319,6 +322,7 @@ func (f *Flow) Effective() *Request {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
+	b.Verdict.Unjudged, b.Verdict.Spared = f.Verdict.Unjudged, f.Verdict.Spared
 	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
 	if q := f.Verdict.Rewritten; q != nil {
 		b.Verdict.Rewritten = new(Request)

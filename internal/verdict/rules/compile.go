@@ -52,8 +52,11 @@ func (p Phase) actions() []spec.RuleAction {
 
 // latest is the part of a request that a phase's expressions may read.
 func (p Phase) latest() rules.Phase {
-	if p == ResponseHeaders {
+	switch p {
+	case ResponseHeaders:
 		return rules.Response
+	case Firewall:
+		return rules.Body
 	}
 	return rules.Head
 }
@@ -75,8 +78,9 @@ func New() *Room {
 // Ruleset is the rules of one zone. It is immutable.
 type Ruleset struct {
 	phases [phases]phase
-	any    bool // there are rules that the request's head is judged by
-	spares bool // one of them may spare a request the zone's limits
+	bodies phase // firewall rules that read the request's body
+	any    bool  // there are rules that the request's head is judged by
+	spares bool  // one of them may spare a request the zone's limits
 	judges sync.Pool
 }
 
@@ -137,10 +141,15 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	for p := range set.phases {
 		set.phases[p].build()
 	}
+	set.bodies.build()
 	return set, nil
 }
 
 func (s *Ruleset) add(p Phase, r *rule) {
+	if p == Firewall && r.filter.Phase() == rules.Body {
+		s.bodies.rules = append(s.bodies.rules, r)
+		return
+	}
 	s.phases[p].rules = append(s.phases[p].rules, r)
 	s.any = s.any || p != ResponseHeaders
 	s.spares = s.spares || r.skip.limits
