@@ -12,6 +12,8 @@ import (
 type judge struct {
 	machine *rules.Machine
 	source  source
+	before  flow.Request // the request as rate limits see it, once the header has been changed
+	key     []byte       // what it is counted by
 }
 
 // Outcome is what firewall rules have come to.
@@ -55,7 +57,10 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 	if s.firewall(j, f, dry, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
-	f.Verdict.Unjudged, f.Verdict.Spared = spared.rest, spared.rules
+	if !spared.phases[RateLimit] && s.limit(j, f, dry, &spared) {
+		return Blocked, spared
+	}
+	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared = spared.rest, spared.phases[RateLimit], spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -92,6 +97,10 @@ func (j *judge) begin(f *flow.Flow) {
 func (s *Ruleset) rest(j *judge) {
 	j.machine.Reset(nil)
 	j.source.forget()
+	j.before = flow.Request{}
+	if cap(j.key) > maxKeptKey {
+		j.key = nil
+	}
 	s.judges.Put(j)
 }
 
