@@ -66,7 +66,7 @@ func (c *Conn) identify() bool {
 		return false
 	case !source.IsValid():
 		return true
-	case c.room.denied.Load().Contains(source.Addr()):
+	case c.room.denies(source.Addr()):
 		c.refuse(Denied)
 		return false
 	case !c.room.enter(source.Addr()):

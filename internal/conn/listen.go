@@ -101,7 +101,7 @@ func (r *Room) troubled(l net.Listener, pause *backoff, err error) time.Duration
 // their client, once that is known.
 func (r *Room) admit(remote netip.Addr) bool {
 	switch {
-	case r.denied.Load().Contains(remote):
+	case r.denies(remote):
 		r.refused[Denied].Add(1)
 	case int(r.table.open.Load()) >= r.limits.Max:
 		r.refused[NodeFull].Add(1)

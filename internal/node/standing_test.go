@@ -41,9 +41,11 @@ func TestExplainAddress(t *testing.T) {
 	}{
 		{"127.0.0.1", Standing{Source: prefix("127.0.0.1/32"), Connections: 1, Most: 1, NetworkConnections: 1}, "raise node.connections.per_source"},
 		{"127.0.0.9", Standing{Source: prefix("127.0.0.9/32"), Most: 1, NetworkConnections: 1}, "network     127.0.0.0/24: 1 open of at most 2\n"},
-		{"::ffff:198.51.100.9", Standing{Address: netip.MustParseAddr("198.51.100.9"), Source: prefix("198.51.100.9/32"), Most: 1, Denied: &denied},
+		{"::ffff:198.51.100.9", Standing{Address: netip.MustParseAddr("198.51.100.9"), Source: prefix("198.51.100.9/32"), Most: 1, Denied: &denied,
+			Undo: "seawall undo --address 198.51.100.9 --for 1h"},
 			"by node.deny: connections from 198.51.100.0/24"},
-		{"203.0.113.8", Standing{Source: prefix("203.0.113.8/32"), Most: 1, Listed: []Listed{{"site", "lists.deny", prefix("203.0.113.0/24")}}},
+		{"203.0.113.8", Standing{Source: prefix("203.0.113.8/32"), Most: 1, Listed: []Listed{{"site", "lists.deny", prefix("203.0.113.0/24")}},
+			Undo: "seawall undo --address 203.0.113.8 --for 1h"},
 			"site: 203.0.113.0/24 is on lists.deny"},
 		{"203.0.113.7", Standing{Source: prefix("203.0.113.7/32"), Most: 1, Listed: []Listed{{"site", "lists.allow", prefix("203.0.113.7/32")}}}, "lists.allow"},
 		{"2001:db8::1", Standing{Source: prefix("2001:db8::/64"), Most: 1}, "nothing resets"},

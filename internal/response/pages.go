@@ -96,6 +96,8 @@ var wordings = [flow.Reasons]wording{
 	flow.UnknownHost: {"No such site here", "This server does not serve the site you asked for. Please check the address.", "destination_not_found"},
 	flow.Misdirected: {"Wrong connection", "This site has to be asked on a connection of its own. Please reload the page.", "destination_not_found"},
 	flow.Denied:      {"Access denied", "The operator of this site does not accept requests from your network.", "http_request_denied"},
+	flow.RuleBlocked: {"Access denied", "This site does not accept such a request. If you think it should, please tell its operator the id below.",
+		"http_request_denied"},
 	flow.RequestLimit: {"Too many requests", "Many requests came from your network in a short time. Please wait a moment and try again.",
 		"http_request_denied"},
 	flow.OriginLimit: {"Too many requests", "Many requests came from your network in a short time. Please wait a moment and try again.",

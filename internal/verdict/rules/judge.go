@@ -24,6 +24,11 @@ const (
 	Redirected
 )
 
+// Grace tells what is only noted: a rule that is about to block a request asks it, and it notes in the flow whom it spares.
+type Grace interface {
+	Spares(f *flow.Flow, rule string) bool
+}
+
 // Empty tells that no rule is judged by a request's head.
 func (s *Ruleset) Empty() bool { return s == nil || !s.any }
 
@@ -40,8 +45,8 @@ type Spared struct {
 	rules  map[string]bool
 }
 
-// Judge judges a request's head, and writes the flow's Verdict. Dry only notes what would have been blocked.
-func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared) {
+// Judge judges a request's head, and writes the flow's Verdict. Grace tells what is not blocked, but only noted.
+func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spared) {
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
 	j.begin(f)
@@ -51,7 +56,7 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 	s.transform(j, f)
 	s.configure(j, f, &s.phases[Config])
 	s.route(j, f)
-	if s.firewall(j, f, dry, &spared) {
+	if s.firewall(j, f, grace, &spared) {
 		return Blocked, spared
 	}
 	if !spared.phases[LateTransform] {
@@ -158,7 +163,7 @@ func (s *Ruleset) route(j *judge, f *flow.Flow) {
 }
 
 // firewall reports whether a rule blocks the request.
-func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) bool {
+func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared) bool {
 	p := &s.phases[Firewall]
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
@@ -172,9 +177,9 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) boo
 			if r.skip.rest {
 				return false
 			}
-		case r.action == spec.RuleLog || dry:
+		case r.action == spec.RuleLog:
 			f.Verdict.Dry = append(f.Verdict.Dry, r.name)
-		default:
+		case !grace.Spares(f, r.name):
 			s.block(j, f, r)
 			return true
 		}
