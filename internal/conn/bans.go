@@ -148,12 +148,12 @@ func (r *Room) BanOf(addr netip.Addr) (Ban, bool) {
 // Unban lets addresses connect again, and returns how many of their sources were banned.
 func (r *Room) Unban(addresses netip.Prefix) int { return r.bans.lift(addresses, r.clock(time.Now())) }
 
-func (r *Room) banned(addr netip.Addr) bool {
+func (r *Room) banned(addr netip.Addr) (reason string, banned bool) {
 	if r.bans.latest.Load() == 0 {
-		return false
+		return "", false
 	}
-	_, ok := r.bans.find(addr, r.clock(time.Now()))
-	return ok
+	b, banned := r.bans.find(addr, r.clock(time.Now()))
+	return b.reason, banned
 }
 
 // charge takes n off what a source may cause, and reports false if that is used up.
@@ -167,7 +167,7 @@ func (r *Room) unbannable(addr netip.Addr) bool { return r.spared.Contains(addr)
 
 // breach counts what a client did that honest ones don't, and bans its source, unless that is not to be.
 func (r *Room) breach(addr netip.Addr, reason string) {
-	r.refused[Breached].Add(1)
+	r.refuse(addr, Breached, reason)
 	length := time.Duration(0)
 	if r.bans.first > 0 && !r.unbannable(addr) {
 		length = r.bans.add(addr, reason, r.clock(time.Now()))

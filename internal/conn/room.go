@@ -58,6 +58,7 @@ type Room struct {
 
 	sources  *sources
 	bans     bans
+	lately   lately
 	charges  *limit.Table
 	table    *table
 	buffers  buffers
@@ -91,6 +92,7 @@ func New(node *spec.Node, o Options) *Room {
 		every:     sweepEvery,
 		sources:   newSources(),
 		bans:      bans{first: node.Connections.Ban, seed: maphash.MakeSeed()},
+		lately:    lately{seed: maphash.MakeSeed()},
 		charges:   limit.New(chargeSources),
 		spared:    prefixes.Compile(node.TrustedProxies),
 		table:     newTable(),

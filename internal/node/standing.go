@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
 	"github.com/seawall/seawall/prefixes"
@@ -30,6 +32,8 @@ type Standing struct {
 	NetworkMost        int          `json:"network_most"`
 	// Banned is the ban that the source is under, for what it did on connections that were cut off.
 	Banned *Banned `json:"banned,omitempty"`
+	// Refused is the latest of the source's connections that was refused or cut before there was a request, and how many there were.
+	Refused *RefusedConnection `json:"refused,omitempty"`
 	// Denied is the entry of node.deny that the address falls under.
 	Denied *netip.Prefix `json:"denied,omitempty"`
 	// Listed are the zones' lists that it is on, Limited their limits that its source is over now.
@@ -47,6 +51,15 @@ type Limited struct {
 	Rule   string    `json:"rule"`
 	Detail string    `json:"detail"`
 	Until  time.Time `json:"until"` // if it sends nothing until then
+}
+
+// RefusedConnection is why a source's connection was refused or cut. Cause is one that metrics name, Detail what a handshake failed of, or
+// which bound was broken. It is forgotten when many others have been refused since.
+type RefusedConnection struct {
+	Time   time.Time `json:"time"`
+	Cause  string    `json:"cause"`
+	Detail string    `json:"detail,omitempty"`
+	Count  int64     `json:"count"`
 }
 
 // Banned is why a source can't connect, and until when.
@@ -73,6 +86,9 @@ func (n *Node) standing(address netip.Addr) *Standing {
 	if p, ok := n.conns.DeniedBy(address); ok {
 		s.Denied = &p
 	}
+	if r, ok := n.conns.RefusedLately(address); ok {
+		s.Refused = &RefusedConnection{r.Time.UTC(), r.Cause.String(), r.Detail, r.Count}
+	}
 	if b, ok := n.conns.BanOf(address); ok {
 		s.Banned = &Banned{b.Until, b.Reason}
 	}
@@ -87,7 +103,8 @@ func (n *Node) standing(address netip.Addr) *Standing {
 	slices.SortFunc(s.Listed, func(a, b Listed) int { return strings.Compare(a.Zone, b.Zone) })
 	slices.SortStableFunc(s.Limited, func(a, b Limited) int { return strings.Compare(a.Zone, b.Zone) })
 	denied := slices.ContainsFunc(s.Listed, func(l Listed) bool { return l.Rule == "lists.deny" })
-	if s.Denied != nil || s.Banned != nil || denied || s.Limited != nil {
+	everywhere := n.rooms.Verdict.Exceptions.Everywhere(address)
+	if s.Banned != nil || !everywhere && (s.Denied != nil || denied || s.Limited != nil) {
 		s.Undo = "seawall undo --address " + address.String() + " --for 1h"
 	}
 	return s
@@ -123,12 +140,18 @@ func (s *Standing) Write(w io.Writer) error {
 	if networkFull {
 		line("", "further ones are reset; raise node.connections.per_network if many people share the network")
 	}
-	resets := sourceFull || networkFull || s.refused(line)
+	if r := s.Refused; r != nil {
+		line("refused", "connections lately: %d, the last at %s: %s", r.Count, day(r.Time), record.Printable(strings.TrimSuffix(r.Cause+": "+r.Detail, ": ")))
+		if remedy := connectionRemedies[r.Cause]; remedy != "" {
+			line("", "%s", remedy)
+		}
+	}
+	resets := s.refused(line) || sourceFull || networkFull
 	for _, e := range s.Spared {
 		line("spared", "%s, until %s, by %s", e.Where(), day(e.Until), e.By)
 	}
 	switch {
-	case s.Undo != "" && s.Spared == nil:
+	case s.Undo != "":
 		line("undo", "%s", s.Undo)
 	case !resets:
 		line("", "nothing resets its connections now; of a request that was refused, the id tells more")
@@ -154,6 +177,14 @@ func (s *Standing) refused(line func(what, format string, args ...any)) (resets 
 		line("zone", "%s: over %s (%s) until %s, if it sends nothing until then", l.Zone, l.Rule, l.Detail, day(l.Until))
 	}
 	return s.Denied != nil && !everywhere || s.Banned != nil
+}
+
+// connectionRemedies say what helps against what an address's standing does not show any more, by the cause.
+var connectionRemedies = map[string]string{
+	conn.NodeFull.String():    "the node was full; raise node.connections.max if the machine can take more",
+	conn.ProxyHeader.String(): "a proxy's connections have to begin with a PROXY protocol header, as node.proxy_protocol wants; see the log",
+	conn.HandshakeFailed.String(): "no TLS handshake; of what node.tls decides there are deny_fingerprints, strict_names, min_version and " +
+		"handshakes (how many at one time), of what a zone does https.client_certificates",
 }
 
 // serveStanding explains an address.

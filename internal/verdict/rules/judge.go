@@ -54,7 +54,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 		return Redirected, spared
 	}
 	s.transform(j, f)
-	s.configure(j, f, &s.phases[Config])
+	s.configure(j, f, &s.phases[Config], nil)
 	s.route(j, f)
 	if s.firewall(j, f, grace, &spared) {
 		return Blocked, spared
@@ -63,7 +63,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 		s.lateTransform(j, f, &spared)
 	}
 	if !spared.phases[CacheSettings] {
-		s.configure(j, f, &s.phases[CacheSettings])
+		s.configure(j, f, &s.phases[CacheSettings], spared.rules)
 	}
 	return Passed, spared
 }
@@ -140,10 +140,13 @@ func rewritten(f *flow.Flow) *flow.Request {
 	return f.Verdict.Rewritten
 }
 
-// configure takes the settings of all rules of a phase that hold; of two that say the same, those of the later.
-func (s *Ruleset) configure(j *judge, f *flow.Flow, p *phase) {
+// configure takes the settings of all rules of a phase that hold and are not spared; of two that say the same, those of the later.
+func (s *Ruleset) configure(j *judge, f *flow.Flow, p *phase, spared map[string]bool) {
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r, to := p.rules[i], &f.Verdict.Settings
+		if spared[r.short()] {
+			continue
+		}
 		r.note(j, f)
 		to.Bypass = to.Bypass || r.settings.Bypass
 		to.NoHTTPSRedirect = to.NoHTTPSRedirect || r.settings.NoHTTPSRedirect
