@@ -33,7 +33,8 @@ type commands struct {
 	Schema     schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
 	Origin     originCommands `cmd:"" help:"About origins."`
 	Explain    explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
-	Undo       undo           `cmd:"" help:"Let an address connect again that was banned for what it did."`
+	Undo       undo           `cmd:"" help:"Let through for a time what is refused: an address, or all that a rule is about."`
+	Rules      rules          `cmd:"" help:"List the rules in force with what they have matched."`
 	Purge      purge          `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
 	Cache      cacheCommands  `cmd:"" help:"About the cache."`
 	Demo       demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`

@@ -105,19 +105,38 @@ func (b *bans) find(addr netip.Addr, now int64) (found ban, ok bool) {
 	return ban{}, false
 }
 
-// lift ends the ban that an address is under.
-func (b *bans) lift(addr netip.Addr, now int64) (lifted bool) {
-	source := keyOf(prefixes.Source(addr))
-	s := b.set(source)
+// lift ends the bans of all sources that have addresses in common with a prefix, and returns how many there were.
+func (b *bans) lift(p netip.Prefix, now int64) (lifted int) {
+	first, last := keysOf(p)
+	for i := range b.sets {
+		lifted += b.sets[i].lift(first, last, now)
+	}
+	return lifted
+}
+
+func (s *banSet) lift(first, last uint64, now int64) (lifted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.ways {
-		if w := &s.ways[i]; w.source == source {
-			lifted = now < w.until
+		if w := &s.ways[i]; w.until > 0 && first <= w.source && w.source <= last {
+			if now < w.until {
+				lifted++
+			}
 			*w = ban{}
 		}
 	}
 	return lifted
+}
+
+// keysOf is from which key to which the sources lie that have addresses in common with a prefix.
+func keysOf(p netip.Prefix) (first, last uint64) {
+	most := 64 // an IPv6 source's bits
+	if p.Addr().Is4() {
+		most = 32
+	}
+	bits := min(p.Bits(), most)
+	first = keyOf(netip.PrefixFrom(p.Addr(), bits).Masked())
+	return first, first | (1<<(most-bits) - 1)
 }
 
 // BanOf is the ban that an address is under, if it is under one.
@@ -126,28 +145,31 @@ func (r *Room) BanOf(addr netip.Addr) (Ban, bool) {
 	return Ban{Until: r.epoch.Add(time.Duration(b.until) * time.Millisecond), Reason: b.reason}, ok
 }
 
-// Unban lets an address connect again, and reports whether it was banned.
-func (r *Room) Unban(addr netip.Addr) bool { return r.bans.lift(addr, r.clock(time.Now())) }
+// Unban lets addresses connect again, and returns how many of their sources were banned.
+func (r *Room) Unban(addresses netip.Prefix) int { return r.bans.lift(addresses, r.clock(time.Now())) }
 
-func (r *Room) banned(addr netip.Addr) bool {
+func (r *Room) banned(addr netip.Addr) (reason string, banned bool) {
 	if r.bans.latest.Load() == 0 {
-		return false
+		return "", false
 	}
-	_, ok := r.bans.find(addr, r.clock(time.Now()))
-	return ok
+	b, banned := r.bans.find(addr, r.clock(time.Now()))
+	return b.reason, banned
 }
 
 // charge takes n off what a source may cause, and reports false if that is used up.
 func (r *Room) charge(addr netip.Addr, n int) bool {
 	ok, _ := r.charges.Take(r.charges.Key(0, 0, prefixes.Source(addr).Addr()), r.chargeRate, n, time.Now())
-	return ok || r.spared.Contains(addr)
+	return ok || r.unbannable(addr)
 }
 
-// breach counts what a client did that honest ones don't, and bans its source, unless that is a proxy which passes on what others do.
+// unbannable tells whom no ban is for: a proxy, which passes on what others do, and who is excused.
+func (r *Room) unbannable(addr netip.Addr) bool { return r.spared.Contains(addr) || r.excuses(addr) }
+
+// breach counts what a client did that honest ones don't, and bans its source, unless that is not to be.
 func (r *Room) breach(addr netip.Addr, reason string) {
-	r.refused[Breached].Add(1)
+	r.refuse(addr, Breached, reason)
 	length := time.Duration(0)
-	if r.bans.first > 0 && !r.spared.Contains(addr) {
+	if r.bans.first > 0 && !r.unbannable(addr) {
 		length = r.bans.add(addr, reason, r.clock(time.Now()))
 	}
 	if ok, _ := r.breachLines.Take(1, time.Now()); ok {

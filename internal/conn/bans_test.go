@@ -3,6 +3,7 @@ package conn
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,14 +103,72 @@ func TestUnban(t *testing.T) {
 			w.room.breach(bad, "once")
 			w.room.breach(other, "too")
 			w.wantBan(bad, 10*time.Second, "once")
-			if !w.room.Unban(bad) || w.room.Unban(bad) {
-				t.Error("got no ban to lift, or one twice")
+			if once, again := w.room.Unban(single(bad)), w.room.Unban(single(bad)); once != 1 || again != 0 {
+				t.Errorf("lifted %d bans, and then %d, want 1 and none", once, again)
 			}
 			w.wantBan(bad, 0, "")
 			w.wantBan(other, 10*time.Second, "too")
-			w.room.Unban(other)
+			w.room.Unban(single(other))
 			w.send(w.connect(), "get 1\n")
 		}
+	})
+}
+
+func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// TestUnbanPrefix: all bans of sources that have addresses in common with the prefix are lifted, and no others.
+func TestUnbanPrefix(t *testing.T) {
+	sources := []string{"192.0.2.1", "192.0.2.255", "192.0.3.0", "255.255.255.255", "2001:db8::1", "2001:db8:0:1::1", "2001:db8:ffff:ffff::", "2001:db9::"}
+	tests := []struct {
+		prefix string
+		want   []string
+	}{
+		{"192.0.2.1/32", sources[:1]},
+		{"192.0.2.0/24", sources[:2]},
+		{"0.0.0.0/0", sources[:4]},
+		{"2001:db8::7/128", sources[4:5]}, // of the same /64
+		{"2001:db8::/63", sources[4:6]},
+		{"2001:db8::/32", sources[4:7]},
+		{"::/0", sources}, // nobody asks for less than all with it
+		{"198.51.100.0/24", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.prefix, func(t *testing.T) {
+			simulated(t, banFor(10*time.Second), func(w *world) {
+				for _, s := range sources {
+					w.room.breach(netip.MustParseAddr(s), "once")
+				}
+				if got := w.room.Unban(netip.MustParsePrefix(tt.prefix)); got != len(tt.want) {
+					t.Errorf("lifted %d bans, want %d", got, len(tt.want))
+				}
+				for _, s := range sources {
+					if _, banned := w.room.BanOf(netip.MustParseAddr(s)); banned == slices.Contains(tt.want, s) {
+						t.Errorf("%s: banned is %t", s, banned)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestExcused: who is excused is neither banned nor denied.
+func TestExcused(t *testing.T) {
+	simulated(t, banFor(10*time.Second), func(w *world) {
+		excused := true
+		w.room.Excused = func(a netip.Addr) bool { return excused && a == bad }
+		w.room.Deny([]netip.Prefix{single(bad)})
+		w.room.breach(bad, "once")
+		w.wantBan(bad, 0, "")
+		if !w.room.admit(bad) {
+			t.Error("got a connection refused of who is excused")
+		}
+		w.room.sources.leave(bad)
+		excused = false
+		if w.room.admit(bad) {
+			t.Error("got a connection accepted of who is denied")
+		}
+		w.room.breach(bad, "again")
+		w.wantBan(bad, 10*time.Second, "again")
 	})
 }
 
@@ -147,7 +206,7 @@ func TestBansAreBounded(t *testing.T) {
 			w.room.breach(a, a.String())
 			time.Sleep(time.Second)
 		}
-		w.room.Unban(addrs[0])
+		w.room.Unban(single(addrs[0]))
 		w.room.breach(addrs[0], "last") // so that the second ends first
 		w.room.breach(addrs[banWays], "new")
 		w.room.breach(addrs[banWays+1], "newer")

@@ -59,15 +59,15 @@ func (c *Conn) identify() bool {
 	case err != nil:
 		// Who leaves without a word has only seen whether we listen, and the sweeper counts for itself.
 		if h.size > 0 && c.phase() != expired {
-			if n := c.refuse(ProxyHeader); n&(n-1) == 0 { // ever more seldom
+			if n := c.refuse(c.info.Remote.Addr(), ProxyHeader); n&(n-1) == 0 { // ever more seldom
 				c.room.Log.Warn("refused a connection for its PROXY protocol header", "proxy", c.info.Remote.Addr(), "error", err, "count", n)
 			}
 		}
 		return false
 	case !source.IsValid():
 		return true
-	case c.room.denied.Load().Contains(source.Addr()):
-		c.refuse(Denied)
+	case c.room.denies(source.Addr()):
+		c.refuse(source.Addr(), Denied)
 		return false
 	case !c.room.enter(source.Addr()):
 		c.next = flow.Reset
@@ -78,16 +78,16 @@ func (c *Conn) identify() bool {
 }
 
 // refuse lets the connection end in a reset, and returns how many had this cause.
-func (c *Conn) refuse(cause Cause) int64 {
+func (c *Conn) refuse(of netip.Addr, cause Cause) int64 {
 	c.next = flow.Reset
-	return c.room.refused[cause].Add(1)
+	return c.room.refuse(of, cause, "")
 }
 
 // secured goes on inside a handshake that is over, and gives the first head its own time; or it counts a handshake that failed.
 func (c *Conn) secured(t transport, err error) bool {
 	if err != nil {
 		if c.phase() != expired {
-			c.room.refused[HandshakeFailed].Add(1)
+			c.room.refuse(c.info.Remote.Addr(), HandshakeFailed, err.Error())
 		}
 		return false
 	}

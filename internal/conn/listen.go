@@ -101,10 +101,10 @@ func (r *Room) troubled(l net.Listener, pause *backoff, err error) time.Duration
 // their client, once that is known.
 func (r *Room) admit(remote netip.Addr) bool {
 	switch {
-	case r.denied.Load().Contains(remote):
-		r.refused[Denied].Add(1)
+	case r.denies(remote):
+		r.refuse(remote, Denied, "")
 	case int(r.table.open.Load()) >= r.limits.Max:
-		r.refused[NodeFull].Add(1)
+		r.refuse(remote, NodeFull, "")
 	case r.proxies.Contains(remote):
 		return true
 	default:
@@ -115,16 +115,16 @@ func (r *Room) admit(remote netip.Addr) bool {
 
 // enter counts one more connection of a source, unless that is banned, or it or its network has as many as it may.
 func (r *Room) enter(remote netip.Addr) bool {
-	if r.banned(remote) {
-		r.refused[Banned].Add(1)
+	if reason, banned := r.banned(remote); banned {
+		r.refuse(remote, Banned, reason)
 		return false
 	}
 	sourceFull, networkFull := r.sources.enter(remote, r.limits.PerSource, r.limits.PerNetwork)
 	switch {
 	case sourceFull:
-		r.refused[SourceFull].Add(1)
+		r.refuse(remote, SourceFull, "")
 	case networkFull:
-		r.refused[NetworkFull].Add(1)
+		r.refuse(remote, NetworkFull, "")
 	default:
 		return true
 	}

@@ -38,6 +38,8 @@ type Open func(info *flow.Conn, s flow.Connection) flow.Session
 type Options struct {
 	// Open begins the session on each connection.
 	Open Open
+	// Excused, unless nil, tells whom neither the deny list nor a ban is for now.
+	Excused func(netip.Addr) bool
 	// Log tells of faults.
 	Log *slog.Logger
 	// Loops drive the connections of each [Listener]; without any, goroutines do.
@@ -56,6 +58,7 @@ type Room struct {
 
 	sources  *sources
 	bans     bans
+	lately   lately
 	charges  *limit.Table
 	table    *table
 	buffers  buffers
@@ -89,6 +92,7 @@ func New(node *spec.Node, o Options) *Room {
 		every:     sweepEvery,
 		sources:   newSources(),
 		bans:      bans{first: node.Connections.Ban, seed: maphash.MakeSeed()},
+		lately:    lately{seed: maphash.MakeSeed()},
 		charges:   limit.New(chargeSources),
 		spared:    prefixes.Compile(node.TrustedProxies),
 		table:     newTable(),
@@ -115,7 +119,13 @@ func (r *Room) Deny(sources []netip.Prefix) {
 	r.denied.Store(denied)
 }
 
-// DeniedBy is the prefix that keeps an address from connecting, if there is one.
+func (r *Room) denies(address netip.Addr) bool {
+	return r.denied.Load().Contains(address) && !r.excuses(address)
+}
+
+func (r *Room) excuses(address netip.Addr) bool { return r.Excused != nil && r.Excused(address) }
+
+// DeniedBy is the prefix of the deny list that has an address, if there is one.
 func (r *Room) DeniedBy(address netip.Addr) (netip.Prefix, bool) {
 	return r.denied.Load().Match(address)
 }

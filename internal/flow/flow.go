@@ -116,9 +116,10 @@ type Zone interface {
 // Verdict is what weeding decided.
 type Verdict struct {
 	Action Action
-	// Rule names the rule that decided; Dry those that would have refused if they were not in a dry run.
-	Rule string
-	Dry  []string
+	// Rule names the rule that decided; Dry those that would have refused if they were not in a dry run, or undone, as Undone tells.
+	Rule   string
+	Dry    []string
+	Undone bool
 	// Rewritten is the request as rules have changed it, for the cache and the origin; nil if they have not. See [Flow.Effective].
 	Rewritten *Request
 	// Responding are changes of the response's header.

@@ -107,7 +107,10 @@ func (n *Node) routes() http.Handler {
 
 	// A browser sends the token that it was given with every request, also with one that another site makes it send.
 	protection := http.NewCrossOriginProtection()
-	private("POST /api/undo/{address}", protection.Handler(http.HandlerFunc(n.serveUndo)).ServeHTTP)
+	private("GET /api/undo", n.serveExceptions)
+	private("POST /api/undo", protection.Handler(http.HandlerFunc(n.serveUndo)).ServeHTTP)
+	private("DELETE /api/undo", protection.Handler(http.HandlerFunc(n.serveCancel)).ServeHTTP)
+	private("GET /api/rules", n.serveRules)
 	private("POST /api/purge", protection.Handler(http.HandlerFunc(n.servePurge)).ServeHTTP)
 	private("GET /api/cache/why", n.serveWhy)
 	private("GET /api/cache/top", n.serveMisses)

@@ -27,6 +27,8 @@ type Explanation struct {
 	// Refusal and Zone come out of the id; Zone is empty if the name is not known here.
 	Refusal string `json:"refusal,omitempty"`
 	Zone    string `json:"zone,omitempty"`
+	// Remedy is how the rule that refused stands, and what undoes it; nil if nothing was refused that a command lets through.
+	Remedy *Remedy `json:"remedy,omitempty"`
 }
 
 // errForgotten tells that an id carries nothing and that no node remembers it.
@@ -44,6 +46,7 @@ func (n *Node) explain(text string) (*Explanation, error) {
 		}
 		x.Entry = &entry
 		x.Zone = entry.Zone
+		x.Remedy = n.remedy(x, 0)
 		return x, nil
 	}
 	if x.Refusal == "" {
@@ -55,6 +58,7 @@ func (n *Node) explain(text string) (*Explanation, error) {
 			x.Zone = z.Name()
 		}
 	})
+	x.Remedy = n.remedy(x, evidence.Rule)
 	return x, nil
 }
 
@@ -106,6 +110,9 @@ var errNoNode = errors.New("no node answers")
 // errNoPath tells that the node that answers, of another version, does not know the path, for which a server's mux says noPage.
 var errNoPath = errors.New("the node does not know what was asked")
 
+// mostAnswer bounds what of an answer is read, in bytes: a list of many rules with their samples is the longest.
+const mostAnswer = 64 << 20
+
 const noPage = "404 page not found"
 
 func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
@@ -155,7 +162,7 @@ func send(ctx context.Context, method, data, admin, path string, content io.Read
 		return nil, fmt.Errorf("%w on %s: %w", errNoNode, admin, err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, mostAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", admin, err)
 	}
@@ -170,6 +177,18 @@ func send(ctx context.Context, method, data, admin, path string, content io.Read
 
 // Write tells the explanation to a person.
 func (x *Explanation) Write(w io.Writer) error {
+	if err := x.writeRequest(w); err != nil {
+		return err
+	}
+	for _, l := range x.Remedy.lines() {
+		if _, err := fmt.Fprintf(w, "%-10s %s\n", l.label, record.Printable(l.text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *Explanation) writeRequest(w io.Writer) error {
 	if x.Entry != nil {
 		return x.Entry.Explain(w)
 	}

@@ -134,6 +134,7 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 	if err := n.takeOver(); err != nil {
 		return err
 	}
+	n.openExceptions() // of the process before too, which undoes nothing any more
 	n.serve(ctx)
 	n.path.Prefetch()
 	if n.inherited != nil {
@@ -166,6 +167,9 @@ func (n *Node) abandon() {
 	}
 	if n.admin != nil {
 		_ = n.admin.close()
+	}
+	if n.rooms.Verdict != nil {
+		n.rooms.Verdict.Exceptions.Close()
 	}
 	if n.rooms.Origin != nil {
 		n.rooms.Origin.Close()
@@ -213,7 +217,9 @@ func (n *Node) assemble() (err error) {
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
 	requests.Locator = n.rooms.Verdict
-	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log, Loops: n.loops})
+	n.conns = conn.New(&n.spec, conn.Options{
+		Open: requests.Open, Excused: n.rooms.Verdict.Exceptions.Everywhere, Log: n.log, Loops: n.loops,
+	})
 	n.path.Fault = n.conns.Fault
 	return nil
 }
@@ -279,6 +285,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		n.hello.Close()
 	}
 	n.workers.Close()
+	n.rooms.Verdict.Exceptions.Close()
 	n.rooms.Origin.Close()
 	n.rooms.Cache.CloseDisk()
 	if n.admin != nil {

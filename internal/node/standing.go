@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/record"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
 	"github.com/seawall/seawall/prefixes"
 )
@@ -29,10 +32,34 @@ type Standing struct {
 	NetworkMost        int          `json:"network_most"`
 	// Banned is the ban that the source is under, for what it did on connections that were cut off.
 	Banned *Banned `json:"banned,omitempty"`
+	// Refused is the latest of the source's connections that was refused or cut before there was a request, and how many there were.
+	Refused *RefusedConnection `json:"refused,omitempty"`
 	// Denied is the entry of node.deny that the address falls under.
 	Denied *netip.Prefix `json:"denied,omitempty"`
-	// Listed are the zones' lists that it is on.
-	Listed []Listed `json:"listed,omitempty"`
+	// Listed are the zones' lists that it is on, Limited their limits that its source is over now.
+	Listed  []Listed  `json:"listed,omitempty"`
+	Limited []Limited `json:"limited,omitempty"`
+	// Spared are the exceptions that it falls under (seawall undo).
+	Spared Exceptions `json:"spared,omitempty"`
+	// Undo is a command that lets it through for an hour, if anything refuses it that can be undone.
+	Undo string `json:"undo,omitempty"`
+}
+
+// Limited is a zone's limit that a source is over.
+type Limited struct {
+	Zone   string    `json:"zone"`
+	Rule   string    `json:"rule"`
+	Detail string    `json:"detail"`
+	Until  time.Time `json:"until"` // if it sends nothing until then
+}
+
+// RefusedConnection is why a source's connection was refused or cut. Cause is one that metrics name, Detail what a handshake failed of, or
+// which bound was broken. It is forgotten when many others have been refused since.
+type RefusedConnection struct {
+	Time   time.Time `json:"time"`
+	Cause  string    `json:"cause"`
+	Detail string    `json:"detail,omitempty"`
+	Count  int64     `json:"count"`
 }
 
 // Banned is why a source can't connect, and until when.
@@ -49,14 +76,18 @@ type Listed struct {
 }
 
 func (n *Node) standing(address netip.Addr) *Standing {
-	address = address.Unmap().WithZone("")
+	address, now := address.Unmap().WithZone(""), time.Now()
 	s := &Standing{
 		Address: address,
 		Source:  prefixes.Source(address), Connections: n.conns.SourceOpen(address), Most: n.started.Connections.PerSource,
+		Spared:  n.rooms.Verdict.Exceptions.Of(address),
 		Network: prefixes.Network(address), NetworkConnections: n.conns.NetworkOpen(address), NetworkMost: n.started.Connections.PerNetwork,
 	}
 	if p, ok := n.conns.DeniedBy(address); ok {
 		s.Denied = &p
+	}
+	if r, ok := n.conns.RefusedLately(address); ok {
+		s.Refused = &RefusedConnection{r.Time.UTC(), r.Cause.String(), r.Detail, r.Count}
 	}
 	if b, ok := n.conns.BanOf(address); ok {
 		s.Banned = &Banned{b.Until, b.Reason}
@@ -65,8 +96,17 @@ func (n *Node) standing(address netip.Addr) *Standing {
 		if rule, p, ok := z.Verdict.Listed(address); ok {
 			s.Listed = append(s.Listed, Listed{z.Name(), rule, p})
 		}
+		for _, l := range z.Verdict.Limited(address, now) {
+			s.Limited = append(s.Limited, Limited{z.Name(), l.Rule, l.Detail, now.Add(l.Wait).UTC()})
+		}
 	})
 	slices.SortFunc(s.Listed, func(a, b Listed) int { return strings.Compare(a.Zone, b.Zone) })
+	slices.SortStableFunc(s.Limited, func(a, b Limited) int { return strings.Compare(a.Zone, b.Zone) })
+	denied := slices.ContainsFunc(s.Listed, func(l Listed) bool { return l.Rule == "lists.deny" })
+	everywhere := n.rooms.Verdict.Exceptions.Everywhere(address)
+	if s.Banned != nil || !everywhere && (s.Denied != nil || denied || s.Limited != nil) {
+		s.Undo = "seawall undo --address " + address.String() + " --for 1h"
+	}
 	return s
 }
 
@@ -100,44 +140,51 @@ func (s *Standing) Write(w io.Writer) error {
 	if networkFull {
 		line("", "further ones are reset; raise node.connections.per_network if many people share the network")
 	}
-	if s.Denied != nil {
-		line("refused", "by node.deny: connections from %v are reset as soon as they are accepted", *s.Denied)
-		line("", "take the prefix off the list")
+	if r := s.Refused; r != nil {
+		line("refused", "connections lately: %d, the last at %s: %s", r.Count, day(r.Time), record.Printable(strings.TrimSuffix(r.Cause+": "+r.Detail, ": ")))
+		if remedy := connectionRemedies[r.Cause]; remedy != "" {
+			line("", "%s", remedy)
+		}
 	}
-	if s.Banned != nil {
-		line("banned", "until %s, for %s on a connection (node.connections.ban): new ones are reset", s.Banned.Until.UTC().Format(time.DateTime+" MST"), s.Banned.Reason)
-		line("", "seawall undo %v lets it connect at once", s.Address)
+	resets := s.refused(line) || sourceFull || networkFull
+	for _, e := range s.Spared {
+		line("spared", "%s, until %s, by %s", e.Where(), day(e.Until), e.By)
 	}
-	for _, l := range s.Listed {
-		line("zone", "%s: %v is on %s", l.Zone, l.Prefix, l.Rule)
-	}
-	if s.Denied == nil && s.Banned == nil && !sourceFull && !networkFull {
+	switch {
+	case s.Undo != "":
+		line("undo", "%s", s.Undo)
+	case !resets:
 		line("", "nothing resets its connections now; of a request that was refused, the id tells more")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// serveUndo ends the ban of an address.
-func (n *Node) serveUndo(w http.ResponseWriter, r *http.Request) {
-	address, err := netip.ParseAddr(r.PathValue("address"))
-	if err != nil {
-		http.Error(w, "undoing: "+err.Error(), http.StatusBadRequest)
-		return
+// refused tells what refuses it, and reports whether that resets connections.
+func (s *Standing) refused(line func(what, format string, args ...any)) (resets bool) {
+	everywhere := slices.ContainsFunc(s.Spared, func(e exceptions.Exception) bool { return e.Zone == "" })
+	if s.Denied != nil && !everywhere {
+		line("refused", "by node.deny: connections from %v are reset as soon as they are accepted", *s.Denied)
+		line("", "take the prefix off the list, or undo it for a time")
 	}
-	if !n.conns.Unban(address.Unmap().WithZone("")) {
-		http.Error(w, fmt.Sprintf("%v is not banned", address), http.StatusNotFound)
-		return
+	if s.Banned != nil {
+		line("banned", "until %s, for %s on a connection (node.connections.ban): new ones are reset", day(s.Banned.Until), s.Banned.Reason)
 	}
-	answer(w, http.StatusOK, n.standing(address))
+	for _, l := range s.Listed {
+		line("zone", "%s: %v is on %s", l.Zone, l.Prefix, l.Rule)
+	}
+	for _, l := range s.Limited {
+		line("zone", "%s: over %s (%s) until %s, if it sends nothing until then", l.Zone, l.Rule, l.Detail, day(l.Until))
+	}
+	return s.Denied != nil && !everywhere || s.Banned != nil
 }
 
-// Undo ends the ban that an address is under with the node that runs on this machine; for admin see [Explain].
-func Undo(ctx context.Context, data, admin string, address netip.Addr) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	_, err := call(ctx, http.MethodPost, data, admin, "/api/undo/"+address.WithZone("").String())
-	return err
+// connectionRemedies say what helps against what an address's standing does not show any more, by the cause.
+var connectionRemedies = map[string]string{
+	conn.NodeFull.String():    "the node was full; raise node.connections.max if the machine can take more",
+	conn.ProxyHeader.String(): "a proxy's connections have to begin with a PROXY protocol header, as node.proxy_protocol wants; see the log",
+	conn.HandshakeFailed.String(): "no TLS handshake; of what node.tls decides there are deny_fingerprints, strict_names, min_version and " +
+		"handshakes (how many at one time), of what a zone does https.client_certificates",
 }
 
 // serveStanding explains an address.

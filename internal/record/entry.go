@@ -37,6 +37,7 @@ type Entry struct {
 	Verdict     string `json:"verdict"`
 	Rule        string `json:"rule,omitempty"`
 	Dry         string `json:"dry,omitempty"`
+	Undone      bool   `json:"undone,omitempty"` // what is dry is undone for a time
 	Cache       string `json:"cache"`
 	CacheReason string `json:"cache_reason,omitempty"`
 	Age         int64  `json:"age,omitempty"`
@@ -139,18 +140,22 @@ type story struct {
 	err error
 }
 
-// tell writes a line. Clients chose parts of it, so what would not print is shown as U+FFFD: no terminal obeys a story.
+// tell writes a line, of which clients chose parts.
 func (s *story) tell(label, text string) {
 	if s.err != nil {
 		return
 	}
-	text = strings.Map(func(r rune) rune {
+	_, s.err = fmt.Fprintf(s.w, "%-10s %s\n", label, Printable(text))
+}
+
+// Printable shows what of a text would not print as U+FFFD: no terminal obeys what a client wrote.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return utf8.RuneError
 	}, text)
-	_, s.err = fmt.Fprintf(s.w, "%-10s %s\n", label, text)
 }
 
 func orElse(s, other string) string {
@@ -191,7 +196,11 @@ func (e *Entry) verdict() string {
 	if e.Rule != "" {
 		text += " by " + e.Rule
 	}
-	if e.Dry != "" {
+	switch {
+	case e.Dry == "":
+	case e.Undone:
+		text += "; would have been refused by " + e.Dry + ", which is undone for now: seawall undo --list"
+	default:
 		text += "; in a dry run, would have been refused by " + e.Dry
 	}
 	return text
@@ -274,10 +283,10 @@ var remedies = map[string]string{
 	"loop":               "the origin points back at this node: correct the origin's address",
 	"unknown-host":       "add the host to a zone's hosts (--host) if it is one of the site's",
 	"misdirected":        "the client has to open a connection for this host (browsers do on 421); see the zones' https sections",
+	"rule":               "change the rule in the zone's rules, or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
 	"denied":             "take the prefix off the deny list, or add a more specific one to the allow list (--allow)",
 	"request-limit":      "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have",
 	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) changes the rate, limits.per_network what a whole network may have",
-	"rule":               "change the rule, or put a skip before it; lists.allow (--allow) spares a source for good",
 	"rule-limit":         "the client is free again when it was told to come back; the rule's ratelimit section changes how many there may be, a skip before it in http_request_firewall_custom spares some requests, lists.allow a source for good",
 	"only-if-cached":     "the client asked for stored responses only",
 	"queue-full":         "the origin's budget was used up; raise budget.concurrent (--origin-concurrency) if the origin can take more",

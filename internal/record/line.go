@@ -81,6 +81,7 @@ func appendRooms(b []byte, f *flow.Flow) []byte {
 	b = appendText(b, `,"rule":"`, f.Verdict.Rule, maxText)
 	if len(f.Verdict.Dry) > 0 {
 		b = appendText(b, `,"dry":"`, strings.Join(f.Verdict.Dry, " "), maxText)
+		b = appendTrue(b, `,"undone":`, f.Verdict.Undone)
 	}
 	b = appendCache(b, &f.Cache)
 	if f.Admission.Waited > 0 {

@@ -3,6 +3,7 @@ package verdict
 import (
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/verdict/bots"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
 	"github.com/seawall/seawall/internal/verdict/rules"
@@ -15,7 +16,7 @@ type Policy struct {
 	redirect                 *redirect
 	bots                     *bots.Room
 	rules                    *rules.Ruleset
-	dry                      bool // lists, limits and rules only say what they would have refused
+	grace                    exceptions.Grace // what lists, limits and rules only say that they would have refused
 	counts                   *counts
 }
 
@@ -38,7 +39,7 @@ func (p *Policy) Judge(f *flow.Flow) {
 		return
 	}
 	if !p.rules.Empty() {
-		outcome, spared := p.rules.Judge(f, p.dry)
+		outcome, spared := p.rules.Judge(f, &p.grace)
 		if outcome != rules.Passed || p.rules.SparesLimits() && !spared.Limits && !p.within(f) {
 			return
 		}
@@ -86,13 +87,13 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 		}
 		f.Verdict.Charged = ok
 	}
-	p.rules.JudgeBody(f, p.dry)
+	p.rules.JudgeBody(f, &p.grace)
 }
 
 // JudgeContent gives the verdict on the beginning of a request's body, which has a share of the origin's budget by now: it waits for the client.
 func (p *Policy) JudgeContent(f *flow.Flow) {
 	if f.Verdict.Action != flow.Allow && p.rules.ReadsBodies() {
-		p.rules.JudgeContent(f, p.dry)
+		p.rules.JudgeContent(f, &p.grace)
 	}
 }
 

@@ -13,10 +13,9 @@ func (p *Policy) allow(f *flow.Flow) {
 	f.Verdict.Action, f.Verdict.Rule = flow.Allow, listsAllow.String()
 }
 
-// deny refuses a client that is on the deny list with prefix, or in a dry run says that it would have.
+// deny refuses a client that is on the deny list with prefix, unless it is to be spared.
 func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix, name string) {
-	if p.dry {
-		p.spare(f, listsDeny)
+	if p.spares(f, listsDeny) {
 		return
 	}
 	detail := append(prefix.AppendTo(make([]byte, 0, 96)), " is on the deny list"...)
@@ -26,23 +25,21 @@ func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix, name string) {
 	p.refuse(f, listsDeny, &flow.Refusal{Reason: flow.Denied, Status: 403, Detail: string(detail)})
 }
 
-// limit refuses a source that is over a limit, or in a dry run says that it would have.
+// limit refuses a source that is over a limit, unless it is to be spared.
 func (p *Policy) limit(f *flow.Flow, by rule, reason flow.Reason, detail string, wait time.Duration) {
-	if p.dry {
-		p.spare(f, by)
+	if p.spares(f, by) {
 		return
 	}
 	p.refuse(f, by, &flow.Refusal{Reason: reason, Status: 429, Detail: detail, RetryAfter: wait})
 }
 
-// spare notes that a rule in a dry run would have refused.
-func (p *Policy) spare(f *flow.Flow, by rule) {
+// spares counts a match of a rule that refuses, and reports whether it is only noted: in a dry run, or because it is undone.
+func (p *Policy) spares(f *flow.Flow, by rule) bool {
 	p.counts.add(by, f.Conn.Shard)
-	f.Verdict.Dry = append(f.Verdict.Dry, by.String())
+	return p.grace.Spares(f, by.String())
 }
 
 func (p *Policy) refuse(f *flow.Flow, by rule, r *flow.Refusal) {
-	p.counts.add(by, f.Conn.Shard)
 	r.Rule = by.String()
 	f.Verdict.Action, f.Verdict.Rule, f.Verdict.Refusal = flow.Block, r.Rule, r
 }

@@ -5,21 +5,26 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"time"
 	"weak"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict/bots"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/verdict/geo"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
 	"github.com/seawall/seawall/internal/verdict/rules"
+	"github.com/seawall/seawall/prefixes"
 )
 
 // Room keeps what outlives a zone's policy: what its sources have taken, and the counts of its matches.
 type Room struct {
 	// HTTPSPort is where visitors are redirected to; 0 if the node does not listen for HTTPS. It is set before the first Compile.
 	HTTPSPort int
+	// Exceptions are the refusals that are undone for a time.
+	Exceptions *exceptions.Room
 
 	taken *limits.Table
 	lists lists.Shared
@@ -33,7 +38,7 @@ type Room struct {
 
 // New returns a room in which nobody has taken anything. Nothing of a node bounds it.
 func New(*spec.Node) *Room {
-	return &Room{taken: limits.New(), bots: bots.New(), rules: rules.New(), counts: make(map[string]weak.Pointer[counts])}
+	return &Room{Exceptions: exceptions.New(), taken: limits.New(), bots: bots.New(), rules: rules.New(), counts: make(map[string]weak.Pointer[counts])}
 }
 
 // UseNames gives the room what asks a DNS server for the names of crawlers' addresses. It is called before Configure.
@@ -90,7 +95,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		lists:          listed,
 		requests:       requests,
 		originRequests: originRequests,
-		dry:            z.Action == spec.ActionLog,
+		grace:          exceptions.Grace{Room: r.Exceptions, Zone: z.Name, Dry: z.Action == spec.ActionLog},
 		counts:         r.countsOf(z.Name),
 		rules:          ruleset,
 	}, nil
@@ -127,6 +132,23 @@ func (p *Policy) Listed(address netip.Addr) (rule string, by netip.Prefix, ok bo
 		return listsDeny.String(), by, true
 	}
 	return "", netip.Prefix{}, false
+}
+
+// Limited is a limit that an address is over.
+type Limited struct {
+	Rule, Detail string
+	Wait         time.Duration // until it may have a request
+}
+
+// Limited tells which of the zone's limits refuse an address now.
+func (p *Policy) Limited(address netip.Addr, now time.Time) (over []Limited) {
+	limits := map[rule]*limits.Limit{limitsRequests: p.requests, limitsOriginRequests: p.originRequests}
+	for _, r := range []rule{limitsRequests, limitsOriginRequests} {
+		if wait, detail := limits[r].Wait(prefixes.Source(address), now); wait > 0 {
+			over = append(over, Limited{r.String(), detail, wait})
+		}
+	}
+	return over
 }
 
 // Rules returns how often each of the zone's rules has held.

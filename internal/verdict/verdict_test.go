@@ -14,6 +14,7 @@ import (
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/prefixes"
 )
 
@@ -385,5 +386,155 @@ func BenchmarkJudgeBody(b *testing.B) {
 	for b.Loop() {
 		p.JudgeBody(f)
 		p.Settle(f)
+	}
+}
+
+// TestUndone wants what is undone to be noted, and counted, and not to refuse: for an address or for a rule.
+func TestUndone(t *testing.T) {
+	const blocks = "http_request_firewall_custom/paths"
+	zone := func(z *spec.Zone) {
+		few(z)
+		z.Rules.Firewall = []spec.Rule{{Name: "paths", Expression: `http.request.uri.path eq "/secret"`, Action: spec.RuleBlock}}
+	}
+	address := func(zone, a string) exceptions.Exception {
+		return exceptions.Exception{Zone: zone, Address: netip.MustParsePrefix(a), Until: time.Now().Add(time.Hour)}
+	}
+	rule := func(name string) exceptions.Exception {
+		return exceptions.Exception{Zone: "test", Rule: name, Until: time.Now().Add(time.Hour)}
+	}
+	tests := []struct {
+		name       string
+		undone     exceptions.Exception
+		client     string
+		path       string
+		before     int // requests of the client that come before
+		dry        []string
+		wantRefuse string
+	}{
+		{"a denied address", address("test", "192.0.2.2/32"), "192.0.2.2", "/", 0, []string{"lists.deny"}, ""},
+		{"a denied address, in all zones", address("", "192.0.2.0/24"), "192.0.2.2", "/", 0, []string{"lists.deny"}, ""},
+		{"the address in another zone", address("other", "192.0.2.2/32"), "192.0.2.2", "/", 0, nil, "lists.deny"},
+		{"an address's limit", address("test", "203.0.113.1/32"), "203.0.113.1", "/", 2, []string{"limits.requests"}, ""},
+		{"an address and a rule", address("test", "203.0.113.1/32"), "203.0.113.1", "/secret", 0, []string{blocks}, ""},
+		{"all that refuses", address("test", "192.0.2.2/32"), "192.0.2.2", "/secret", 2, []string{"lists.deny", "limits.requests", blocks}, ""},
+		{"the list", rule("lists.deny"), "192.0.2.2", "/", 0, []string{"lists.deny"}, ""},
+		{"the list, and a rule refuses", rule("lists.deny"), "192.0.2.2", "/secret", 0, []string{"lists.deny"}, blocks},
+		{"the limit", rule("limits.requests"), "203.0.113.1", "/", 2, []string{"limits.requests"}, ""},
+		{"the rule", rule(blocks), "203.0.113.1", "/secret", 0, []string{blocks}, ""},
+		{"another rule", rule(blocks + "2"), "203.0.113.1", "/secret", 0, nil, blocks},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := New(nil)
+			defer r.Exceptions.Close()
+			p := compile(t, r, zone)
+			if _, err := r.Exceptions.Add(tt.undone); err != nil {
+				t.Fatal(err)
+			}
+			var f *flow.Flow
+			for range tt.before + 1 {
+				f = newFlow(tt.client)
+				f.Request.Path = tt.path
+				p.Judge(f)
+			}
+			refused := ""
+			if f.Verdict.Refusal != nil {
+				refused = f.Verdict.Refusal.Rule
+			}
+			if diff := cmp.Diff(tt.dry, f.Verdict.Dry); diff != "" || refused != tt.wantRefuse || f.Verdict.Undone != (tt.dry != nil) {
+				t.Errorf("got refused by %q, undone %t, want %q; dry, -want +got:\n%s", refused, f.Verdict.Undone, tt.wantRefuse, diff)
+			}
+			for _, rule := range tt.dry {
+				if matches(p, rule) == 0 {
+					t.Errorf("%s: no match is counted", rule)
+				}
+			}
+		})
+	}
+}
+
+// matches is how often a rule of either sort has.
+func matches(p *Policy, rule string) uint64 {
+	for _, c := range p.Counts() {
+		if c.Rule == rule {
+			return c.Matches
+		}
+	}
+	for _, c := range p.Rules() {
+		if c.Rule == rule {
+			return c.Matches
+		}
+	}
+	return 0
+}
+
+// TestUndoneOrigin: an address is spared the limit of requests that reach the origin, too.
+func TestUndoneOrigin(t *testing.T) {
+	r := New(nil)
+	defer r.Exceptions.Close()
+	p := compile(t, r, few)
+	body := func() *flow.Flow {
+		f := newFlow("203.0.113.1")
+		p.JudgeBody(f)
+		return f
+	}
+	body()
+	if f := body(); f.Verdict.Refusal == nil {
+		t.Fatal("got no refusal over the limit")
+	}
+	if _, err := r.Exceptions.Add(exceptions.Exception{Address: prefix("203.0.113.1/32")[0], Until: time.Now().Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	if f := body(); f.Verdict.Refusal != nil || !f.Verdict.Undone || f.Verdict.Charged {
+		t.Errorf("got %+v, want it to be spared and not charged", f.Verdict)
+	}
+	if over := p.Limited(netip.MustParseAddr("203.0.113.1"), time.Now()); len(over) != 1 || over[0].Rule != "limits.origin_requests" || over[0].Wait <= 0 {
+		t.Errorf("got over %+v, want the one limit", over)
+	}
+	if over := p.Limited(netip.MustParseAddr("203.0.113.2"), time.Now()); over != nil {
+		t.Errorf("got over %+v, want none", over)
+	}
+}
+
+func TestUndoable(t *testing.T) {
+	p := compile(t, New(nil), func(z *spec.Zone) {
+		z.Rules.Firewall = []spec.Rule{
+			{Name: "a", Expression: "ssl", Action: spec.RuleBlock}, {Name: "b", Expression: "ssl", Action: spec.RuleLog}, {Name: "aa", Expression: "ssl", Action: spec.RuleBlock},
+		}
+	})
+	const phase = "http_request_firewall_custom/"
+	tests := []struct {
+		name string
+		want []string
+	}{
+		{"a", []string{phase + "a"}},
+		{phase + "a", []string{phase + "a"}},
+		{"b", nil},
+		{"lists.deny", []string{"lists.deny"}},
+		{"lists.allow", nil},
+		{"", []string{"lists.deny", "limits.requests", "limits.origin_requests", phase + "a", phase + "aa"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, p.Undoable(tt.name)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSkipCacheRule: a request is spared a cache rule by its name, too.
+func TestSkipCacheRule(t *testing.T) {
+	p := compile(t, New(nil), func(z *spec.Zone) {
+		z.Rules.Firewall = []spec.Rule{{Name: "spare", Expression: `http.request.uri.path eq "/x"`, Action: spec.RuleSkipping, Skip: spec.RuleSkip{Rules: []string{"bypass"}}}}
+		z.Rules.CacheSettings = []spec.Rule{{Name: "bypass", Expression: "not ssl", Action: spec.RuleSetCache, Cache: spec.RuleCache{Bypass: true}}}
+	})
+	for path, want := range map[string]bool{"/x": false, "/y": true} {
+		f := newFlow("203.0.113.1")
+		f.Request.Scheme, f.Request.Path = "http", path
+		p.Judge(f)
+		if got := f.Verdict.Settings.Bypass; got != want {
+			t.Errorf("%s: got bypass %t, want %t", path, got, want)
+		}
 	}
 }

@@ -27,6 +27,9 @@ func (s sink) zone(z *zone.Zone) {
 	for _, c := range z.Verdict.Counts() {
 		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
 	}
+	for _, c := range z.Verdict.Rules() {
+		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
+	}
 	s.add(responsesBroken, float64(counts.Broken), name)
 	s.add(bodyBytes, float64(counts.Bytes), name)
 	s.add(bytesCache, float64(counts.CacheBytes), name)

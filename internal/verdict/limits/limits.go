@@ -138,6 +138,15 @@ func (l *Limit) Take(source netip.Prefix, now time.Time) (ok bool, retryAfter ti
 	return true, 0, ""
 }
 
+// Wait tells how long source may have no request, and by which limit; 0 if it may have one now.
+func (l *Limit) Wait(source netip.Prefix, now time.Time) (wait time.Duration, detail string) {
+	ok, wait, detail := l.Take(source, now)
+	if ok {
+		l.Refund(source, now)
+	}
+	return wait, detail
+}
+
 // Refund gives back one request of source's that was taken and never carried out.
 func (l *Limit) Refund(source netip.Prefix, now time.Time) {
 	if !l.Set() {

@@ -18,7 +18,7 @@ func (s *Ruleset) ReadsBodies() bool { return s != nil && s.bodies.set != nil }
 
 // JudgeContent judges the beginning of a request's body, by the rules that read it, and leaves it to be read once more. It waits for
 // the client. A request that rules have spared the rest by its head is not looked at.
-func (s *Ruleset) JudgeContent(f *flow.Flow, dry bool) {
+func (s *Ruleset) JudgeContent(f *flow.Flow, grace Grace) {
 	if f.Verdict.Unjudged {
 		return
 	}
@@ -27,7 +27,7 @@ func (s *Ruleset) JudgeContent(f *flow.Flow, dry bool) {
 	defer s.rest(j)
 	j.begin(f)
 	j.source.body = body
-	s.firewall(j, f, dry, &Spared{rules: f.Verdict.Spared}, &s.bodies)
+	s.firewall(j, f, grace, &Spared{rules: f.Verdict.Spared}, &s.bodies)
 }
 
 // peeked is what rules see of a body.

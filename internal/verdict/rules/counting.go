@@ -16,7 +16,7 @@ const maxKeptKey = 16 << 10
 
 // limit judges by the rate limits that know a request when they see it, and reports whether one refuses it. The rules' expressions say which
 // requests are refused; then come those that count by another expression.
-func (s *Ruleset) limit(j *judge, f *flow.Flow, dry bool, spared *Spared) bool {
+func (s *Ruleset) limit(j *judge, f *flow.Flow, grace Grace, spared *Spared) bool {
 	p := &s.phases[RateLimit]
 	now := f.Request.Received
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
@@ -24,22 +24,22 @@ func (s *Ruleset) limit(j *judge, f *flow.Flow, dry bool, spared *Spared) bool {
 		if spared.rules[r.short()] {
 			continue
 		}
-		if wait := r.limit.judge(j.keyOf(r.limit), now); wait > 0 && s.exceed(j, f, r, now.Add(wait), now, dry) {
+		if wait := r.limit.judge(j.keyOf(r.limit), now); wait > 0 && s.exceed(j, f, r, now.Add(wait), now, grace) {
 			return true
 		}
 	}
-	return s.count(j, f, aside, spared.rules, now, dry)
+	return s.count(j, f, aside, spared.rules, now, grace)
 }
 
 // JudgeBody counts a request that is bound for the origin.
-func (s *Ruleset) JudgeBody(f *flow.Flow, dry bool) {
+func (s *Ruleset) JudgeBody(f *flow.Flow, grace Grace) {
 	if s == nil || s.counts[bound].set == nil || f.Verdict.Unlimited {
 		return
 	}
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
 	j.beginBefore(f)
-	f.Verdict.Counted = !s.count(j, f, bound, f.Verdict.Spared, f.Task.Now(), dry)
+	f.Verdict.Counted = !s.count(j, f, bound, f.Verdict.Spared, f.Task.Now(), grace)
 }
 
 // Settle counts responses, and takes back what was counted of a request that never reached the origin. What rules refused or answered
@@ -88,7 +88,7 @@ func (s *Ruleset) settle(j *judge, f *flow.Flow) {
 }
 
 // count counts what counts at a moment before the response, and reports whether a rule refuses it: one that is about what it counts.
-func (s *Ruleset) count(j *judge, f *flow.Flow, at moment, spared map[string]bool, now time.Time, dry bool) bool {
+func (s *Ruleset) count(j *judge, f *flow.Flow, at moment, spared map[string]bool, now time.Time, grace Grace) bool {
 	p := &s.counts[at]
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
@@ -96,19 +96,22 @@ func (s *Ruleset) count(j *judge, f *flow.Flow, at moment, spared map[string]boo
 			continue
 		}
 		wait := r.limit.take(j.keyOf(r.limit), now)
-		if wait > 0 && r.filter.Match(j.machine) && s.exceed(j, f, r, now.Add(wait), now, dry) {
+		if wait > 0 && r.filter.Match(j.machine) && s.exceed(j, f, r, now.Add(wait), now, grace) {
 			return true
 		}
 	}
 	return false
 }
 
-// exceed refuses a request of which there are too many until a time, and reports whether it does: a rule that only logs does not, nor does
-// a dry run.
-func (s *Ruleset) exceed(j *judge, f *flow.Flow, r *rule, until, now time.Time, dry bool) bool {
+// exceed refuses a request of which there are too many until a time, and reports whether it does: a rule that only logs does not, nor one
+// that is to spare the request.
+func (s *Ruleset) exceed(j *judge, f *flow.Flow, r *rule, until, now time.Time, grace Grace) bool {
 	r.note(j, f)
-	if r.action == spec.RuleLog || dry {
+	if r.action == spec.RuleLog {
 		f.Verdict.Dry = append(f.Verdict.Dry, r.name)
+		return false
+	}
+	if grace.Spares(f, r.name) {
 		return false
 	}
 	f.Verdict.Action, f.Verdict.Rule = flow.Block, r.name

@@ -86,7 +86,7 @@ func TestFields(t *testing.T) {
 				f.Request.Locator = located{Country: "FR", Continent: "EU", ASN: 64501}
 				f.Request.Source = netip.MustParsePrefix("2001:db8:0:1::/64")
 				f.Verdict.VerifiedBot, f.Verdict.BotName, f.Verdict.BotCategory = true, "Googlebot", "search"
-				if outcome, _ := set.Judge(f, false); outcome == Blocked != (i == 0) {
+				if outcome, _ := set.Judge(f, dryRun(false)); outcome == Blocked != (i == 0) {
 					t.Errorf("got %v, want %t", outcome == Blocked, i == 0)
 				}
 			})

@@ -53,3 +53,13 @@ func (l listed) ContainsIP(a netip.Addr) bool                { return l[a.String
 func (listed) ContainsInt(int64) bool                        { return false }
 func (l listed) ContainsBytes(b []byte) bool                 { return l[string(b)] }
 func (l listed) List(string, rules.Type) (rules.List, error) { return l, nil }
+
+// dryRun is grace for everybody, or for nobody.
+type dryRun bool
+
+func (d dryRun) Spares(f *flow.Flow, rule string) bool {
+	if d {
+		f.Verdict.Dry = append(f.Verdict.Dry, rule)
+	}
+	return bool(d)
+}

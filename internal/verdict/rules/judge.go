@@ -26,6 +26,11 @@ const (
 	Redirected
 )
 
+// Grace tells what is only noted: a rule that is about to block a request asks it, and it notes in the flow whom it spares.
+type Grace interface {
+	Spares(f *flow.Flow, rule string) bool
+}
+
 // Empty tells that no rule is judged by a request's head.
 func (s *Ruleset) Empty() bool { return s == nil || !s.any }
 
@@ -43,8 +48,8 @@ type Spared struct {
 	rules  map[string]bool
 }
 
-// Judge judges a request's head, and writes the flow's Verdict. Dry only notes what would have been blocked.
-func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared) {
+// Judge judges a request's head, and writes the flow's Verdict. Grace tells what is not blocked, but only noted.
+func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spared) {
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
 	j.begin(f)
@@ -52,12 +57,12 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 		return Redirected, spared
 	}
 	s.transform(j, f)
-	s.configure(j, f, &s.phases[Config])
+	s.configure(j, f, &s.phases[Config], nil)
 	s.route(j, f)
-	if s.firewall(j, f, dry, &spared, &s.phases[Firewall]) {
+	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
-	if !spared.phases[RateLimit] && s.limit(j, f, dry, &spared) {
+	if !spared.phases[RateLimit] && s.limit(j, f, grace, &spared) {
 		return Blocked, spared
 	}
 	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared = spared.rest, spared.phases[RateLimit], spared.rules
@@ -65,7 +70,7 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 		s.lateTransform(j, f, &spared)
 	}
 	if !spared.phases[CacheSettings] {
-		s.configure(j, f, &s.phases[CacheSettings])
+		s.configure(j, f, &s.phases[CacheSettings], spared.rules)
 	}
 	return Passed, spared
 }
@@ -146,10 +151,13 @@ func rewritten(f *flow.Flow) *flow.Request {
 	return f.Verdict.Rewritten
 }
 
-// configure takes the settings of all rules of a phase that hold; of two that say the same, those of the later.
-func (s *Ruleset) configure(j *judge, f *flow.Flow, p *phase) {
+// configure takes the settings of all rules of a phase that hold and are not spared; of two that say the same, those of the later.
+func (s *Ruleset) configure(j *judge, f *flow.Flow, p *phase, spared map[string]bool) {
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r, to := p.rules[i], &f.Verdict.Settings
+		if spared[r.short()] {
+			continue
+		}
 		r.note(j, f)
 		to.Bypass = to.Bypass || r.settings.Bypass
 		to.NoHTTPSRedirect = to.NoHTTPSRedirect || r.settings.NoHTTPSRedirect
@@ -169,7 +177,7 @@ func (s *Ruleset) route(j *judge, f *flow.Flow) {
 }
 
 // firewall reports whether a rule blocks the request.
-func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared, p *phase) bool {
+func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared, p *phase) bool {
 	if spared.rest {
 		return false
 	}
@@ -185,9 +193,9 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared, p *
 			if spared.rest {
 				return false
 			}
-		case r.action == spec.RuleLog || dry:
+		case r.action == spec.RuleLog:
 			f.Verdict.Dry = append(f.Verdict.Dry, r.name)
-		default:
+		case !grace.Spares(f, r.name):
 			s.block(j, f, r)
 			return true
 		}

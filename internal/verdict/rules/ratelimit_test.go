@@ -37,7 +37,7 @@ func from(client, target string, fields ...string) *flow.Flow {
 
 // passes judges a request's head, and reports whether it may go on.
 func passes(s *Ruleset, f *flow.Flow) bool {
-	outcome, _ := s.Judge(f, false)
+	outcome, _ := s.Judge(f, dryRun(false))
 	return outcome == Passed
 }
 
@@ -155,7 +155,7 @@ func TestCounting(t *testing.T) {
 					f := from("203.0.113.7", step.path)
 					got := passes(set, f)
 					if step.status != 0 && got {
-						set.JudgeBody(f, false)
+						set.JudgeBody(f, dryRun(false))
 						got = f.Verdict.Refusal == nil
 					}
 					if got != step.want {
@@ -257,7 +257,7 @@ func TestExcess(t *testing.T) {
 	ask := func() *flow.Flow {
 		f := from("203.0.113.7", "/", "X-Key: "+strings.Repeat("k", 2000))
 		f.Request.Received = time.Unix(1_700_000_000, 0)
-		set.Judge(f, false)
+		set.Judge(f, dryRun(false))
 		return f
 	}
 	ask()
@@ -315,8 +315,8 @@ func TestLimitActions(t *testing.T) {
 			var f *flow.Flow
 			for range 2 {
 				f = from("203.0.113.7", "/")
-				if outcome, _ := set.Judge(f, tt.dry); outcome == Passed {
-					set.JudgeBody(f, tt.dry)
+				if outcome, _ := set.Judge(f, dryRun(tt.dry)); outcome == Passed {
+					set.JudgeBody(f, dryRun(tt.dry))
 				}
 				if f.Verdict.Refusal == nil {
 					respond(set, f, 200, 1)
@@ -352,7 +352,7 @@ func TestNotCounted(t *testing.T) {
 		ask := func(key string, attempts, status int) *flow.Flow {
 			f := from("203.0.113.7", "/", "X-Key: "+key)
 			if passes(set, f) {
-				set.JudgeBody(f, false)
+				set.JudgeBody(f, dryRun(false))
 			}
 			switch f.Response.Status = status; {
 			case f.Verdict.Refusal != nil:
@@ -607,8 +607,8 @@ func TestLimitsDoNotAllocate(t *testing.T) {
 	f := from("203.0.113.7", "/", "X-Key: k")
 	f.Origin.Attempts, f.Origin.Message, f.Response.Status = 1, &flow.Message{Status: 401}, 401
 	if got := testing.AllocsPerRun(1000, func() {
-		set.Judge(f, false)
-		set.JudgeBody(f, false)
+		set.Judge(f, dryRun(false))
+		set.JudgeBody(f, dryRun(false))
 		set.Settle(f)
 	}); got > 0.1 { // the race detector has pools lose some
 		t.Errorf("got %v allocations, want none", got)
@@ -633,7 +633,7 @@ func BenchmarkRateLimit(b *testing.B) {
 			for b.Loop() {
 				f.Request.Received = f.Request.Received.Add(50 * time.Microsecond)
 				f.Verdict = flow.Verdict{}
-				set.Judge(f, false)
+				set.Judge(f, dryRun(false))
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func TestFirewall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			set := compile(t, &spec.Rules{Firewall: tt.rules})
 			f := request("/admin/x")
-			outcome, _ := set.Judge(f, tt.dry)
+			outcome, _ := set.Judge(f, dryRun(tt.dry))
 			got := ""
 			if r := f.Verdict.Refusal; r != nil {
 				got = strings.TrimPrefix(r.Rule, "http_request_firewall_custom/")
@@ -72,7 +72,7 @@ func TestSpared(t *testing.T) {
 		LateTransform: []spec.Rule{headers("h", "ssl", spec.RuleHeader{Name: "X-A", Value: "1"})},
 	})
 	f := request("/")
-	if _, spared := set.Judge(f, false); !spared.Limits || !set.SparesLimits() || f.Verdict.Rewritten != nil {
+	if _, spared := set.Judge(f, dryRun(false)); !spared.Limits || !set.SparesLimits() || f.Verdict.Rewritten != nil {
 		t.Errorf("spared %+v, rewritten %v, want limits and the late transform spared", spared, f.Verdict.Rewritten)
 	}
 }
@@ -95,7 +95,7 @@ func TestBlock(t *testing.T) {
 			r := blocking("b", `http.request.uri.path eq "/x"`)
 			r.Response = tt.response
 			f := request("/x")
-			compile(t, &spec.Rules{Firewall: []spec.Rule{r}}).Judge(f, false)
+			compile(t, &spec.Rules{Firewall: []spec.Rule{r}}).Judge(f, dryRun(false))
 			refusal := f.Verdict.Refusal
 			if refusal == nil || refusal.Status != tt.status || refusal.Reason != flow.RuleBlocked {
 				t.Fatalf("got %+v, want status %d", refusal, tt.status)
@@ -135,7 +135,7 @@ func TestRedirect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			set := compile(t, &spec.Rules{DynamicRedirect: []spec.Rule{{Name: "r", Expression: "ssl", Action: spec.RuleRedirects, Redirect: tt.redirect}}})
 			f := request("/old/x?a=b", "X-To: /%0d%0aSet-Cookie: a=b")
-			outcome, _ := set.Judge(f, false)
+			outcome, _ := set.Judge(f, dryRun(false))
 			status, to := 0, ""
 			if m := f.Verdict.Answer; m != nil {
 				status, to = m.Status, flow.Get(m.Fields, "location")
@@ -170,7 +170,7 @@ func TestTransform(t *testing.T) {
 				s.Transform = append(s.Transform, spec.Rule{Name: string(rune('a' + i)), Expression: "ssl", Action: spec.RuleRewrites, Rewrite: w})
 			}
 			f := request("/old/x?a=b", "X-Evil: a%0d%0ab")
-			compile(t, &s).Judge(f, false)
+			compile(t, &s).Judge(f, dryRun(false))
 			q := f.Effective()
 			if got := uri(q.Path, q.Query, q.HasQuery); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -198,7 +198,7 @@ func TestHeaders(t *testing.T) {
 	})
 	f := request("/p", "X-Old: a%0ab", "X-Country: ZZ", "X-Add: 1", "Accept: */*")
 	f.Request.Locator = located{Country: "FR"}
-	set.Judge(f, false)
+	set.Judge(f, dryRun(false))
 	want := []flow.Field{{Name: "X-Add", Value: "1"}, {Name: "Accept", Value: "*/*"}, {Name: "x-country", Value: "FR"}, {Name: "x-add", Value: "2"}}
 	if d := cmp.Diff(want, f.Effective().Fields); d != "" {
 		t.Errorf("request (-want +got):\n%s", d)
@@ -231,7 +231,7 @@ func TestSettings(t *testing.T) {
 		{"/live", flow.Settings{EdgeTTL: 60, NoCompression: true, Bypass: true}},
 	} {
 		f := request(tt.path)
-		set.Judge(f, false)
+		set.Judge(f, dryRun(false))
 		if f.Verdict.Settings != tt.want || f.Effective().HostHeader != "app.internal:8080" {
 			t.Errorf("%s: got %+v to %q, want %+v", tt.path, f.Verdict.Settings, f.Effective().HostHeader, tt.want)
 		}
@@ -282,7 +282,7 @@ func TestCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		first.Judge(request("/x", "User-Agent: curl/8"), false)
+		first.Judge(request("/x", "User-Agent: curl/8"), dryRun(false))
 	}
 	second, err := room.Compile("test", s, nil)
 	if err != nil {
@@ -292,12 +292,12 @@ func TestCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Judge(request("/x"), false)
+	second.Judge(request("/x"), dryRun(false))
 	counts := second.Counts()
 	if counts[0].Rule != "http_request_firewall_custom/a" || counts[0].Matches != 4 || counts[1].Matches != 0 || other.Counts()[0].Matches != 0 {
 		t.Errorf("got %+v, and %+v of another zone", counts, other.Counts())
 	}
-	if samples := counts[0].Samples; len(samples) != 1 || samples[0].Agent != "curl/8" || samples[0].Path != "/x" ||
+	if samples := counts[0].Samples(); len(samples) != 1 || samples[0].Agent != "curl/8" || samples[0].Path != "/x" ||
 		!strings.Contains(samples[0].Evidence, `http.request.uri.path = "/x"`) {
 		t.Errorf("got the samples %+v, want one of the first second", samples)
 	}
@@ -308,7 +308,7 @@ func TestCounts(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	set := compile(t, typical(100))
 	f := request("/index.html?x=1", "User-Agent: Mozilla/5.0", "Accept: */*", "Cookie: a=1; b=2")
-	if n := testing.AllocsPerRun(100, func() { set.Judge(f, false) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { set.Judge(f, dryRun(false)) }); n > 0 {
 		t.Errorf("got %v allocations, want none", n)
 	}
 }
@@ -337,7 +337,7 @@ func BenchmarkJudge(b *testing.B) {
 			f := request("/index.html?x=1", "User-Agent: Mozilla/5.0", "Accept: */*", "Cookie: a=1; b=2")
 			b.ReportAllocs()
 			for b.Loop() {
-				set.Judge(f, false)
+				set.Judge(f, dryRun(false))
 			}
 		})
 	}

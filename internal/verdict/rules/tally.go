@@ -10,6 +10,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/reqid"
 )
 
@@ -32,12 +33,18 @@ type Sample struct {
 	Evidence string
 }
 
-// Count is how often a rule has held, since the node first knew it, and its latest samples.
+// Count is how often a rule has held, since the node first knew it.
 type Count struct {
-	Rule    string // with its phase
-	Matches uint64
-	Samples []Sample
+	Rule       string // with its phase
+	Action     spec.RuleAction
+	Expression string // its beginning
+	Matches    uint64
+
+	tally *tally
 }
+
+// Samples are the latest requests for which the rule held, at most one a second, the latest last.
+func (c *Count) Samples() []Sample { return c.tally.latest() }
 
 // tally counts the matches of one rule.
 type tally struct {
@@ -79,15 +86,17 @@ func (t *tally) afford(second int64) bool {
 	return times < explained && t.explained.CompareAndSwap(had, second<<8|times+1)
 }
 
-func (t *tally) count(rule string) Count {
-	c := Count{Rule: rule}
+func (t *tally) count() (matches uint64) {
 	for i := range t.matches {
-		c.Matches += t.matches[i].Load()
+		matches += t.matches[i].Load()
 	}
+	return matches
+}
+
+func (t *tally) latest() []Sample {
 	t.mu.Lock()
-	c.Samples = slices.Clone(t.samples)
-	t.mu.Unlock()
-	return c
+	defer t.mu.Unlock()
+	return slices.Clone(t.samples)
 }
 
 // clipped is a copy of a text's beginning, which pins nothing of a request.
@@ -141,14 +150,14 @@ func (s *Ruleset) Counts() []Count {
 		return nil
 	}
 	var counts []Count
-	for p := range s.phases {
-		for _, r := range s.phases[p].rules {
-			counts = append(counts, r.tally.count(r.name))
+	add := func(of []*rule) {
+		for _, r := range of {
+			counts = append(counts, Count{Rule: r.name, Action: r.action, Expression: r.detail, Matches: r.tally.count(), tally: r.tally})
 		}
-		if Phase(p) == Firewall {
-			for _, r := range s.bodies.rules {
-				counts = append(counts, r.tally.count(r.name))
-			}
+	}
+	for p := range s.phases {
+		if add(s.phases[p].rules); Phase(p) == Firewall {
+			add(s.bodies.rules)
 		}
 	}
 	return counts
