@@ -122,9 +122,12 @@ type Verdict struct {
 	Undone bool
 	// Rewritten is the request as rules have changed it, for the cache and the origin; nil if they have not. See [Flow.Effective].
 	Rewritten *Request
-	// Responding are changes of the response's header.
-	Responding []Change
-	Settings   Settings
+	// Responding are changes of the response's header. SparesResponse tells that a rule has spared the request all of them, and SparedRules
+	// those of the rules of these names.
+	Responding     []Change
+	SparesResponse bool
+	SparedRules    map[string]bool
+	Settings       Settings
 	// Charged tells that the source paid for a request to the origin.
 	Charged bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of

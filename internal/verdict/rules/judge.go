@@ -59,6 +59,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 	if s.firewall(j, f, grace, &spared) {
 		return Blocked, spared
 	}
+	f.Verdict.SparesResponse, f.Verdict.SparedRules = spared.phases[ResponseHeaders], spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -72,7 +73,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	p := &s.phases[ResponseHeaders]
 	message := f.Message()
-	if p.set == nil || message == nil {
+	if p.set == nil || message == nil || f.Verdict.SparesResponse {
 		return
 	}
 	j := s.judges.Get().(*judge)
@@ -81,6 +82,9 @@ func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	j.source.message = message
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
+		if f.Verdict.SparedRules[r.short()] {
+			continue
+		}
 		r.note(j, f)
 		f.Verdict.Responding = r.rewrite.changes(j.machine, f.Verdict.Responding)
 	}
