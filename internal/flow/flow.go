@@ -127,10 +127,10 @@ type Verdict struct {
 	Settings   Settings
 	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
 	Charged, Counted bool
-	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Spared which
-	// rules they spare it by name.
-	Unjudged, Unlimited bool
-	Spared              map[string]bool
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited all rate limits of rules, Unchanged all changes of the
+	// response, Spared which rules they spare it by name.
+	Unjudged, Unlimited, Unchanged bool
+	Spared                         map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
 	// that crawler's. The first requests of an address may come before that is known.
 	BotName, BotCategory string

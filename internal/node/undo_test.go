@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -291,5 +292,23 @@ func TestShellWord(t *testing.T) {
 		if got := word(give); got != want {
 			t.Errorf("%q: got %s, want %s", give, got, want)
 		}
+	}
+}
+
+// TestUndoRetired: a process that another has taken over from undoes nothing, as the other would not know.
+func TestUndoRetired(t *testing.T) {
+	n, _, _ := twoZones(t)
+	taken := func(by *successor) {
+		n.reloading.Lock()
+		n.after = by
+		n.reloading.Unlock()
+	}
+	taken(new(successor))
+	defer taken(nil)
+	if _, err := n.undo(&Undo{Address: "192.0.2.1"}, "test"); !errors.Is(err, errRetired) {
+		t.Errorf("undone: got %v, want %v", err, errRetired)
+	}
+	if _, err := n.cancel(&Undo{Address: "192.0.2.1"}, "test"); !errors.Is(err, errRetired) {
+		t.Errorf("cancelled: got %v, want %v", err, errRetired)
 	}
 }

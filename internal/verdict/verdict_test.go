@@ -522,19 +522,3 @@ func TestUndoable(t *testing.T) {
 		})
 	}
 }
-
-// TestSkipCacheRule: a request is spared a cache rule by its name, too.
-func TestSkipCacheRule(t *testing.T) {
-	p := compile(t, New(nil), func(z *spec.Zone) {
-		z.Rules.Firewall = []spec.Rule{{Name: "spare", Expression: `http.request.uri.path eq "/x"`, Action: spec.RuleSkipping, Skip: spec.RuleSkip{Rules: []string{"bypass"}}}}
-		z.Rules.CacheSettings = []spec.Rule{{Name: "bypass", Expression: "not ssl", Action: spec.RuleSetCache, Cache: spec.RuleCache{Bypass: true}}}
-	})
-	for path, want := range map[string]bool{"/x": false, "/y": true} {
-		f := newFlow("203.0.113.1")
-		f.Request.Scheme, f.Request.Path = "http", path
-		p.Judge(f)
-		if got := f.Verdict.Settings.Bypass; got != want {
-			t.Errorf("%s: got bypass %t, want %t", path, got, want)
-		}
-	}
-}

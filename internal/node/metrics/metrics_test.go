@@ -67,6 +67,7 @@ func testSources(t *testing.T, zones int) *Sources {
 		z.Hosts = []string{z.Name + ".test"}
 		z.Cache.Survive = time.Hour
 		z.Origin.Servers = []spec.Server{{URL: "http://192.0.2.1", Weight: 1}, {URL: "http://192.0.2.2", Weight: 1, Backup: true}}
+		z.Rules.Firewall = []spec.Rule{{Name: "plain", Expression: "not ssl", Action: spec.RuleLog}}
 		specs = append(specs, z)
 	}
 	if problems := in.Apply(specs); len(problems) > 0 {
@@ -229,6 +230,8 @@ func TestValues(t *testing.T) {
 		`seawall_config_restart_needed 1`,
 		`seawall_origin_server_up{server="http://192.0.2.2",zone="zone-0"} 1`,
 		`seawall_origin_queued_requests_max{zone="zone-0"} 2048`,
+		`seawall_rule_matches_total{rule="lists.deny",zone="zone-0"} 0`,
+		`seawall_rule_matches_total{rule="http_request_firewall_custom/plain",zone="zone-0"} 0`,
 		`seawall_zones 1`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {

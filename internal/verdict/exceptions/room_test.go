@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,5 +304,35 @@ func BenchmarkSpares(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestTogether asks while others undo, cancel and list; the race detector looks on.
+func TestTogether(t *testing.T) {
+	r := New()
+	defer r.Close()
+	if err := r.Open(filepath.Join(t.TempDir(), "exceptions.json")); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			zone := fmt.Sprint(i)
+			g := &Grace{Room: r, Zone: zone}
+			for range 50 {
+				add(t, r, ofRule(zone, "r"))
+				if !g.Spares(request("192.0.2.1"), "r") {
+					t.Error("what was undone is refused")
+				}
+				r.Of(netip.MustParseAddr("192.0.2.1"))
+				if got := r.Cancel(IsRule(zone, "r")); len(got) != 1 || g.Spares(request("192.0.2.1"), "r") {
+					t.Errorf("cancelled %v, and it is spared", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if left := r.List(); len(left) > 0 {
+		t.Errorf("got %v left", left)
 	}
 }

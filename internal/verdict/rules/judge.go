@@ -65,7 +65,8 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 	if !spared.phases[RateLimit] && s.limit(j, f, grace, &spared) {
 		return Blocked, spared
 	}
-	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared = spared.rest, spared.phases[RateLimit], spared.rules
+	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Unchanged = spared.rest, spared.phases[RateLimit], spared.phases[ResponseHeaders]
+	f.Verdict.Spared = spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -79,7 +80,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	p := &s.phases[ResponseHeaders]
 	message := f.Message()
-	if p.set == nil || message == nil {
+	if p.set == nil || message == nil || f.Verdict.Unchanged {
 		return
 	}
 	j := s.judges.Get().(*judge)
@@ -88,6 +89,9 @@ func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	j.source.message = message
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
+		if f.Verdict.Spared[r.short()] {
+			continue
+		}
 		r.note(j, f)
 		f.Verdict.Responding = r.rewrite.changes(j.machine, f.Verdict.Responding)
 	}

@@ -81,11 +81,14 @@ func (d *redirect) message(m *rules.Machine, q *flow.Request) *flow.Message {
 		return nil
 	}
 	if d.preserveQuery && q.Query != "" {
+		target, fragment, marked := strings.Cut(to, "#")
 		separator := "?"
-		if strings.Contains(to, "?") {
+		if strings.Contains(target, "?") {
 			separator = "&"
 		}
-		to += separator + q.Query
+		if to = target + separator + q.Query; marked {
+			to += "#" + fragment
+		}
 	}
 	return &flow.Message{Status: d.status, Fields: []flow.Field{{Name: "Location", Value: to}, {Name: "Cache-Control", Value: "no-store"}}}
 }
