@@ -7,7 +7,7 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// TestRedirect wants a request's query to go along, in its place, where the rule says so.
+// TestRedirectTarget wants a request's query to go along, in its place, where the rule says so.
 func TestRedirectTarget(t *testing.T) {
 	tests := []struct {
 		name, to, query string
