@@ -76,7 +76,7 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
 		return
 	}
-	ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
+	ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Now())
 	if !ok {
 		p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
 		return
@@ -88,7 +88,7 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 // full queue is not counted against.
 func (p *Policy) Settle(f *flow.Flow) {
 	if f.Verdict.Charged && f.Origin.Attempts == 0 {
-		p.originRequests.Refund(f.Request.Source, f.Task.Now())
+		p.originRequests.Refund(f.Request.Source, f.Now())
 		f.Verdict.Charged = false
 	}
 }
