@@ -116,20 +116,24 @@ func (t *tally) add(r *request, why string, samples int) {
 	}
 }
 
-// maxSampled bounds each text of a sample, in bytes.
-const maxSampled = 200
+// The bounds of a sample's texts, in bytes.
+const (
+	maxSampled = 200
+	maxWhy     = 600
+)
 
 // sample is a copy of what tells a request from others.
 func (r *request) sample(why string) Sample {
 	return Sample{
-		Line: r.number, Time: r.line.Time, Client: clipped(r.line.Client), Kind: r.kind, Method: clipped(r.line.Method),
-		Host: clipped(r.asked.Host), Target: clipped(r.line.Target), Status: r.line.Status, Agent: clipped(r.line.Agent), Why: clipped(why),
+		Line: r.number, Time: r.line.Time, Client: clipped(r.line.Client, maxSampled), Kind: r.kind, Method: clipped(r.line.Method, maxSampled),
+		Host: clipped(r.asked.Host, maxSampled), Target: clipped(r.line.Target, maxSampled), Status: r.line.Status, Agent: clipped(r.line.Agent, maxSampled), Why: clipped(why, maxWhy),
 	}
 }
 
-func clipped(s string) string {
-	if len(s) <= maxSampled {
+// clipped is a copy of a text's beginning, which pins nothing of the line.
+func clipped(s string, most int) string {
+	if len(s) <= most {
 		return strings.Clone(s)
 	}
-	return strings.ToValidUTF8(s[:maxSampled], "") + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
