@@ -126,8 +126,11 @@ type Verdict struct {
 	// Responding are changes of the response's header.
 	Responding []Change
 	Settings   Settings
-	// Charged tells that the source paid for a request to the origin.
-	Charged bool
+	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
+	Charged, Counted bool
+	// Unlimited tells that rules spare the request all rate limits of rules, Spared which rules they spare it by name.
+	Unlimited bool
+	Spared    map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
 	// that crawler's. The first requests of an address may come before that is known.
 	BotName, BotCategory string
@@ -329,6 +332,7 @@ func (f *Flow) Now() time.Time {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
+	b.Verdict.Unlimited, b.Verdict.Spared = f.Verdict.Unlimited, f.Verdict.Spared
 	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
 	if q := f.Verdict.Rewritten; q != nil {
 		b.Verdict.Rewritten = new(Request)

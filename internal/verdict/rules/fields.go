@@ -110,6 +110,7 @@ func headerFields() []field {
 func connectionFields() []field {
 	return []field{
 		head("ip.src", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Request.Client) }),
+		head("ip.src.prefix", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Request.Source.Addr()) }),
 		head("cf.edge.server_ip", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Conn.Local.Addr()) }, "edge.server_ip"),
 		head("cf.edge.server_port", rules.Int, 1, func(s *source) rules.Value { return rules.IntValue(int64(s.flow.Conn.Local.Port())) }, "edge.server_port"),
 		head("cf.ray_id", rules.Bytes, madeCost, func(s *source) rules.Value { return rules.BytesValue(s.flow.Request.ID.String()) }, "http.request.id"),

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -57,6 +58,7 @@ func TestFields(t *testing.T) {
 		{`tls.server_name eq "www.example.org"`, `tls.server_name eq ""`},
 		{`not cf.tls_client_auth.cert_verified`, `tls.client_verified`},
 		{`tls.client_subject eq ""`, `cf.tls_client_auth.cert_subject_dn eq "CN=x"`},
+		{`ip.src.prefix in {2001:db8:0:1::/64}`, `ip.src.prefix eq 2001:db8:0:1::7`},
 		{`ip.src.country eq "FR"`, `ip.geoip.country eq "US"`},
 		{`ip.src.continent eq "EU"`, `ip.src.continent eq "NA"`},
 		{`ip.src.asnum in {64496 64500..64510}`, `ip.geoip.asnum eq 1`},
@@ -82,6 +84,7 @@ func TestFields(t *testing.T) {
 				f := request("/a/./b.PHP?x=1&y=%20&x=2", "X-Key: k", "Cookie: a=1; b=2", "Accept-Language: en;q=0.5, de-CH, *;q=0.1",
 					"Referer: https://other.example/", "User-Agent: Curl/8", "X-Forwarded-For: 198.51.100.9")
 				f.Request.Locator = located{Country: "FR", Continent: "EU", ASN: 64501}
+				f.Request.Source = netip.MustParsePrefix("2001:db8:0:1::/64")
 				f.Verdict.VerifiedBot, f.Verdict.BotName, f.Verdict.BotCategory = true, "Googlebot", "search"
 				if outcome, _ := set.Judge(f, false); outcome == Blocked != (i == 0) {
 					t.Errorf("got %v, want %t", outcome == Blocked, i == 0)

@@ -12,6 +12,8 @@ import (
 type judge struct {
 	machine *rules.Machine
 	source  source
+	before  flow.Request // the request as rate limits see it, once the header has been changed
+	key     []byte       // what it is counted by
 }
 
 // Outcome is what firewall rules have come to.
@@ -54,6 +56,10 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 	if s.firewall(j, f, dry, &spared) {
 		return Blocked, spared
 	}
+	if !spared.phases[RateLimit] && s.limit(j, f, dry, &spared) {
+		return Blocked, spared
+	}
+	f.Verdict.Unlimited, f.Verdict.Spared = spared.phases[RateLimit], spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -90,6 +96,10 @@ func (j *judge) begin(f *flow.Flow) {
 func (s *Ruleset) rest(j *judge) {
 	j.machine.Reset(nil)
 	j.source.forget()
+	j.before = flow.Request{}
+	if cap(j.key) > maxKeptKey {
+		j.key = nil
+	}
 	s.judges.Put(j)
 }
 
