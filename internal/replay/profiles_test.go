@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -113,6 +114,10 @@ func TestOrdinary(t *testing.T) {
 	if err != nil {
 		t.Skip("no log at " + path)
 	}
+	docs, err := os.ReadFile("../../docs/profiles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range profiles.Names() {
 		t.Run(name, func(t *testing.T) {
 			rules, err := Profile(name)
@@ -127,7 +132,11 @@ func TestOrdinary(t *testing.T) {
 			if refused.Kinds[Crawlers] > 0 || refused.Kinds[Feeds] > 0 {
 				t.Errorf("refused: got %v, want no crawlers and no feed readers", refused.Kinds)
 			}
-			t.Logf("| %s | %d | %d | %s |", name, refused.Requests, refused.Clients, refused.kinds())
+			row := fmt.Sprintf("| `%s` | %d | %d | %d | %d | %d | %d | %d |\n", name, refused.Requests, refused.Clients, refused.Kinds[Browsers],
+				refused.Kinds[Nameless], refused.Kinds[Tools], refused.Kinds[Crawlers], refused.Kinds[Feeds])
+			if !strings.Contains(string(docs), row) {
+				t.Errorf("docs/profiles.md has other figures: want %s", row)
+			}
 		})
 	}
 }
