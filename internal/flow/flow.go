@@ -128,9 +128,10 @@ type Verdict struct {
 	Settings   Settings
 	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
 	Charged, Counted bool
-	// Unlimited tells that rules spare the request all rate limits of rules, Spared which rules they spare it by name.
-	Unlimited bool
-	Spared    map[string]bool
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Spared which
+	// rules they spare it by name.
+	Unjudged, Unlimited bool
+	Spared              map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
 	// that crawler's. The first requests of an address may come before that is known.
 	BotName, BotCategory string
@@ -332,7 +333,7 @@ func (f *Flow) Now() time.Time {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
-	b.Verdict.Unlimited, b.Verdict.Spared = f.Verdict.Unlimited, f.Verdict.Spared
+	b.Verdict.Unjudged, b.Verdict.Unlimited, b.Verdict.Spared = f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared
 	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
 	if q := f.Verdict.Rewritten; q != nil {
 		b.Verdict.Rewritten = new(Request)

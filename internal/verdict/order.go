@@ -89,6 +89,13 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 	p.rules.JudgeBody(f, p.dry)
 }
 
+// JudgeContent gives the verdict on the beginning of a request's body, which has a share of the origin's budget by now: it waits for the client.
+func (p *Policy) JudgeContent(f *flow.Flow) {
+	if f.Verdict.Action != flow.Allow && p.rules.ReadsBodies() {
+		p.rules.JudgeContent(f, p.dry)
+	}
+}
+
 // Settle gives back, after the response, what a source paid for a request that never reached the origin: a visitor who met a
 // full queue is not counted against. Then rules count responses.
 func (p *Policy) Settle(f *flow.Flow) {

@@ -53,8 +53,11 @@ func (p Phase) actions() []spec.RuleAction {
 
 // latest is the part of a request that a phase's expressions may read.
 func (p Phase) latest() rules.Phase {
-	if p == ResponseHeaders {
+	switch p {
+	case ResponseHeaders:
 		return rules.Response
+	case Firewall:
+		return rules.Body
 	}
 	return rules.Head
 }
@@ -88,6 +91,7 @@ func New() *Room {
 // Ruleset is the rules of one zone. It is immutable.
 type Ruleset struct {
 	phases [phases]phase
+	bodies phase          // firewall rules that read the request's body
 	counts [moments]phase // rate limits, by what they count
 	any    bool           // there are rules that the request's head is judged by
 	spares bool           // one of them may spare a request the zone's limits
@@ -151,10 +155,15 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	for m := range set.counts {
 		set.counts[m].build((*rule).counting)
 	}
+	set.bodies.build((*rule).expression)
 	return set, nil
 }
 
 func (s *Ruleset) add(p Phase, r *rule) {
+	if p == Firewall && r.filter.Phase() == rules.Body {
+		s.bodies.rules = append(s.bodies.rules, r)
+		return
+	}
 	s.phases[p].rules = append(s.phases[p].rules, r)
 	s.any = s.any || p != ResponseHeaders
 	s.spares = s.spares || r.skip.limits

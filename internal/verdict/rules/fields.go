@@ -15,7 +15,7 @@ type field struct {
 
 // allFields are those that there are, by Cloudflare's names, with what only we have under names of our own.
 func allFields() []field {
-	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), responseFields())
+	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), bodyFields(), responseFields())
 }
 
 const (

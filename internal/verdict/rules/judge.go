@@ -38,6 +38,7 @@ func (s *Ruleset) ReadsResponses() bool { return s != nil && s.phases[ResponseHe
 // Spared is what rules have spared a request.
 type Spared struct {
 	Limits bool
+	rest   bool // of the firewall's rules
 	phases [phases]bool
 	rules  map[string]bool
 }
@@ -53,13 +54,13 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 	s.transform(j, f)
 	s.configure(j, f, &s.phases[Config])
 	s.route(j, f)
-	if s.firewall(j, f, dry, &spared) {
+	if s.firewall(j, f, dry, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
 	if !spared.phases[RateLimit] && s.limit(j, f, dry, &spared) {
 		return Blocked, spared
 	}
-	f.Verdict.Unlimited, f.Verdict.Spared = spared.phases[RateLimit], spared.rules
+	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared = spared.rest, spared.phases[RateLimit], spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -168,8 +169,10 @@ func (s *Ruleset) route(j *judge, f *flow.Flow) {
 }
 
 // firewall reports whether a rule blocks the request.
-func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) bool {
-	p := &s.phases[Firewall]
+func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared, p *phase) bool {
+	if spared.rest {
+		return false
+	}
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
 		if spared.rules[r.short()] {
@@ -179,7 +182,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) boo
 		switch {
 		case r.action == spec.RuleSkipping:
 			spared.add(&r.skip)
-			if r.skip.rest {
+			if spared.rest {
 				return false
 			}
 		case r.action == spec.RuleLog || dry:
@@ -193,7 +196,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) boo
 }
 
 func (s *Spared) add(k *skip) {
-	s.Limits = s.Limits || k.limits
+	s.Limits, s.rest = s.Limits || k.limits, s.rest || k.rest
 	for p, is := range k.phases {
 		s.phases[p] = s.phases[p] || is
 	}

@@ -19,11 +19,12 @@ type source struct {
 	flow    *flow.Flow
 	request *flow.Request // as it is by now: transforms have changed it
 	message *flow.Message // the response, or nil
+	body    *peeked       // the request's, once it is judged, or nil
 
-	headers, responded               multimap
-	arguments, rawArguments, cookies multimap
-	made                             [3][]flow.Field // what the latter three consist of
-	languages                        texts
+	headers, responded                     multimap
+	arguments, rawArguments, cookies, form multimap
+	made                                   [4][]flow.Field // what the latter four consist of
+	languages                              texts
 }
 
 // multimap is what expressions see of a list of names and values.
@@ -47,8 +48,8 @@ func (s *source) reset(f *flow.Flow) {
 
 // forget keeps nothing of a flow.
 func (s *source) forget() {
-	s.flow, s.request, s.message = nil, nil, nil
-	s.headers, s.responded, s.arguments, s.rawArguments, s.cookies = multimap{}, multimap{}, multimap{}, multimap{}, multimap{}
+	s.flow, s.request, s.message, s.body = nil, nil, nil, nil
+	s.headers, s.responded, s.arguments, s.rawArguments, s.cookies, s.form = multimap{}, multimap{}, multimap{}, multimap{}, multimap{}, multimap{}
 	for i := range s.made {
 		clear(s.made[i])
 		s.made[i] = s.made[i][:0]
