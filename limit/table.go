@@ -18,6 +18,9 @@ const ways = 7
 // stripes is the number of counters over which evictions are spread, so that a flood does not contend for one.
 const stripes = 32
 
+// past is how long before New a table's time begins: what is limited may be the requests of an old log.
+const past = 50 * 365 * 24 * time.Hour
+
 // maxCapacity bounds a Table at about 78 GiB.
 const maxCapacity = 1 << 32
 
@@ -58,7 +61,7 @@ func New(capacity int) *Table {
 	}
 	return &Table{
 		seed:  maphash.MakeSeed(),
-		epoch: time.Now(),
+		epoch: time.Now().Add(-past),
 		sets:  make([]set, (capacity+ways-1)/ways),
 	}
 }
@@ -90,7 +93,7 @@ func (t *Table) KeyBytes(b []byte) Key {
 
 // Take takes cost units from key's burst if the rate allows. Else it takes none, and retryAfter is how long until it
 // would allow them (Never if cost exceeds the burst). A cost below 1 is always allowed. A key the table does not know has
-// its whole burst; it is never refused for want of room. A now before New counts as the time of New.
+// its whole burst; it is never refused for want of room. A now more than 50 years before New counts as that time.
 func (t *Table) Take(key Key, r Rate, cost int, now time.Time) (ok bool, retryAfter time.Duration) {
 	if !r.limits(cost) {
 		return true, 0

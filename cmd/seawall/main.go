@@ -25,22 +25,25 @@ const (
 )
 
 type commands struct {
-	Protect    protect        `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
-	Run        runNode        `cmd:"" help:"Run a node with the zones that a file configures."`
-	Upgrade    upgrade        `cmd:"" help:"Hand a running node over to a new version of the program, without a lost connection."`
-	Check      check          `cmd:"" help:"Check a configuration."`
-	Diff       diff           `cmd:"" help:"Show what a reload of the configuration would change."`
-	Schema     schema         `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
-	Origin     originCommands `cmd:"" help:"About origins."`
-	Explain    explain        `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
-	Undo       undo           `cmd:"" help:"Let through for a time what is refused: an address, or all that a rule is about."`
-	Rules      rules          `cmd:"" help:"List the rules in force with what they have matched."`
-	Purge      purge          `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
-	Cache      cacheCommands  `cmd:"" help:"About the cache."`
-	Demo       demo           `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
-	Completion completion     `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
-	Man        man            `cmd:"" hidden:"" help:"Print a manual page."`
-	Version    version        `cmd:"" help:"Print the version."`
+	Protect    protect         `cmd:"" help:"Protect a website: serve it from here, with its origin behind."`
+	Run        runNode         `cmd:"" help:"Run a node with the zones that a file configures."`
+	Upgrade    upgrade         `cmd:"" help:"Hand a running node over to a new version of the program, without a lost connection."`
+	Check      check           `cmd:"" help:"Check a configuration."`
+	Diff       diff            `cmd:"" help:"Show what a reload of the configuration would change."`
+	Schema     schema          `cmd:"" help:"Print the configuration's JSON Schema, for editors."`
+	Replay     replayLog       `cmd:"" help:"Run a log through rules: what they would have done, and to whom."`
+	Rule       ruleCommands    `cmd:"" help:"About rules."`
+	Profile    profileCommands `cmd:"" help:"About profiles: ready rules for sites of a kind."`
+	Origin     originCommands  `cmd:"" help:"About origins."`
+	Explain    explain         `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
+	Undo       undo            `cmd:"" help:"Let through for a time what is refused: an address, or all that a rule is about."`
+	Rules      listRules       `cmd:"" help:"List the rules in force with what they have matched."`
+	Purge      purge           `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
+	Cache      cacheCommands   `cmd:"" help:"About the cache."`
+	Demo       demo            `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
+	Completion completion      `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
+	Man        man             `cmd:"" hidden:"" help:"Print a manual page."`
+	Version    version         `cmd:"" help:"Print the version."`
 }
 
 const about = `Seawall keeps websites up under attack.
@@ -96,6 +99,8 @@ func code(err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errNotHeld): // which has been shown
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "seawall:", err)
 		return exitUsage

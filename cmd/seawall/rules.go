@@ -7,8 +7,8 @@ import (
 	"github.com/seawall/seawall/internal/node"
 )
 
-// rules is the command line of a list of rules.
-type rules struct {
+// listRules is the command line of a list of rules.
+type listRules struct {
 	Zone    string `help:"The zone. Default: all." placeholder:"NAME"`
 	Samples bool   `help:"Show the latest requests that each matched: whom it hurt or, with action: log, would have."`
 	Data    string `help:"The node's data folder (${default})." default:"${data}" placeholder:"DIR"`
@@ -17,7 +17,7 @@ type rules struct {
 }
 
 // Run prints the list.
-func (r *rules) Run(ctx context.Context, o output) error {
+func (r *listRules) Run(ctx context.Context, o output) error {
 	list, err := node.ListRules(ctx, r.Data, r.Admin, r.Zone, r.Samples)
 	if err != nil {
 		return err

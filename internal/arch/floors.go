@@ -24,7 +24,7 @@ var floors = []floor{
 	{"snapshot", []string{"internal/snapshot"}},
 	{"roles", []string{
 		"internal/edge", "internal/control", "internal/dns", "internal/tunnel", "internal/insight", "internal/dash",
-		"internal/desk", "internal/drill",
+		"internal/desk", "internal/drill", "internal/replay",
 	}},
 	{"node", []string{"internal/node"}},
 	{"cmd", []string{"cmd/seawall"}},

@@ -22,6 +22,8 @@ type Flow struct {
 	Conn     *Conn
 	// Task is what the flow waits in, nil for a goroutine. Whoever waits for anything but a [loop.Conn] calls its Leave before.
 	Task *loop.Task
+	// Clock, unless nil, has the time in the task's stead: that of a log that is replayed.
+	Clock *time.Time
 
 	Request   Request
 	Zone      Zone
@@ -318,6 +320,14 @@ func (f *Flow) Effective() *Request {
 		return f.Verdict.Rewritten
 	}
 	return &f.Request
+}
+
+// Now is the time, as precise as its task has it.
+func (f *Flow) Now() time.Time {
+	if f.Clock != nil {
+		return *f.Clock
+	}
+	return f.Task.Now()
 }
 
 // Behind is a flow for the same request, without what became of it, that outlives it: it goes on behind the answer.

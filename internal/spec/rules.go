@@ -24,6 +24,27 @@ type Rules struct {
 	ResponseHeaders []Rule `yaml:"http_response_headers_transform"`
 }
 
+// PhaseRules are a zone's rules of one phase.
+type PhaseRules struct {
+	Phase string // as Cloudflare calls it
+	Rules *[]Rule
+}
+
+// Phases are the rules of each phase, in the order of the keys.
+func (r *Rules) Phases() []PhaseRules {
+	return []PhaseRules{
+		{"http_request_dynamic_redirect", &r.DynamicRedirect},
+		{"http_request_transform", &r.Transform},
+		{"http_config_settings", &r.Config},
+		{"http_request_origin", &r.Origin},
+		{"http_request_firewall_custom", &r.Firewall},
+		{"http_ratelimit", &r.RateLimit},
+		{"http_request_late_transform", &r.LateTransform},
+		{"http_request_cache_settings", &r.CacheSettings},
+		{"http_response_headers_transform", &r.ResponseHeaders},
+	}
+}
+
 // Rule says what to do with the requests for which its expression holds. What its action needs stands in the section of that name.
 type Rule struct {
 	// Name identifies the rule within its zone: in logs, explanations, counts and seawall undo.

@@ -27,6 +27,9 @@ type Zone struct {
 	Cache  Cache  `yaml:"cache"`
 
 	Compression Compression `yaml:"compression"`
+	// Profiles are ready sets of rules for sites of a kind, such as wordpress; docs/profiles.md shows them. Their rules come first, and are
+	// called wordpress.xmlrpc, for example: a rule of the zone's that has that name takes the place of the profile's.
+	Profiles []string `yaml:"profiles"`
 	// Rules judge and change requests, in Cloudflare's language.
 	Rules Rules `yaml:"rules"`
 }

@@ -78,7 +78,7 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 		return
 	}
 	if p.originRequests.Set() {
-		ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
+		ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Now())
 		if !ok {
 			p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
 		}
@@ -101,7 +101,7 @@ func (p *Policy) JudgeContent(f *flow.Flow) {
 // full queue is not counted against. Then rules count responses.
 func (p *Policy) Settle(f *flow.Flow) {
 	if f.Verdict.Charged && f.Origin.Attempts == 0 {
-		p.originRequests.Refund(f.Request.Source, f.Task.Now())
+		p.originRequests.Refund(f.Request.Source, f.Now())
 		f.Verdict.Charged = false
 	}
 	p.rules.Settle(f)

@@ -218,14 +218,19 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, key string) *Problem
 	return d.scalar(n, v, f, key)
 }
 
-// list decodes a list, which takes the place of the one before.
+// list decodes a list, which takes the place of the one before or is appended to it.
 func (d *decoder) list(n *node, v reflect.Value, f *field, key string) *Problem {
 	if len(n.items) > maxItems {
 		return d.problem(n.line, key, "has %d entries: want at most %d", len(n.items), maxItems)
 	}
-	t := v.Type()
-	items := reflect.MakeSlice(t, len(n.items), len(n.items))
+	t, before := v.Type(), 0
+	if f.rule.appended {
+		before = v.Len()
+	}
+	items := reflect.MakeSlice(t, before+len(n.items), before+len(n.items))
+	reflect.Copy(items, v.Slice(0, before))
 	for i, item := range n.items {
+		i += before
 		items.Index(i).Set(newItem(t.Elem()))
 		at := d.join(key, "["+strconv.Itoa(i)+"]")
 		if isSection(t.Elem()) {

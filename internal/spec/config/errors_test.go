@@ -35,7 +35,7 @@ func TestRefusedZone(t *testing.T) {
 		{"in another section", shop("response_timeout: 5s"), `main.yaml:9: response_timeout: is no key here: did you mean origin.response_timeout?`},
 		{"in a section", shop("budget: {concurent: 5}"), `main.yaml:9: budget.concurent: is no key here: did you mean concurrent?`},
 		{"like nothing", shop("cache: {blabla: 5}"), `main.yaml:9: cache.blabla: is no key here: want one of enabled, waiters, key, static, rules, survive, prefetch, purge_from, set_cookie, request_directives, broken_age, post, languages`},
-		{"odd key", shop(`"a b.c": 1`), `main.yaml:9: "a b.c": is no key here: want one of name, hosts, origin, https, lists, limits, action, budget, cache, compression, rules`},
+		{"odd key", shop(`"a b.c": 1`), `main.yaml:9: "a b.c": is no key here: want one of name, hosts, origin, https, lists, limits, action, budget, cache, compression, profiles, rules`},
 		{"twice", shop("action: log\naction: block"), `main.yaml:10: action: stands in line 9 already`},
 		{"text for a section", shop("cache: off"), `main.yaml:9: cache: is text: want keys with values: enabled, waiters, key, static, rules, survive, prefetch, purge_from, set_cookie, request_directives, broken_age, post, languages`},
 		{"list for a section", shop("cache: [1]"), `main.yaml:9: cache: is a list: want keys with values: enabled, waiters, key, static, rules, survive, prefetch, purge_from, set_cookie, request_directives, broken_age, post, languages`},

@@ -246,6 +246,9 @@ func (d *decoder) zone(n *node, name string, defaults spec.Zone) zone {
 	if z.problem == nil {
 		z.problem = d.siteOf(n, &z.Zone)
 	}
+	if z.problem == nil {
+		d.profiled(&z.Zone)
+	}
 	z.place = place{file: d.file, line: n.line, marks: d.marks}
 	return z
 }

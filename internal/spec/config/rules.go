@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/spec/config/profiles"
 )
 
 // rule is what a value may be beside its type. Where it stands at a list of texts, it is for each of them.
@@ -87,6 +88,7 @@ var rules = map[string]rule{
 		want: "at most 128 letters, digits, dots, - and _, and no dot first",
 	},
 	"Zone.hosts":               host,
+	"Zone.profiles":            {oneOf: profiles.Names()},
 	"Zone.action":              {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
 	"Limits.per_network":       {most: 1 << 16},
 	"Cache.set_cookie":         {oneOf: []string{string(spec.StoringRefuse), string(spec.StoringStore)}},

@@ -125,18 +125,12 @@ func (r *rule) expression() *rules.Filter { return r.filter }
 
 // Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
 func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
-	declared := make([]rules.Field, len(r.fields))
-	for i := range r.fields {
-		declared[i] = r.fields[i].Field
-	}
-	scheme, err := rules.NewScheme(declared, lists)
+	scheme, err := r.scheme(lists)
 	if err != nil {
 		return nil, err
 	}
 	set := &Ruleset{}
-	set.judges.New = func() any {
-		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields}}
-	}
+	set.judges.New = func() any { return r.judge(scheme) }
 	seen := make(map[string]bool)
 	for p := range phases {
 		of := p.of(s)

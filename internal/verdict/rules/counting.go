@@ -39,7 +39,7 @@ func (s *Ruleset) JudgeBody(f *flow.Flow, grace Grace) {
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
 	j.beginBefore(f)
-	f.Verdict.Counted = !s.count(j, f, bound, f.Verdict.Spared, f.Task.Now(), grace)
+	f.Verdict.Counted = !s.count(j, f, bound, f.Verdict.Spared, f.Now(), grace)
 }
 
 // Settle counts responses, and takes back what was counted of a request that never reached the origin. What rules refused or answered
@@ -71,7 +71,7 @@ func (s *Ruleset) refund(j *judge, f *flow.Flow) {
 	p := &s.counts[bound]
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		if r := p.rules[i]; !f.Verdict.Spared[r.short()] {
-			r.limit.counted.Refund(j.keyOf(r.limit), r.limit.rate, 1, f.Task.Now())
+			r.limit.counted.Refund(j.keyOf(r.limit), r.limit.rate, 1, f.Now())
 		}
 	}
 }
@@ -83,7 +83,7 @@ func (s *Ruleset) settle(j *judge, f *flow.Flow) {
 		if f.Verdict.Spared[r.short()] || r.limit.toOrigin && f.Origin.Attempts == 0 {
 			continue
 		}
-		r.limit.charge(j.keyOf(r.limit), f.Response.Bytes, f.Task.Now())
+		r.limit.charge(j.keyOf(r.limit), f.Response.Bytes, f.Now())
 	}
 }
 
