@@ -190,13 +190,14 @@ func fetch(t *testing.T, p *Policy, f *flow.Flow, m *flow.Message) string {
 	return body
 }
 
-// read reads and closes the message that a flow got.
+// read reads and closes the message that a flow got, and gives back what was lent.
 func read(f *flow.Flow) (string, error) {
 	m := f.Message()
 	if m == nil {
 		return "", errors.New("no message")
 	}
 	if m.Stream == nil {
+		defer m.Repay()
 		return string(m.Body), nil
 	}
 	defer m.Stream.Close()

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
@@ -48,20 +49,39 @@ func (p *Policy) recall(q *flow.Request, s *spot) (later bool) {
 	return false
 }
 
+// recallNow reads an object into memory that is lent. There it stays for one answer, or a copy of it is stored. It reports ok if there is
+// something to go on with.
 func (p *Policy) recallNow(q *flow.Request, s *spot, f *store.Found) (later, ok bool) {
+	r := p.room
 	if f.Size() > promptRead {
 		return true, false
 	}
-	meta, body, err := f.Try()
-	if err != nil {
+	lent := r.tier.lender.lend(f.Length())
+	if lent == nil {
 		return true, false
 	}
-	e := p.assemble(meta, body)
-	return false, e != nil && p.take(q, s, e, f)
+	meta, body, err := f.Try(lent.memory)
+	if err != nil {
+		lent.Return()
+		return true, false
+	}
+	e := p.assemble(meta, len(body))
+	if e != nil && s.matches(e) && p.lendable(q, e) && r.once(s, f) {
+		e.complete(body)
+		e.message.Loan = lent
+		s.entry = e
+		return false, true
+	}
+	defer lent.Return()
+	if e == nil {
+		return false, false
+	}
+	e.complete(slices.Clone(body))
+	return false, p.take(q, s, e, f)
 }
 
-// assemble makes an entry of what was read; nil if it is of no use.
-func (p *Policy) assemble(meta, body []byte) *entry {
+// assemble makes an entry of what was read, but for the body of size bytes; nil if it is of no use.
+func (p *Policy) assemble(meta []byte, size int) *entry {
 	e, err := parseEntry(meta)
 	switch {
 	case err != nil:
@@ -71,10 +91,9 @@ func (p *Policy) assemble(meta, body []byte) *entry {
 	case !p.purges.alive(e):
 		return nil
 	}
-	if p.compression.applies(e.message.Status, e.message.Fields, int64(len(body))) {
+	if p.compression.applies(e.message.Status, e.message.Fields, int64(size)) {
 		e.negotiate(nil)
 	}
-	e.complete(body)
 	return e
 }
 
@@ -176,7 +195,8 @@ func (p *Policy) load(s *spot, found *store.Found) {
 	if err != nil {
 		return // it is forgotten, and counted
 	}
-	if e := p.assemble(meta, body); e != nil && s.matches(e) {
+	if e := p.assemble(meta, len(body)); e != nil && s.matches(e) {
+		e.complete(body)
 		r.install(s, e, found)
 	}
 }

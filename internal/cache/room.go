@@ -87,6 +87,7 @@ func New(node *spec.Node) (*Room, error) {
 		filling:   budget{limit: size / fillShare},
 		tier:      tier,
 	}
+	tier.lender.filling, tier.recalls = &r.filling, newRecalls(r.size)
 	r.generations.Store(rand.Uint64()) // those of a process before are on the disk
 	r.fills.init()
 	r.encoding.init(r)
@@ -194,8 +195,11 @@ type budget struct {
 }
 
 // take reserves n bytes if they fit.
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit {
+func (b *budget) take(n int64) bool { return b.takeBelow(n, b.limit) }
+
+// takeBelow reserves n bytes if no more than limit is reserved then.
+func (b *budget) takeBelow(n, limit int64) bool {
+	if b.used.Add(n) > limit {
 		b.used.Add(-n)
 		return false
 	}

@@ -90,7 +90,7 @@ func (c *Conn) answer(now time.Time) outcome {
 			c.out.reset()
 		}
 		w.turns++
-		if c.next = next; next == flow.Yield && len(w.out.Head)+len(w.out.Tail) < yieldedMost {
+		if c.next = next; next == flow.Yield && w.out.Len() < yieldedMost {
 			return later
 		}
 		whole, err := c.flush()
@@ -112,16 +112,17 @@ func (c *Conn) answer(now time.Time) outcome {
 // flush sends what can be sent without waiting.
 func (c *Conn) flush() (whole bool, err error) {
 	out := &c.work.out
-	if len(out.Head)+len(out.Tail) == 0 {
+	if out.Len() == 0 {
 		return true, nil
 	}
 	if len(out.Tail) <= c.t.joins() {
-		out.Head, out.Tail = append(out.Head, out.Tail...), nil
+		out.Join()
 	}
 	head := out.Head
 	whole, err = c.t.tryWrite(&out.Head, &out.Tail)
 	if whole {
-		out.Head = head[:0]
+		out.Head = head
+		out.Reset()
 	}
 	return whole, err
 }
@@ -130,7 +131,7 @@ func (c *Conn) flush() (whole bool, err error) {
 func (c *Conn) flushAll() error {
 	out := &c.work.out
 	err := c.t.write(out.Head, out.Tail)
-	out.Head, out.Tail = out.Head[:0], nil
+	out.Reset()
 	return err
 }
 

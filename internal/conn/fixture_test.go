@@ -40,6 +40,7 @@ type lines struct {
 	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
 	line   string
 	most   int // bytes that "get" answers
+	lend   func(n int) ([]byte, flow.Loan)
 }
 
 func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next flow.Next) {
@@ -64,6 +65,9 @@ func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 		out.Head = fmt.Appendf(out.Head, "%d:", n)
 		if n > 0 {
 			out.Tail = content(min(n, l.most))
+			if l.lend != nil {
+				out.Tail, out.Loan = l.lend(n)
+			}
 			return used, flow.Flush
 		}
 	}
@@ -123,6 +127,7 @@ type options struct {
 	open   Open                                        // of another protocol than lines
 	do     func(e *errands, t *loop.Task, line string) // of the protocol of errands
 	most   int                                         // bytes that "get" answers
+	lend   func(n int) ([]byte, flow.Loan)             // what it answers with, if that is lent
 	secure Secure                                      // of another handshake than TLS
 }
 
@@ -201,7 +206,7 @@ func newWorld(t *testing.T, o options) *world {
 	}
 	if o.open == nil {
 		o.open = func(info *flow.Conn, s flow.Connection) flow.Session {
-			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
+			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20), lend: o.lend}
 		}
 	}
 	w.room = New(&node, Options{

@@ -25,6 +25,8 @@ type Exchange interface {
 	// must then stay untouched until Finish returns. Within Decide p has to be immutable
 	// if it is longer than [CopiedBody]; shorter pieces are copied.
 	WriteBody(p []byte, last bool) error
+	// WriteLent is WriteBody for a last piece in memory that is lent. The exchange gives it back, whatever comes.
+	WriteLent(p []byte, loan Loan) error
 	// Finish ends the response and, where the framing can carry them, adds trailers.
 	Finish(trailers []Field) error
 	// Hijack ends HTTP on this connection after a 101 head was written and hands over its bytes.
@@ -70,9 +72,40 @@ type Connection interface {
 	Fault(value any)
 }
 
+// Loan is memory that is lent for one answer, and used again for others.
+type Loan interface {
+	// Return gives the memory back. It is called once, when nothing reads it any more, by anyone, and does not wait.
+	Return()
+}
+
 // Output gathers what a session answers within one turn: Head is copied bytes, Tail one large piece by reference, after it.
 type Output struct {
 	Head, Tail []byte
+	// Loan is where Tail has to be given back, or nil.
+	Loan Loan
+}
+
+// Len is how much is to be sent.
+func (o *Output) Len() int { return len(o.Head) + len(o.Tail) }
+
+// Join copies Tail behind Head.
+func (o *Output) Join() {
+	o.Head = append(o.Head, o.Tail...)
+	o.drop()
+}
+
+// Reset empties the output, which has been sent or will not be; Head's memory is kept.
+func (o *Output) Reset() {
+	o.Head = o.Head[:0]
+	o.drop()
+}
+
+func (o *Output) drop() {
+	o.Tail = nil
+	if loan := o.Loan; loan != nil {
+		o.Loan = nil
+		loan.Return()
+	}
 }
 
 // Next is what a session wants from its driver after a turn.
@@ -124,6 +157,16 @@ type Message struct {
 	// Body is the whole body where that is in memory and immutable; otherwise Stream yields it.
 	Body   []byte
 	Stream Body
+	// Loan is where Body has to be given back once it has been sent, or nil: then it is the message's for good.
+	Loan Loan
+}
+
+// Repay gives a body back that was lent, and has not been handed on.
+func (m *Message) Repay() {
+	if loan := m.Loan; loan != nil {
+		m.Body, m.Loan = nil, nil
+		loan.Return()
+	}
 }
 
 // Body yields a message's body piece by piece.

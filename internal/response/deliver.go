@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/seawall/seawall/httpcache"
@@ -13,7 +14,7 @@ import (
 // deliver sends a message, or the part of it that the client asks for. It closes the message's stream, except behind a 101: what
 // follows there is origin's.
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
-	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
+	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream, loan: m.Loan}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
 	if d.cached && (m.Status == http.StatusOK || m.Status == http.StatusPartialContent) && particular(f.Request.Fields) {
 		d.choose(f, m)
@@ -21,6 +22,9 @@ func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
 	f.Response.Status = d.status
 	f.Response.Fields = p.fields(f, m, &d)
 	f.Response.Err = d.send(f)
+	if d.loan != nil {
+		d.loan.Return()
+	}
 	if m.Stream != nil && (d.status != http.StatusSwitchingProtocols || f.Response.Err != nil) {
 		m.Stream.Close()
 	}
@@ -32,6 +36,7 @@ type delivery struct {
 	length int64
 	body   []byte
 	stream flow.Body
+	loan   flow.Loan // of body, until that is handed on
 	// cached tells that the message is of the cache's making, even if it is just being stored: its fields are those that are stored,
 	// without Connection and what that names, and without Age.
 	cached bool
@@ -103,7 +108,11 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		}
 		d.contentRange = parts[0].String()
 	case outcome == httpcache.RangeSatisfiable && parted == nil:
-		several, mediaType := newMultipart(parts, m.Body, flow.Get(m.Fields, "content-type"))
+		body := m.Body
+		if m.Loan != nil { // several pieces of a body can't be handed on as lent
+			body = slices.Clone(body)
+		}
+		several, mediaType := newMultipart(parts, body, flow.Get(m.Fields, "content-type"))
 		if several.length >= size { // the whole costs less
 			return
 		}
@@ -130,11 +139,21 @@ func (d *delivery) send(f *flow.Flow) error {
 	case d.stream != nil:
 		return d.pump(f)
 	}
-	if err := x.WriteBody(d.body, true); err != nil {
+	if err := d.write(x); err != nil {
 		return err
 	}
 	f.Response.Bytes = int64(len(d.body))
 	return x.Finish(nil)
+}
+
+// write sends a body that is there as a whole.
+func (d *delivery) write(x flow.Exchange) error {
+	loan := d.loan
+	if loan == nil {
+		return x.WriteBody(d.body, true)
+	}
+	d.loan = nil
+	return x.WriteLent(d.body, loan)
 }
 
 // pump sends a stream, piece by piece, and its trailers.

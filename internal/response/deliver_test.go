@@ -364,3 +364,41 @@ func TestDate(t *testing.T) {
 		}
 	}
 }
+
+// lent counts how often it is given back.
+type lent struct{ returned int }
+
+func (l *lent) Return() { l.returned++ }
+
+// A body that is lent is given back once, whatever of it is sent, and also if nothing can be.
+func TestLent(t *testing.T) {
+	const body = "0123456789"
+	several := strings.Repeat(body, 1000)
+	for _, tt := range []struct {
+		name, method, body string
+		fields             []flow.Field
+		status             int
+		failAt             int
+	}{
+		{"whole", "GET", body, nil, 200, 0},
+		{"HEAD", "HEAD", body, nil, 200, 0},
+		{"not modified", "GET", body, fields("If-None-Match", `"a"`), 304, 0},
+		{"a range", "GET", body, fields("Range", "bytes=2-4"), 206, 0},
+		{"several ranges", "GET", several, fields("Range", "bytes=0-0,2-4"), 206, 0},
+		{"a range beyond the end", "GET", body, fields("Range", "bytes=10-"), 416, 0},
+		{"the head fails", "GET", body, nil, 200, 1},
+		{"the body fails", "GET", body, nil, 200, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := request(tt.method, tt.fields...)
+			m := fromCache(t, f, 200, tt.body, stored()...)
+			var l lent
+			m.Loan = &l
+			f.Exchange.(*fakeExchange).failAt = tt.failAt
+			write(t, f)
+			if f.Response.Status != tt.status || l.returned != 1 || (f.Response.Err != nil) != (tt.failAt > 0) {
+				t.Errorf("got %d, %v, returned %d times, want %d, returned once", f.Response.Status, f.Response.Err, l.returned, tt.status)
+			}
+		})
+	}
+}

@@ -59,6 +59,12 @@ func (x *fakeExchange) WriteBody(p []byte, last bool) error {
 	return x.call()
 }
 
+func (x *fakeExchange) WriteLent(p []byte, loan flow.Loan) error {
+	err := x.WriteBody(p, true)
+	loan.Return()
+	return err
+}
+
 func (x *fakeExchange) Finish(trailers []flow.Field) error {
 	x.trailers = trailers
 	err := x.call()

@@ -30,8 +30,8 @@ type file interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
-	// tryReadAt fills head and body with what is in the page cache at an offset, or fails with ErrWouldWait.
-	tryReadAt(head, body []byte, off int64) error
+	// tryReadAt fills p with what is in the page cache at an offset, or fails with ErrWouldWait.
+	tryReadAt(p []byte, off int64) error
 	size() (int64, error)
 	Truncate(size int64) error
 	Sync() error

@@ -121,6 +121,9 @@ func (m *Memory[V]) Hottest() []Key {
 	return keys
 }
 
+// Filled tells whether a value has been evicted by now: as a rule, there is no room but what others make.
+func (m *Memory[V]) Filled() bool { return m.evictions.Load() > 0 }
+
 // Stats tells how many values there are, their bytes, and how many have been evicted for want of room.
 func (m *Memory[V]) Stats() (values int, bytes int64, evictions uint64) {
 	if m == nil {

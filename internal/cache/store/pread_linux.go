@@ -8,10 +8,10 @@ import (
 
 // tryReadAt implements file by preadv2(2): with RWF_NOWAIT, it reads what the page cache has and says EAGAIN for the rest. A part, as any
 // error of which a read that waits will tell, is a wait.
-func (f *osFile) tryReadAt(head, body []byte, off int64) error {
-	n, err := unix.Preadv2(f.fd, [][]byte{head, body}, off, unix.RWF_NOWAIT)
+func (f *osFile) tryReadAt(p []byte, off int64) error {
+	n, err := unix.Preadv2(f.fd, [][]byte{p}, off, unix.RWF_NOWAIT)
 	switch {
-	case err == nil && n == len(head)+len(body):
+	case err == nil && n == len(p):
 		return nil
 	case err == nil && n == 0:
 		return io.ErrUnexpectedEOF

@@ -3,4 +3,4 @@
 package store
 
 // tryReadAt implements file where no read can be told not to wait.
-func (f *osFile) tryReadAt(_, _ []byte, _ int64) error { return ErrWouldWait }
+func (f *osFile) tryReadAt(_ []byte, _ int64) error { return ErrWouldWait }
