@@ -121,6 +121,9 @@ func (m *Memory[V]) Hottest() []Key {
 	return keys
 }
 
+// Resize bounds the values' bytes anew. What has no room any more is gone when it returns.
+func (m *Memory[V]) Resize(size int64) { m.values.SetMaximum(uint64(size)) }
+
 // Filled tells whether a value has been evicted by now: as a rule, there is no room but what others make.
 func (m *Memory[V]) Filled() bool { return m.evictions.Load() > 0 }
 
