@@ -51,8 +51,51 @@ func (l *loan) Return() {
 	if len(l.memory) > lentSmall {
 		pool = &l.lender.large
 	}
-	l.lender.filling.used.Add(-int64(len(l.memory)))
+	l.lender.filling.add(-int64(len(l.memory)))
 	pool.Put(l)
+}
+
+// sendFrom is the length from which a body is sent by the kernel: below, it costs less to copy it behind the head.
+const sendFrom = 16 << 10
+
+// sent is a body in a file on the disk, on its way to one client. It implements [flow.File] and [flow.Loan].
+type sent struct{ store.Found }
+
+// Return implements [flow.Loan].
+func (s *sent) Return() { s.Release() }
+
+// sendable tells whether a flow's answer can be sent by the kernel. Ranges are taken from memory.
+func sendable(f *flow.Flow, found *store.Found) bool {
+	x, ok := f.Exchange.(flow.FileWriter)
+	return ok && found.Size() >= sendFrom && x.SendsFiles() && f.Request.Get("range") == ""
+}
+
+// recallFile answers out of the page cache itself, with an object that was verified before and is wanted for this once. Only what is known of
+// it is read. It reports false where that can't be.
+func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
+	offset, ok := found.Part()
+	if !ok || !sendable(f, found) {
+		return false
+	}
+	lent := p.room.tier.lender.lend(found.HeadLength())
+	if lent == nil {
+		return false
+	}
+	defer lent.Return()
+	meta, err := found.TryHead(lent.memory)
+	if err != nil {
+		return false
+	}
+	e := p.assemble(meta, int(found.Size()))
+	if e == nil || !s.matches(e) || !p.lendable(&f.Request, e) || !p.room.once(s, found) || !found.Acquire() {
+		return false
+	}
+	file := &sent{*found}
+	e.complete(nil)
+	e.message.Length, e.message.Loan = found.Size(), file
+	e.message.File = flow.FilePart{File: file, Offset: offset, Length: found.Size()}
+	s.entry = e
+	return true
 }
 
 const (

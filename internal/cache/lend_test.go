@@ -2,6 +2,7 @@ package cache
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,4 +127,48 @@ func TestRecalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sender is an exchange that has the kernel send files.
+type sender struct{ flow.FileWriter }
+
+func (sender) SendsFiles() bool { return true }
+
+// What has been verified is sent from where it is, by exchanges that can, and only as a whole.
+func TestLendFile(t *testing.T) {
+	withMuchOnDisk(t, func(p *Policy) {
+		path, f, want := lentOne(t, p)
+		if _, err := read(f); err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name     string
+			exchange flow.Exchange
+			fields   []string
+			sent     bool
+		}{
+			{"whole", sender{}, nil, true},
+			{"of another exchange", nil, nil, false},
+			{"a range", sender{}, []string{"Range: bytes=1-2"}, false},
+		} {
+			p.room.tier.recalls.read.Add(testSize * 3) // so that it was long ago
+			f := get(path, tt.fields...)
+			f.Exchange = tt.exchange
+			p.Lookup(f)
+			m := f.Message()
+			if m == nil || m.Loan == nil || m.Length != int64(len(want)) || f.Cache.Status != flow.Hit {
+				t.Fatalf("%s: got %+v, want it lent", tt.name, m)
+			}
+			if part := m.File; part.Length == 0 {
+				if tt.sent {
+					t.Skip("this system does not tell what is in the page cache")
+				}
+			} else if got := make([]byte, part.Length); !tt.sent {
+				t.Errorf("%s: got a file", tt.name)
+			} else if _, err := syscall.Pread(part.File.FD(), got, part.Offset); err != nil || string(got) != want {
+				t.Errorf("%s: got %d bytes, %v, want the body", tt.name, len(got), err)
+			}
+			m.Repay()
+		}
+	})
 }

@@ -115,11 +115,17 @@ func (c *Conn) flush() (whole bool, err error) {
 	if out.Len() == 0 {
 		return true, nil
 	}
-	if len(out.Tail) <= c.t.joins() {
-		out.Join()
-	}
 	head := out.Head
-	whole, err = c.t.tryWrite(&out.Head, &out.Tail)
+	switch {
+	case out.File.Length > 0:
+		whole, err = c.t.tryWriteFile(&out.Head, &out.File)
+	case len(out.Tail) <= c.t.joins():
+		out.Join()
+		head = out.Head
+		fallthrough
+	default:
+		whole, err = c.t.tryWrite(&out.Head, &out.Tail)
+	}
 	if whole {
 		out.Head = head
 		out.Reset()
@@ -130,7 +136,12 @@ func (c *Conn) flush() (whole bool, err error) {
 // flushAll sends everything.
 func (c *Conn) flushAll() error {
 	out := &c.work.out
-	err := c.t.write(out.Head, out.Tail)
+	var err error
+	if out.File.Length > 0 {
+		err = c.t.writeFile(out.Head, out.File)
+	} else {
+		err = c.t.write(out.Head, out.Tail)
+	}
 	out.Reset()
 	return err
 }

@@ -33,6 +33,28 @@ type Exchange interface {
 	Hijack() (Stream, error)
 }
 
+// FileWriter is an [Exchange] that may be able to have the kernel send a part of a file.
+type FileWriter interface {
+	Exchange
+	// SendsFiles tells whether it is, for the flow that is being decided.
+	SendsFiles() bool
+	// WriteFile is WriteLent for a part of a file, which stays open until it is given back.
+	WriteFile(part FilePart, loan Loan) error
+}
+
+// File is an open file whose content does not change.
+type File interface {
+	FD() int
+	// Cached tells whether the page cache has a part, so that who sends it need not wait for a disk.
+	Cached(offset, length int64) bool
+}
+
+// FilePart is a part of a file; that of no length is none.
+type FilePart struct {
+	File           File
+	Offset, Length int64
+}
+
 // Stream is a connection's bytes both ways, waiting where it must. The connection enforces its own deadlines.
 type Stream interface {
 	// Buffered is what has arrived and not been discarded; Discard uses up the first n bytes of it.
@@ -78,15 +100,20 @@ type Loan interface {
 	Return()
 }
 
-// Output gathers what a session answers within one turn: Head is copied bytes, Tail one large piece by reference, after it.
+// Output gathers what a session answers within one turn: Head is copied bytes, after it Tail is one large piece by reference, or File a part of
+// a file.
 type Output struct {
 	Head, Tail []byte
-	// Loan is where Tail has to be given back, or nil.
+	File       FilePart
+	// Loan is where Tail or File has to be given back, or nil.
 	Loan Loan
 }
 
 // Len is how much is to be sent.
-func (o *Output) Len() int { return len(o.Head) + len(o.Tail) }
+func (o *Output) Len() int { return len(o.Head) + len(o.Tail) + int(o.File.Length) }
+
+// Referred is how much of that is by reference.
+func (o *Output) Referred() int { return o.Len() - len(o.Head) }
 
 // Join copies Tail behind Head.
 func (o *Output) Join() {
@@ -101,7 +128,7 @@ func (o *Output) Reset() {
 }
 
 func (o *Output) drop() {
-	o.Tail = nil
+	o.Tail, o.File = nil, FilePart{}
 	if loan := o.Loan; loan != nil {
 		o.Loan = nil
 		loan.Return()
@@ -157,14 +184,16 @@ type Message struct {
 	// Body is the whole body where that is in memory and immutable; otherwise Stream yields it.
 	Body   []byte
 	Stream Body
-	// Loan is where Body has to be given back once it has been sent, or nil: then it is the message's for good.
+	// File has the body in place of both, for an exchange that sends files.
+	File FilePart
+	// Loan is where Body or File has to be given back once it has been sent, or nil: then Body is the message's for good.
 	Loan Loan
 }
 
 // Repay gives a body back that was lent, and has not been handed on.
 func (m *Message) Repay() {
 	if loan := m.Loan; loan != nil {
-		m.Body, m.Loan = nil, nil
+		m.Body, m.File, m.Loan = nil, FilePart{}, nil
 		loan.Return()
 	}
 }

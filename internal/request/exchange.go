@@ -303,6 +303,24 @@ func (x *exchange) WriteLent(p []byte, loan flow.Loan) error {
 	return nil
 }
 
+// SendsFiles implements [flow.FileWriter].
+func (x *exchange) SendsFiles() bool { return x.session.info.SendsFiles && !x.mayWait }
+
+// WriteFile implements [flow.FileWriter].
+func (x *exchange) WriteFile(part flow.FilePart, loan flow.Loan) error {
+	if x.bodiless {
+		loan.Return()
+		return nil
+	}
+	if part.Length > x.owed { // it was announced: the length of a file's part is known
+		loan.Return()
+		return errTooLong
+	}
+	x.owed -= part.Length
+	x.out.File, x.out.Loan = part, loan
+	return nil
+}
+
 // Finish implements [flow.Exchange].
 func (x *exchange) Finish(trailers []flow.Field) error {
 	if x.chunks {

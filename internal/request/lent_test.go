@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -122,5 +123,47 @@ func contentOf(p *peer) string {
 			}
 			return b.String()
 		}
+	}
+}
+
+// TestFiles wants a part of a file handed to the connection behind its head, and given back where nothing of it is to be sent.
+func TestFiles(t *testing.T) {
+	const size = 20_000
+	for _, tt := range []struct {
+		name, method string
+		announce     int64
+		sent         int64
+		returned     int
+		err          error
+		next         flow.Next
+	}{
+		{"whole", "GET", size, size, 0, nil, flow.Flush},
+		{"head", "HEAD", size, 0, 1, nil, flow.More},
+		{"too long", "GET", size - 1, 0, 1, errTooLong, flow.Close},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := lend(0)
+			var err error
+			c := open(&corridor{decide: func(f *flow.Flow) bool {
+				x := f.Exchange.(flow.FileWriter)
+				if !x.SendsFiles() {
+					t.Error("the connection sends files, and the exchange does not")
+				}
+				err = errors.Join(x.WriteHead(200, nil, tt.announce), x.WriteFile(flow.FilePart{Length: size}, l))
+				if err == nil {
+					err = x.Finish(nil)
+				}
+				return true
+			}}, nil)
+			c.session.(*session).info.SendsFiles = true
+			_, next := c.session.Turn([]byte(tt.method+" / HTTP/1.1\r\nHost: a\r\n\r\n"), &c.out, time.Now())
+			if c.out.File.Length != tt.sent || !errors.Is(err, tt.err) || l.returned != tt.returned || next != tt.next {
+				t.Errorf("got %d bytes, %v, returned %d times, then %d, want %d bytes, %v, %d times, then %d",
+					c.out.File.Length, err, l.returned, next, tt.sent, tt.err, tt.returned, tt.next)
+			}
+			if c.out.Reset(); l.returned != 1 {
+				t.Errorf("at the end: returned %d times, want once", l.returned)
+			}
+		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 // deliver sends a message, or the part of it that the client asks for. It closes the message's stream, except behind a 101: what
 // follows there is origin's.
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
-	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream, loan: m.Loan}
+	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream, file: m.File, loan: m.Loan}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
 	if d.cached && (m.Status == http.StatusOK || m.Status == http.StatusPartialContent) && particular(f.Request.Fields) {
 		d.choose(f, m)
@@ -36,7 +36,8 @@ type delivery struct {
 	length int64
 	body   []byte
 	stream flow.Body
-	loan   flow.Loan // of body, until that is handed on
+	file   flow.FilePart
+	loan   flow.Loan // of body or file, until that is handed on
 	// cached tells that the message is of the cache's making, even if it is just being stored: its fields are those that are stored,
 	// without Connection and what that names, and without Age.
 	cached bool
@@ -86,7 +87,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 	if f.Cache.Meta.NotModified(&request) {
 		d.part, d.status = notModified, http.StatusNotModified
 		d.weakly = f.Cache.Meta.NotModifiedWeakly(&request)
-		d.length, d.body, d.stream = 0, nil, nil
+		d.length, d.body, d.stream, d.file = 0, nil, nil, flow.FilePart{}
 		return
 	}
 	parted, _ := m.Stream.(flow.Parted)
@@ -120,7 +121,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream, d.mediaType = several.length, nil, several, mediaType
 	case outcome == httpcache.RangeUnsatisfiable:
 		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
-		d.length, d.body, d.stream = 0, nil, nil
+		d.length, d.body, d.stream, d.file = 0, nil, nil, flow.FilePart{}
 		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
 	}
 }
@@ -142,17 +143,20 @@ func (d *delivery) send(f *flow.Flow) error {
 	if err := d.write(x); err != nil {
 		return err
 	}
-	f.Response.Bytes = int64(len(d.body))
+	f.Response.Bytes = int64(len(d.body)) + d.file.Length
 	return x.Finish(nil)
 }
 
 // write sends a body that is there as a whole.
 func (d *delivery) write(x flow.Exchange) error {
 	loan := d.loan
-	if loan == nil {
-		return x.WriteBody(d.body, true)
-	}
 	d.loan = nil
+	switch {
+	case loan == nil:
+		return x.WriteBody(d.body, true)
+	case d.file.Length > 0:
+		return x.(flow.FileWriter).WriteFile(d.file, loan)
+	}
 	return x.WriteLent(d.body, loan)
 }
 

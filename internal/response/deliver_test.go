@@ -378,26 +378,35 @@ func TestLent(t *testing.T) {
 		name, method, body string
 		fields             []flow.Field
 		status             int
+		file               bool
 		failAt             int
+		sent               int64
 	}{
-		{"whole", "GET", body, nil, 200, 0},
-		{"HEAD", "HEAD", body, nil, 200, 0},
-		{"not modified", "GET", body, fields("If-None-Match", `"a"`), 304, 0},
-		{"a range", "GET", body, fields("Range", "bytes=2-4"), 206, 0},
-		{"several ranges", "GET", several, fields("Range", "bytes=0-0,2-4"), 206, 0},
-		{"a range beyond the end", "GET", body, fields("Range", "bytes=10-"), 416, 0},
-		{"the head fails", "GET", body, nil, 200, 1},
-		{"the body fails", "GET", body, nil, 200, 2},
+		{"whole", "GET", body, nil, 200, false, 0, 10},
+		{"HEAD", "HEAD", body, nil, 200, false, 0, 0},
+		{"not modified", "GET", body, fields("If-None-Match", `"a"`), 304, false, 0, 0},
+		{"a range", "GET", body, fields("Range", "bytes=2-4"), 206, false, 0, 3},
+		{"several ranges", "GET", several, fields("Range", "bytes=0-0,2-4"), 206, false, 0, 218},
+		{"a range beyond the end", "GET", body, fields("Range", "bytes=10-"), 416, false, 0, 0},
+		{"the head fails", "GET", body, nil, 200, false, 1, 0},
+		{"the body fails", "GET", body, nil, 200, false, 2, 0},
+		{"a file", "GET", body, nil, 200, true, 0, 10},
+		{"HEAD of a file", "HEAD", body, nil, 200, true, 0, 0},
+		{"a file not modified", "GET", body, fields("If-None-Match", `"a"`), 304, true, 0, 0},
+		{"a file that fails", "GET", body, nil, 200, true, 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := request(tt.method, tt.fields...)
 			m := fromCache(t, f, 200, tt.body, stored()...)
 			var l lent
 			m.Loan = &l
+			if tt.file {
+				m.Body, m.File = nil, flow.FilePart{Length: int64(len(tt.body))}
+			}
 			f.Exchange.(*fakeExchange).failAt = tt.failAt
 			write(t, f)
-			if f.Response.Status != tt.status || l.returned != 1 || (f.Response.Err != nil) != (tt.failAt > 0) {
-				t.Errorf("got %d, %v, returned %d times, want %d, returned once", f.Response.Status, f.Response.Err, l.returned, tt.status)
+			if r := f.Response; r.Status != tt.status || r.Bytes != tt.sent || l.returned != 1 || (r.Err != nil) != (tt.failAt > 0) {
+				t.Errorf("got %d, %d bytes, %v, returned %d times, want %d, %d bytes, returned once", r.Status, r.Bytes, r.Err, l.returned, tt.status, tt.sent)
 			}
 		})
 	}

@@ -65,6 +65,12 @@ func (x *fakeExchange) WriteLent(p []byte, loan flow.Loan) error {
 	return err
 }
 
+func (x *fakeExchange) SendsFiles() bool { return true }
+
+func (x *fakeExchange) WriteFile(part flow.FilePart, loan flow.Loan) error {
+	return x.WriteLent(make([]byte, part.Length), loan)
+}
+
 func (x *fakeExchange) Finish(trailers []flow.Field) error {
 	x.trailers = trailers
 	err := x.call()

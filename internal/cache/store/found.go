@@ -75,6 +75,34 @@ func (f *Found) Try(p []byte) (meta, body []byte, err error) {
 	return meta, body, nil
 }
 
+// HeadLength is how much of Length comes before the body.
+func (f *Found) HeadLength() int { return prefix(f.slot.metaSize(), f.slot.body) }
+
+// TryHead is Try for all but the body, which is sent from where it is: see Part. It needs HeadLength.
+func (f *Found) TryHead(p []byte) (meta []byte, err error) {
+	p = p[:f.HeadLength()]
+	if f.segment.file.tryReadAt(p, int64(f.slot.offset)) != nil {
+		return nil, ErrWouldWait
+	}
+	if _, meta, err = checkPrefix(p, f.slot.key, f.slot.metaSize(), f.slot.body); err != nil {
+		return nil, ErrWouldWait
+	}
+	f.disk.hits.Add(1)
+	return meta, nil
+}
+
+// Part is where in its file the body is. ok is false if it has never been verified, or the page cache does not have all of it.
+func (f *Found) Part() (offset int64, ok bool) {
+	offset = int64(f.slot.offset) + int64(f.HeadLength())
+	return offset, f.slot.meta&sound != 0 && f.Cached(offset, f.Size())
+}
+
+// FD is the descriptor of the file, until Release.
+func (f *Found) FD() int { return f.segment.file.descriptor() }
+
+// Cached tells whether the page cache has a part of the file. To find out takes no waiting.
+func (f *Found) Cached(offset, length int64) bool { return f.segment.file.cached(offset, length) }
+
 func (f *Found) split(p []byte) (head, body []byte) {
 	n := prefix(f.slot.metaSize(), f.slot.body)
 	return p[:n:n], p[n:]

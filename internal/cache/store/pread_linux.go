@@ -2,6 +2,7 @@ package store
 
 import (
 	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,4 +18,12 @@ func (f *osFile) tryReadAt(p []byte, off int64) error {
 		return io.ErrUnexpectedEOF
 	}
 	return ErrWouldWait
+}
+
+// cached implements file by cachestat(2), which came with Linux 6.5: without it the answer is no.
+func (f *osFile) cached(off, n int64) bool {
+	page := int64(os.Getpagesize())
+	var have unix.Cachestat_t
+	err := unix.Cachestat(uint(f.fd), &unix.CachestatRange{Off: uint64(off), Len: uint64(n)}, &have, 0)
+	return err == nil && have.Cache > uint64((off+n-1)/page-off/page)
 }
