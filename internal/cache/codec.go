@@ -132,6 +132,9 @@ func (p *parser) byte() (b byte) {
 
 // uvarint reads a number up to most.
 func (p *parser) uvarint(most uint64) uint64 {
+	if p.rest != "" && p.rest[0] < 0x80 && uint64(p.rest[0]) <= most { // as most are
+		return uint64(p.byte())
+	}
 	var buf [binary.MaxVarintLen64]byte
 	n, size := binary.Uvarint(buf[:copy(buf[:], p.rest)])
 	if size <= 0 || n > most || size > 1 && buf[size-1] == 0 { // only the shortest form
