@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -198,6 +199,11 @@ func read(f *flow.Flow) (string, error) {
 	}
 	if m.Stream == nil {
 		defer m.Repay()
+		if part := m.File; part.Length > 0 {
+			b := make([]byte, part.Length)
+			_, err := syscall.Pread(part.File.FD(), b, part.Offset)
+			return string(b), err
+		}
 		return string(m.Body), nil
 	}
 	defer m.Stream.Close()
