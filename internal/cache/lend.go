@@ -73,8 +73,11 @@ func sendable(f *flow.Flow, found *store.Found) bool {
 // recallFile answers out of the page cache itself, with an object that was verified before and is wanted for this once. Only what is known of
 // it is read. It reports false where that can't be.
 func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
+	if !sendable(f, found) {
+		return false
+	}
 	offset, ok := found.Part()
-	if !ok || !sendable(f, found) {
+	if !ok {
 		return false
 	}
 	lent := p.room.tier.lender.lend(found.HeadLength())
@@ -87,7 +90,7 @@ func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
 		return false
 	}
 	e := p.assemble(meta, int(found.Size()))
-	if e == nil || !s.matches(e) || !p.lendable(&f.Request, e) || !p.room.once(s, found) || !found.Acquire() {
+	if e == nil || !s.matches(e) || !p.lendable(&f.Request, e) || !p.room.once(s, found) || !found.Hold() {
 		return false
 	}
 	file := &sent{*found}

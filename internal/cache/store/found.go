@@ -87,8 +87,16 @@ func (f *Found) TryHead(p []byte) (meta []byte, err error) {
 	if _, meta, err = checkPrefix(p, f.slot.key, f.slot.metaSize(), f.slot.body); err != nil {
 		return nil, ErrWouldWait
 	}
-	f.disk.hits.Add(1)
 	return meta, nil
+}
+
+// Hold is an Acquire for a body that is sent from where it is, which is a hit.
+func (f *Found) Hold() bool {
+	if !f.Acquire() {
+		return false
+	}
+	f.disk.hits.Add(1)
+	return true
 }
 
 // Part is where in its file the body is. ok is false if it has never been verified, or the page cache does not have all of it.
@@ -108,8 +116,8 @@ func (f *Found) split(p []byte) (head, body []byte) {
 	return p[:n:n], p[n:]
 }
 
-// Read reads the object, and waits for it. It is always verified. An error makes the object forgotten; it is [ErrCorrupt] if something else was read than was
-// written.
+// Read reads the object, waits for it, and verifies it each time. An error makes the object forgotten; it is [ErrCorrupt] if something else
+// was read than was written.
 func (f *Found) Read() (meta, body []byte, err error) {
 	head := make([]byte, prefix(f.slot.metaSize(), f.slot.body))
 	body = make([]byte, f.slot.body)
