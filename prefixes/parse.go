@@ -20,13 +20,15 @@ const (
 // Parse parses an address (meaning itself alone) or a prefix in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3). A prefix
 // must have no host bits set, and an address no zone.
 func Parse(s string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(s); err == nil {
-		if addr.Zone() != "" {
-			zone, _, _ := strings.Cut(addr.Zone(), "/")
-			return netip.Prefix{}, fmt.Errorf("%s has a zone: leave out %s", quote(s), quote("%"+zone))
+	if strings.IndexByte(s, '/') < 0 || strings.IndexByte(s, '%') >= 0 { // in a zone, a slash is none
+		if addr, err := netip.ParseAddr(s); err == nil {
+			if addr.Zone() != "" {
+				zone, _, _ := strings.Cut(addr.Zone(), "/")
+				return netip.Prefix{}, fmt.Errorf("%s has a zone: leave out %s", quote(s), quote("%"+zone))
+			}
+			addr = addr.Unmap()
+			return netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {

@@ -126,6 +126,22 @@ func TestParseListReadError(t *testing.T) {
 	}
 }
 
+// BenchmarkParseList reads a list of a million lines.
+func BenchmarkParseList(b *testing.B) {
+	list, _, _ := million("mixed")
+	var text strings.Builder
+	for _, p := range list {
+		text.WriteString(p.String() + "\n")
+	}
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseList("list", strings.NewReader(text.String()), len(list)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // FuzzParseList: what parses is canonical, in the set, and parses again to the same.
 func FuzzParseList(f *testing.F) {
 	for _, s := range []string{"192.0.2.1", "10.0.0.0/8 # x\n::/0", "::ffff:10.0.0.0/104", "fe80::1%a/64", "[::1]:80",

@@ -1,8 +1,11 @@
 package prefixes
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -113,8 +116,10 @@ func TestAgreesWithScan(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		var list []netip.Prefix
-		for _, addr := range rapid.SliceOfN(addrs, 0, 30).Draw(t, "list") {
+		var entries []Entry[int] // each with its place
+		for _, addr := range rapid.SliceOfN(addrs, 0, 60).Draw(t, "list") {
 			list = append(list, netip.PrefixFrom(addr, rapid.IntRange(0, addr.BitLen()).Draw(t, "bits")).Masked())
+			entries = append(entries, Entry[int]{list[len(list)-1], len(list) - 1})
 		}
 		addr := addrs.Draw(t, "addr")
 		var want netip.Prefix
@@ -131,7 +136,60 @@ func TestAgreesWithScan(t *testing.T) {
 		if got, want := set.Contains(addr), want.IsValid(); got != want {
 			t.Fatalf("%v in %v: Contains: got %v, want %v", addr, list, got, want)
 		}
+		value, ok := CompileMap(entries).Lookup(addr)
+		if i := slices.Index(list, want); ok != want.IsValid() || ok && list[value] != list[i] || ok && !isLast(list, value) {
+			t.Fatalf("%v in %v: Lookup: got %v, %v, want the last of %v", addr, list, value, ok, want)
+		}
 	})
+}
+
+// isLast tells whether the prefix at a place does not come again.
+func isLast(list []netip.Prefix, place int) bool {
+	return !slices.Contains(list[place+1:], list[place])
+}
+
+// TestMany holds a large set, of which the index is a part, against a table for each length.
+func TestMany(t *testing.T) {
+	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "mixed"} {
+		t.Run(family, func(t *testing.T) {
+			list, within, random := million(family)
+			list = list[:50_000]
+			has := make(map[netip.Prefix]bool, len(list))
+			for _, p := range list {
+				has[p] = true
+			}
+			set := Compile(list)
+			if got, want := set.Len(), len(has); got != want {
+				t.Errorf("got %d prefixes, want %d", got, want)
+			}
+			for _, addr := range slices.Concat(within[:10_000], random[:10_000]) {
+				var want netip.Prefix
+				for bits := range addr.BitLen() + 1 {
+					if p := netip.PrefixFrom(addr, bits).Masked(); has[p] {
+						want = p
+					}
+				}
+				if got, _ := set.Match(addr); got != want {
+					t.Fatalf("%v: got %v, want %v", addr, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestMapOfNothing(t *testing.T) {
+	m := CompileMap([]Entry[string]{{netip.MustParsePrefix("::ffff:192.0.2.0/120"), "a"}, {netip.Prefix{}, "b"}})
+	if got, ok := m.Lookup(netip.MustParseAddr("192.0.2.9")); !ok || got != "a" {
+		t.Errorf("got %q, %v, want a", got, ok)
+	}
+	for _, addr := range []netip.Addr{{}, netip.MustParseAddr("192.0.3.0"), netip.MustParseAddr("::")} {
+		if got, ok := m.Lookup(addr); ok {
+			t.Errorf("%v: got %q, want nothing", addr, got)
+		}
+	}
+	if got, ok := (*Map[string])(nil).Lookup(netip.MustParseAddr("192.0.2.9")); ok {
+		t.Errorf("nil map: got %q, want nothing", got)
+	}
 }
 
 func TestSourceNetwork(t *testing.T) {
@@ -159,66 +217,85 @@ func TestSourceNetwork(t *testing.T) {
 	}
 }
 
-// million returns a million prefixes, a quarter of them IPv6, and addresses within some of them and at random. The IPv4
-// ones lie in 4000 /16 networks, as those of a blocklist do, or anywhere.
-func million(anywhere bool) (list []netip.Prefix, within, random []netip.Addr) {
+// million returns a million prefixes, and addresses within some of them and at random. IPv4 ones are /24 to /32, IPv6 ones /48 to /64.
+func million(family string) (list []netip.Prefix, within, random []netip.Addr) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	addr4 := func() netip.Addr {
-		v := rng.Uint32()
-		return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-	}
-	nets := make([]netip.Addr, 4000)
-	for i := range nets {
-		nets[i] = addr4()
+	draw := func() (netip.Addr, int) {
+		if family == "IPv4" || family == "mixed" && rng.IntN(2) == 0 {
+			return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, rng.Uint32()))), 24 + rng.IntN(9)
+		}
+		b := [16]byte(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rng.Uint64()), rng.Uint64()))
+		b[0] = 0x20 | b[0]&0x1f
+		if family == "IPv6 of few" { // allocated as registries do: a few /12s, in which some /32s are full
+			b[0], b[1], b[2], b[3] = 0x2a, b[1]&0x0f, b[2]&0x07, b[3]&0x03
+		}
+		return netip.AddrFrom16(b), 48 + rng.IntN(17)
 	}
 	for i := range 1_000_000 {
-		addr, bits := addr4(), 24+rng.IntN(9)
-		if i%4 == 0 {
-			b := [16]byte{0x20, 0x01, byte(rng.Uint32()) & 7}
-			for j := 3; j < 8; j++ {
-				b[j] = byte(rng.Uint32())
-			}
-			addr, bits = netip.AddrFrom16(b), 40+rng.IntN(25)
-		} else if !anywhere {
-			b, net := addr.As4(), nets[rng.IntN(len(nets))].As4()
-			addr = netip.AddrFrom4([4]byte{net[0], net[1], b[2], b[3]})
-		}
+		addr, bits := draw()
 		list = append(list, netip.PrefixFrom(addr, bits).Masked())
 		if i < 1<<16 {
-			within, random = append(within, addr), append(random, addr4())
+			other, _ := draw()
+			within, random = append(within, addr), append(random, other)
 		}
 	}
 	rng.Shuffle(len(within), func(i, j int) { within[i], within[j] = within[j], within[i] })
 	return list, within, random
 }
 
+// heap is what is in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func BenchmarkContains(b *testing.B) {
-	list, within, random := million(false)
-	clustered := Compile(list)
-	list, withinScattered, randomScattered := million(true)
-	scattered := Compile(list)
-	few := Compile(list[:20])
-	tests := []struct {
-		name  string
-		set   *Set
-		addrs []netip.Addr // a power of two
-	}{
-		{"20 prefixes/random", few, random},
-		{"1M prefixes/random", clustered, random},
-		{"1M prefixes/256 members", clustered, within[:256]},
-		{"1M prefixes/65536 members", clustered, within},
-		{"1M scattered/random", scattered, randomScattered},
-		{"1M scattered/256 members", scattered, withinScattered[:256]},
-		{"1M scattered/65536 members", scattered, withinScattered},
+	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "mixed"} {
+		list, within, random := million(family)
+		few, before := Compile(list[:20]), heap()
+		many := Compile(list)
+		size := heap() - before
+		runtime.KeepAlive(list)
+		tests := []struct {
+			name  string
+			set   *Set
+			addrs []netip.Addr // a power of two
+		}{
+			{"20 prefixes/random", few, random},
+			{"1M prefixes/random", many, random},
+			{"1M prefixes/members", many, within},
+		}
+		for _, tt := range tests {
+			b.Run(family+"/"+tt.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					tt.set.Contains(tt.addrs[i&(len(tt.addrs)-1)])
+				}
+				if tt.set == many {
+					b.ReportMetric(float64(size)/1e6, "MB")
+				}
+			})
+		}
 	}
-	for _, tt := range tests {
-		b.Run(tt.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				tt.set.Contains(tt.addrs[i&(len(tt.addrs)-1)])
-			}
-		})
+}
+
+func BenchmarkLookup(b *testing.B) {
+	list, within, _ := million("mixed")
+	entries := make([]Entry[int], len(list))
+	for i, p := range list {
+		entries[i] = Entry[int]{p, i & 31}
 	}
+	before := heap()
+	m := CompileMap(entries)
+	size := heap() - before
+	runtime.KeepAlive(entries)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		m.Lookup(within[i&(len(within)-1)])
+	}
+	b.ReportMetric(float64(size)/1e6, "MB")
 }
 
 func BenchmarkMatch(b *testing.B) {
@@ -230,7 +307,7 @@ func BenchmarkMatch(b *testing.B) {
 }
 
 func BenchmarkCompile(b *testing.B) {
-	list, _, _ := million(false)
+	list, _, _ := million("mixed")
 	b.ReportAllocs()
 	for b.Loop() {
 		Compile(list)

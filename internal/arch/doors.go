@@ -42,6 +42,8 @@ var doors = []door{
 	{"github.com/alecthomas/kong", "cmd/seawall"},
 	{"github.com/klauspost/compress", "internal/cache/coding"},
 	{"github.com/andybalholm/brotli", "internal/cache/coding"},
+	{"github.com/oschwald/maxminddb-golang", "internal/verdict/geo"},
+	{"github.com/maxmind/mmdbwriter", "internal/verdict/geo"}, // its tests
 	{http2, "internal/origin/h2client"},
 }
 

@@ -11,11 +11,11 @@ import (
 // dimensions are what the owner adds to the key. Their values become one text, in which each has its length before it.
 type dimensions struct {
 	headers, cookies []string
-	device           bool
+	device, country  bool
 }
 
 func compileDimensions(k *spec.CacheKey) dimensions {
-	d := dimensions{cookies: k.Cookies, device: k.Device}
+	d := dimensions{cookies: k.Cookies, device: k.Device, country: k.Country}
 	for _, h := range k.Headers {
 		d.headers = append(d.headers, strings.ToLower(h))
 	}
@@ -24,7 +24,7 @@ func compileDimensions(k *spec.CacheKey) dimensions {
 
 // text is a request's values, "" if the key has no dimensions.
 func (d *dimensions) text(q *flow.Request) string {
-	if d.headers == nil && d.cookies == nil && !d.device {
+	if d.headers == nil && d.cookies == nil && !d.device && !d.country && q.HostHeader == "" {
 		return ""
 	}
 	var buffer [256]byte
@@ -48,6 +48,12 @@ func (d *dimensions) text(q *flow.Request) string {
 	if d.device {
 		b = append(b, deviceOf(q.Get("user-agent"))...)
 	}
+	if d.country {
+		b = append(b, countryOf(q)...)
+	}
+	if q.HostHeader != "" { // another site may be behind it
+		b = append(append(b, 2), q.HostHeader...)
+	}
 	return string(b)
 }
 
@@ -66,6 +72,14 @@ func (d *dimensions) cookie(q *flow.Request) string {
 		}
 	}
 	return b.String()
+}
+
+// countryOf is the client's country, "XX" where the node knows of none.
+func countryOf(q *flow.Request) string {
+	if c := q.Location().Country; c != "" {
+		return c
+	}
+	return "XX"
 }
 
 // cookies yields the names and values of a request's cookies, as they are written.

@@ -103,17 +103,17 @@ func (e *entry) originFields() []flow.Field {
 // forms.
 func (p *Policy) encode(f *flow.Flow, e *entry, k store.Key) {
 	c, z := &f.Cache, &p.compression
-	if e.forms == nil || e.message.Loan != nil || z.offered == 0 || !z.fits(e.message.Length) {
+	if e.forms == nil || e.message.Loan != nil || z.offered == 0 || !z.fits(e.message.Length) || f.Verdict.Settings.NoCompression {
 		return
 	}
-	accept := httpcache.ParseAcceptEncoding(f.Request.Fields)
+	accept := httpcache.ParseAcceptEncoding(f.Effective().Fields)
 	sh := e.forms.shared
 	worth := z.offered &^ httpcache.CodingSet(sh.worthless.Load())
 	want := accept.Prefer(z.order, worth)
 	if want == httpcache.Identity {
 		return
 	}
-	request := httpcache.Request{Method: f.Request.Method, Fields: f.Request.Fields}
+	request := httpcache.Request{Method: f.Request.Method, Fields: f.Effective().Fields}
 	if httpcache.WantsUntransformed(&request) && !accept.RefusesIdentity() {
 		return
 	}

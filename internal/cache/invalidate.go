@@ -13,7 +13,7 @@ import (
 // https, and fetches of it in progress are not stored (RFC 9111 §4.4). Other methods and answers change nothing. Each
 // request drops at most three targets and has itself cost the origin one, so nobody gains much by it.
 func (p *Policy) Invalidate(f *flow.Flow) {
-	q, msg := &f.Request, f.Origin.Message
+	q, msg := f.Effective(), f.Origin.Message
 	if !p.enabled || msg == nil || !httpcache.Invalidates(q.Method, msg.Status) {
 		return
 	}

@@ -66,7 +66,7 @@ type join struct {
 
 // try finds the flow an answer or a part in a fetch. It is not done if it has to be called again.
 func (j *join) try() (outcome Outcome, done bool) {
-	q, r := &j.flow.Request, j.policy.room
+	q, r := j.flow.Effective(), j.policy.room
 	now := j.flow.Task.Now()
 	j.policy.locate(q, &j.spot)
 	key := j.spot.key
@@ -169,7 +169,7 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 		j.alone = fl.state == refused || fl.state == window
 		return Pass, false
 	}
-	a, q, c := &fl.answer, &j.flow.Request, &j.flow.Cache
+	a, q, c := &fl.answer, j.flow.Effective(), &j.flow.Cache
 	if a.entry.target != j.spot.target || j.policy.purged(a.entry) {
 		j.alone = true // two targets with one key, or a fetch that a purge or an invalidation came after
 		return Pass, false
@@ -196,7 +196,7 @@ func (j *join) lead(fl *fill) Outcome {
 	f := j.flow
 	l := &lead{fill: fl, client: f.Abort, spot: j.spot, begun: j.policy.room.tick()}
 	f.Cache.Status, f.Cache.Whole, f.Cache.Fetch = flow.Miss, true, l
-	f.Cache.Asked = j.policy.asked(&j.spot.target, &f.Request)
+	f.Cache.Asked = j.policy.asked(&j.spot.target, f.Effective())
 	f.Abort = &fl.abort
 	if e := j.spot.entry; e != nil {
 		f.Cache.Validators = e.meta.Validators(nil)
@@ -219,7 +219,7 @@ func (j *join) single() Outcome {
 		l.begun = j.policy.room.tick()
 	}
 	c.Status, c.Whole, c.Fetch = flow.Miss, true, l
-	c.Asked = j.policy.asked(&j.spot.target, &j.flow.Request)
+	c.Asked = j.policy.asked(&j.spot.target, j.flow.Effective())
 	return Lead
 }
 

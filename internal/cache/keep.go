@@ -44,7 +44,7 @@ func (p *Policy) Keep(f *flow.Flow) {
 func (k *keep) survives(reason string) bool {
 	survive := k.policy.survive
 	if stale := k.lead.spot.entry; stale != nil && k.lead.fill != nil {
-		d := k.policy.decide(stale, &k.flow.Request, k.now)
+		d := k.policy.decide(stale, k.flow.Effective(), k.now)
 		if d.StaleIfError > 0 || survive > 0 && d.MayBeStale && -d.TTL <= survive {
 			k.serveStale(reason)
 			return true
@@ -69,7 +69,7 @@ func (p *Policy) Abandon(f *flow.Flow) {
 		return
 	}
 	if stale := l.spot.entry; stale != nil && disconnected(f) {
-		d := p.decide(stale, &f.Request, k.now)
+		d := p.decide(stale, f.Effective(), k.now)
 		if d.StaleIfError > 0 || d.MayBeStale && -d.TTL <= max(disconnectedGrace, p.survive) {
 			k.serveStale(unreachable)
 		}
@@ -132,18 +132,18 @@ type keep struct {
 // judge asks httpcache about a response to the flow's request. The time the request was sent does not include waiting for
 // admission, so that a queue does not age responses.
 func (k *keep) judge(status int, fields []flow.Field) (httpcache.Metadata, httpcache.Refusal) {
-	q := &k.flow.Request
+	q := k.flow.Effective()
 	req := httpcache.Request{Method: q.Method, Fields: q.Fields}
 	resp := httpcache.Response{Status: status, Fields: fields}
 	policy := k.policy.http
-	policy.Own = k.policy.lifetime(q, status, fields)
+	policy.Own = k.policy.own(k.flow, status, fields)
 	policy.Own.UnsetCookies = k.policy.cookieless(k.flow)
 	return httpcache.Store(&req, &resp, k.now.Add(-k.flow.Origin.FirstByte), k.now, policy)
 }
 
 // serve makes a complete entry the leader's answer.
 func (k *keep) serve(e *entry, status flow.CacheStatus) {
-	d := k.policy.decide(e, &k.flow.Request, k.now)
+	d := k.policy.decide(e, k.flow.Effective(), k.now)
 	serve(&k.flow.Cache, e, status, &d)
 	if status != flow.Miss { // it is not complete yet, or was not asked for before
 		k.policy.encode(k.flow, e, k.lead.spot.key)
@@ -173,7 +173,7 @@ func (k *keep) single() {
 		k.unstorable(refusal)
 		return
 	}
-	q := httpcache.Request{Method: k.flow.Request.Method, Fields: k.flow.Request.Fields}
+	q := httpcache.Request{Method: k.flow.Request.Method, Fields: k.flow.Effective().Fields}
 	if meta.Decide(&q, k.now, k.policy.http).Outcome == httpcache.Fresh {
 		k.policy.room.fills.forget(k.lead.spot.key)
 	}
@@ -224,7 +224,7 @@ func (k *keep) revalidate(stale *entry) {
 		k.give(own)
 		return
 	}
-	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Effective().Fields)
 	r.supersede(k.flow, &l.spot, e)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
@@ -267,7 +267,7 @@ func (k *keep) store() {
 	if k.policy.compression.applies(msg.Status, msg.Fields, msg.Length) {
 		e.negotiate(nil)
 	}
-	vary := k.policy.assign(&l.spot, e, k.flow.Request.Fields)
+	vary := k.policy.assign(&l.spot, e, k.flow.Effective().Fields)
 	r.supersede(k.flow, &l.spot, e)
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
 		k.passThrough(reason)
@@ -355,7 +355,7 @@ func isEventStream(fields []flow.Field) bool {
 
 // remember notes for a while that a response is of no use for other requests as it is, or forgets that.
 func (k *keep) remember(e *entry) {
-	if k.policy.decide(e, &k.flow.Request, k.now).Outcome == httpcache.Fresh {
+	if k.policy.decide(e, k.flow.Effective(), k.now).Outcome == httpcache.Fresh {
 		k.policy.room.fills.forget(k.lead.spot.key)
 		return
 	}

@@ -54,6 +54,9 @@ func (p *Policy) asked(t *target, q *flow.Request) flow.Asked {
 	if a.UnsetCookies = p.unsetsCookies(q); a.UnsetCookies {
 		a.Cookie = p.dimensions.cookie(q)
 	}
+	if p.dimensions.country {
+		a.Country = countryOf(q)
+	}
 	return a
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -106,6 +107,43 @@ func TestKey(t *testing.T) {
 				t.Errorf("got a hit: %t, want %t", got, tt.same)
 			}
 		})
+	}
+}
+
+// from is a flow whose client is in a country.
+type from string
+
+func (c from) Locate(netip.Addr) flow.Location { return flow.Location{Country: string(c)} }
+
+// TestCountryInKey: visitors of one country share what the origin made for it, and the origin is told which one that is.
+func TestCountryInKey(t *testing.T) {
+	visit := func(country string) *flow.Flow {
+		f := get("/")
+		if country != "" {
+			f.Request.Locator = from(country)
+		}
+		return f
+	}
+	p := newPolicyFor(t, func(z *spec.Zone) { z.Cache.Key.Country = true })
+	for _, country := range []string{"DE", "FR", ""} {
+		fetch(t, p, visit(country), response(200, "for "+country, cacheable))
+	}
+	tests := []struct{ country, want string }{{"DE", "for DE"}, {"FR", "for FR"}, {"", "for "}, {"XX", "for "}, {"US", ""}}
+	for _, tt := range tests {
+		f := visit(tt.country)
+		p.Lookup(f)
+		got := ""
+		if f.Cache.Message != nil {
+			got = string(f.Cache.Message.Body)
+		}
+		if got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.country, got, tt.want)
+		}
+	}
+	f := visit("US")
+	tg := p.target(&f.Request)
+	if got := p.asked(&tg, &f.Request).Country; got != "US" {
+		t.Errorf("the origin is told %q, want US", got)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // POST is stored where the owner wants that (RFC 9110 §9.3.3). A body is kept once it has gone to the client whole. Of one target, one
 // answer at a time is learned from.
 func (p *Policy) Learn(f *flow.Flow) {
-	q, msg := f.Request, f.Origin.Message
+	q, msg := *f.Effective(), f.Origin.Message
 	if msg == nil {
 		return
 	}
@@ -76,10 +76,10 @@ func (l *lesson) begin() {
 
 // judge says whether the answer may be stored, as one with other fields than its own.
 func (l *lesson) judge(method string, fields []flow.Field) (httpcache.Metadata, httpcache.Refusal) {
-	req := httpcache.Request{Method: method, Fields: l.flow.Request.Fields}
+	req := httpcache.Request{Method: method, Fields: l.flow.Effective().Fields}
 	resp := httpcache.Response{Status: 200, Fields: fields}
 	policy := l.policy.http
-	policy.Own = l.policy.lifetime(&l.flow.Request, resp.Status, fields)
+	policy.Own = l.policy.own(l.flow, resp.Status, fields)
 	policy.Own.UnsetCookies = l.policy.cookieless(l.flow)
 	return httpcache.Store(&req, &resp, l.now.Add(-l.flow.Origin.FirstByte), l.now, policy)
 }
@@ -93,12 +93,12 @@ func (l *lesson) foreign(vary []string) bool {
 
 // understood tells whether the answer's coding is one that all accept whose Accept-Encoding has the request's normal form.
 func (l *lesson) understood() bool {
-	return takesCoding(&l.flow.Request, l.flow.Origin.Message.Fields)
+	return takesCoding(l.flow.Effective(), l.flow.Origin.Message.Fields)
 }
 
 // keep stores a complete entry in its place among the target's, unless an invalidation came between.
 func (l *lesson) keep(e *entry, body []byte) {
-	l.policy.assign(&l.spot, e, l.flow.Request.Fields)
+	l.policy.assign(&l.spot, e, l.flow.Effective().Fields)
 	e.complete(body)
 	l.fill.settle(answer{entry: e}, true, l.spot.key)
 }
@@ -134,7 +134,7 @@ func (p *Policy) learnHead(l *lesson) {
 
 // learnPost stores the response.
 func (p *Policy) learnPost(l *lesson) {
-	q, msg := &l.flow.Request, l.flow.Origin.Message
+	q, msg := l.flow.Effective(), l.flow.Origin.Message
 	uri := q.Scheme + "://" + q.Host + q.Path
 	if q.HasQuery {
 		uri += "?" + q.Query
@@ -166,7 +166,7 @@ func (p *Policy) learnPart(l *lesson) {
 // addPart stores a part under the fields it came with, with what is there of the same representation. What has become whole is an object
 // like others.
 func (l *lesson) addPart(e *entry, part httpcache.Part, data []byte) {
-	request := l.flow.Request.Fields
+	request := l.flow.Effective().Fields
 	e.variant = string(l.policy.languages.AppendVaryKey(nil, e.meta.Vary, request))
 	e.parts = &parts{total: part.Total}
 	old := l.policy.incomplete(&l.spot, request)

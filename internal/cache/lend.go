@@ -64,7 +64,7 @@ type sent struct{ store.Found }
 // Return implements [flow.Loan].
 func (s *sent) Return() { s.Release() }
 
-// sendable tells whether a flow's answer can be sent by the kernel. Ranges are taken from memory.
+// sendable tells whether a flow's answer can be sent by the kernel. Ranges, of which the client is asked and not a rule, are taken from memory.
 func sendable(f *flow.Flow, found *store.Found) bool {
 	x, ok := f.Exchange.(flow.FileWriter)
 	return ok && found.Size() >= sendFrom && x.SendsFiles() && f.Request.Get("range") == ""
@@ -90,7 +90,7 @@ func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
 		return false
 	}
 	e := p.assemble(meta, int(found.Size()))
-	if e == nil || !s.matches(e) || !p.lendable(&f.Request, e) || !p.room.once(s, found) || !found.Hold() {
+	if e == nil || !s.matches(e) || !p.lendable(f.Effective(), e) || !p.room.once(s, found) || !found.Hold() {
 		return false
 	}
 	file := &sent{*found}

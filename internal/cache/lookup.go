@@ -17,12 +17,16 @@ import (
 //   - the answer to a request that purges, or a Refusal of who may not;
 //   - or Bypass for what the cache has no part in.
 func (p *Policy) Lookup(f *flow.Flow) {
-	q, c := &f.Request, &f.Cache
+	q, c := f.Effective(), &f.Cache
 	if q.Method == "PURGE" && p.purger != nil {
 		if c.Fetch = (purging{}); p.room.disk.Load() == nil || !p.purger.Contains(q.Client) {
 			c.Fetch = nil
 			p.obey(f)
 		}
+		return
+	}
+	if f.Verdict.Settings.Bypass {
+		c.Status, c.Reason = flow.Bypass, "a rule of the zone"
 		return
 	}
 	if reason := p.bypass(q); reason != "" {
@@ -40,7 +44,7 @@ func (p *Policy) Lookup(f *flow.Flow) {
 
 // answer is the part of Lookup in which it is known what is stored.
 func (p *Policy) answer(f *flow.Flow, s *spot) {
-	q, c := &f.Request, &f.Cache
+	q, c := f.Effective(), &f.Cache
 	d := p.decide(s.entry, q, q.Received)
 	c.Reason = d.Reason.String()
 	switch {

@@ -115,7 +115,7 @@ func (p *Policy) incomplete(s *spot, fields []flow.Field) *entry {
 // servePart answers a request for a range that an incomplete object holds (RFC 9111 §3.4) and reports whether it could. Whether that has
 // been modified for this client is response's to see, as with others.
 func (p *Policy) servePart(f *flow.Flow, s *spot) bool {
-	q := &f.Request
+	q := f.Effective()
 	if q.Get("range") == "" {
 		return false
 	}

@@ -59,7 +59,7 @@ type purging struct{}
 
 // obey does what a request with the method PURGE asks for, as Varnish and Squid have it: its target is dropped, with all its variants.
 func (p *Policy) obey(f *flow.Flow) {
-	q, c := &f.Request, &f.Cache
+	q, c := f.Effective(), &f.Cache
 	c.Status, c.Reason = flow.Bypass, "request purges"
 	if !p.purger.Contains(q.Client) {
 		c.Refusal = &flow.Refusal{Reason: flow.Denied, Status: 403, Rule: "cache.purge_from", Detail: "the client is not on the list of those who may purge"}

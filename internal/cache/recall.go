@@ -34,7 +34,7 @@ func (p *Policy) recall(f *flow.Flow, s *spot) (later bool) {
 	if d == nil {
 		return false
 	}
-	s.name(&f.Request, p)
+	s.name(f.Effective(), p)
 	for s.entry == nil {
 		found, ok := d.Find(s.place(d))
 		if !ok {
@@ -52,7 +52,7 @@ func (p *Policy) recall(f *flow.Flow, s *spot) (later bool) {
 // recallNow reads an object into memory that is lent. There it stays for one answer, or a copy of it is stored. It reports ok if there is
 // something to go on with.
 func (p *Policy) recallNow(f *flow.Flow, s *spot, found *store.Found) (later, ok bool) {
-	q, r := &f.Request, p.room
+	q, r := f.Effective(), p.room
 	switch {
 	case found.Size() > promptRead:
 		return true, false
@@ -127,7 +127,7 @@ func (p *Policy) take(q *flow.Request, s *spot, e *entry, from *store.Found) boo
 // recallWaiting does for Join what Lookup had to leave: it reads what the disk has, once for all flows that ask for it at that time, and
 // answers as Lookup would have. It reports false if the flow is to go on with Join.
 func (p *Policy) recallWaiting(f *flow.Flow) bool {
-	q, d := &f.Request, p.room.disk.Load()
+	q, d := f.Effective(), p.room.disk.Load()
 	f.Cache.Fetch = nil
 	f.Task.Leave()
 	var s spot
@@ -228,7 +228,7 @@ func (p *Policy) stream(f *flow.Flow, s *spot, found *store.Found) bool {
 	if b == nil {
 		return false
 	}
-	d := p.decide(b.entry, &f.Request, now)
+	d := p.decide(b.entry, f.Effective(), now)
 	status := flow.Hit
 	switch {
 	case d.Outcome == httpcache.Fresh:

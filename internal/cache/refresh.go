@@ -15,7 +15,7 @@ const (
 
 // mayRefresh tells whether a stale entry may be served while it is refreshed behind the answer, by this flow or by another. One a while refreshes.
 func (p *Policy) mayRefresh(e *entry, f *flow.Flow) bool {
-	q := &f.Request
+	q := f.Effective()
 	if unfillable(q) != "" || q.Get("authorization") != "" {
 		return false
 	}

@@ -111,12 +111,21 @@ func (p *Policy) cookieless(f *flow.Flow) bool {
 	if f.Cache.Whole {
 		return f.Cache.Asked.UnsetCookies
 	}
-	q := &f.Request
+	q := f.Effective()
 	return q.Method != "POST" && q.Get("cookie") == "" && p.unsetsCookies(q)
 }
 
 // errorTTL bounds how long what is not found, or elsewhere, is kept without having said so.
 const errorTTL = 3 * time.Minute
+
+// own is what rules say of how long a response is fresh, in Cloudflare's language or in the cache's section.
+func (p *Policy) own(f *flow.Flow, status int, fields []flow.Field) httpcache.OwnLifetime {
+	q, ttl := f.Effective(), f.Verdict.Settings.EdgeTTL
+	if ttl > 0 && httpcache.CacheableByDefault(status) && !p.deceptive(q.Path, status, fields) {
+		return httpcache.OwnLifetime{TTL: ttl, Override: true}
+	}
+	return p.lifetime(q, status, fields)
+}
 
 // lifetime is what the zone's owner says of how long a response is fresh: by the first rule that fits, or as a static file. The armour against
 // deception is here: who has a visitor open /account/x.css must not find the account's page in the cache, so what is kept for its name has to

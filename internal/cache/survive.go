@@ -24,7 +24,7 @@ func (r *Room) survivalKey(primary store.Key) store.Key {
 
 // wantsCopy returns an entry for a copy of the origin's answer, without its body, unless it may not be copied, or there is one.
 func (k *keep) wantsCopy() *entry {
-	p, q, m := k.policy, &k.flow.Request, k.flow.Origin.Message
+	p, q, m := k.policy, k.flow.Effective(), k.flow.Origin.Message
 	if p.survive == 0 || m.Length > p.room.maxObject {
 		return nil
 	}
@@ -142,7 +142,7 @@ func (k *keep) survivor() *entry {
 	if e == nil {
 		e = p.recallCopy(k.flow, key, &s.target)
 	}
-	if e == nil || k.now.Sub(e.meta.ResponseTime) > p.survive || !takesCoding(&k.flow.Request, e.message.Fields) {
+	if e == nil || k.now.Sub(e.meta.ResponseTime) > p.survive || !takesCoding(k.flow.Effective(), e.message.Fields) {
 		return nil
 	}
 	return e

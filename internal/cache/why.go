@@ -90,6 +90,9 @@ func (p *Policy) keyText(t *target, q *flow.Request) string {
 	if p.dimensions.device {
 		b.WriteString(", device " + deviceOf(q.Get("user-agent")))
 	}
+	if p.dimensions.country {
+		b.WriteString(", country " + countryOf(q))
+	}
 	return b.String()
 }
 

@@ -110,12 +110,18 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 	if f.Admission.Refusal != nil {
 		return false
 	}
+	if z.Verdict.JudgeContent(f); f.Verdict.Refusal != nil {
+		f.Admission.Lease.Release()
+		f.Admission.Lease = nil
+		return false
+	}
 	z.Origin.Fetch(f)
 	return f.Origin.Refusal == nil
 }
 
 // finish answers the client and writes down what happened.
 func finish(z *zone.Zone, f *flow.Flow) {
+	z.Verdict.JudgeResponse(f)
 	z.Response.Write(f)
 	if f.Response.Status == 101 && f.Response.Err == nil {
 		z.Origin.Tunnel(f)

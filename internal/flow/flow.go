@@ -96,6 +96,10 @@ type Request struct {
 	Upgrade string
 	// Fingerprint is that of the head, as it was received; none of one that was not understood.
 	Fingerprint hfp.Fingerprint
+	// Locator tells where the client is, if somebody asks (see Location).
+	Locator  Locator
+	location Location
+	located  bool
 
 	// HostHeader, unless "", is what the origin gets as Host: rules alone say so.
 	HostHeader string
@@ -122,8 +126,16 @@ type Verdict struct {
 	// Responding are changes of the response's header.
 	Responding []Change
 	Settings   Settings
-	// Charged tells that the source paid for a request to the origin.
-	Charged bool
+	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
+	Charged, Counted bool
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Spared which
+	// rules they spare it by name.
+	Unjudged, Unlimited bool
+	Spared              map[string]bool
+	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
+	// that crawler's. The first requests of an address may come before that is known.
+	BotName, BotCategory string
+	VerifiedBot          bool
 	// Answer is the verdict's own response, neither the cache's nor the origin's nor a refusal: a redirect.
 	Answer  *Message
 	Refusal *Refusal
@@ -131,7 +143,7 @@ type Verdict struct {
 
 // Settings are what rules set for one request, in place of its zone's.
 type Settings struct {
-	// Bypass leaves the cache out. EdgeTTL, if positive, is how long the response is kept, whatever it says but for private and no-store.
+	// Bypass leaves the cache out. EdgeTTL, if positive, is how long the response is kept, whatever it says but for private.
 	Bypass  bool
 	EdgeTTL time.Duration
 	// NoHTTPSRedirect and NoCompression turn off what the zone would do.
@@ -186,6 +198,8 @@ type Asked struct {
 	HasQuery         bool
 	// Device is the kind of the client's device, if that is in the key.
 	Device string
+	// Country is the client's, if that is in the key.
+	Country string
 	// AcceptEncoding takes the place of the client's: it is what suits all who share the response.
 	AcceptEncoding string
 	// Language, unless "", takes the place of the client's Accept-Language: whoever prefers it shares the response.
@@ -200,7 +214,8 @@ func (f *Flow) Target() Asked {
 	if f.Cache.Whole {
 		return f.Cache.Asked
 	}
-	return Asked{Authority: f.Request.Authority, Query: f.Request.Query, HasQuery: f.Request.HasQuery}
+	q := f.Effective()
+	return Asked{Authority: q.Authority, Query: q.Query, HasQuery: q.HasQuery}
 }
 
 // CacheStatus is the cache's part in a response.
@@ -310,7 +325,13 @@ func (f *Flow) Effective() *Request {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
-	b.Verdict.Action, b.Cache.Status = f.Verdict.Action, f.Cache.Status
+	b.Verdict.Unjudged, b.Verdict.Unlimited, b.Verdict.Spared = f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared
+	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
+	if q := f.Verdict.Rewritten; q != nil {
+		b.Verdict.Rewritten = new(Request)
+		*b.Verdict.Rewritten = *q
+		b.Verdict.Rewritten.Fields = slices.Clone(q.Fields)
+	}
 	return b
 }
 

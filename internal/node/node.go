@@ -30,6 +30,7 @@ import (
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict"
+	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/zone"
 	"github.com/seawall/seawall/loop"
 	"github.com/seawall/seawall/reqid"
@@ -119,6 +120,10 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 	if err := n.listen(ctx); err != nil {
 		return err
 	}
+	_, problems := n.rooms.Verdict.Configure(&n.spec) // which before is compiled with
+	if w.node == nil {                                // else they are told when that is put in force
+		n.warn("starting without", problems...)
+	}
 	n.snapshot.Apply(before)
 	n.reloading.Lock()
 	first := n.apply(w)
@@ -193,6 +198,7 @@ func (n *Node) assemble() (err error) {
 		}
 	}
 	n.rooms.Verdict = verdict.New(&n.spec)
+	n.rooms.Verdict.UseNames(resolve)
 	n.rooms.Admission = admission.New(&n.spec)
 	if n.inherited != nil {
 		n.rooms.Admission.Suspend()
@@ -206,9 +212,18 @@ func (n *Node) assemble() (err error) {
 	}
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
+	requests.Locator = n.rooms.Verdict
 	n.conns = conn.New(&n.spec, conn.Options{Open: requests.Open, Log: n.log, Loops: n.loops})
 	n.path.Fault = n.conns.Fault
 	return nil
+}
+
+// resolve makes what asks a DNS server, and nobody else.
+func resolve(server string) bots.Names {
+	var dialer net.Dialer
+	return &net.Resolver{PreferGo: true, StrictErrors: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, server)
+	}}
 }
 
 func (n *Node) warn(what string, problems ...error) {

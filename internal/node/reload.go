@@ -54,9 +54,13 @@ func (n *Node) Reload() Reload {
 
 // apply puts what is wanted in force, as far as that can be done.
 func (n *Node) apply(w *wanted) Reload {
-	problems := append(w.problems, w.explain(n.snapshot.Apply(w.zones, w.keep...))...)
+	problems := w.problems
 	if w.node != nil {
 		reloadable(&n.spec, w.node)
+		problems = append(problems, n.know(w)...)
+	}
+	problems = append(problems, w.explain(n.snapshot.Apply(w.zones, w.keep...))...)
+	if w.node != nil {
 		n.conns.Deny(n.spec.Deny)
 		if n.hello != nil {
 			problems = append(problems, n.hello.Configure(&n.spec.TLS)...)
@@ -75,9 +79,24 @@ func (n *Node) apply(w *wanted) Reload {
 	return n.noted(done)
 }
 
+// know puts in force what all zones know of addresses.
+func (n *Node) know(w *wanted) []error {
+	anew, problems := n.rooms.Verdict.Configure(&n.spec)
+	if anew {
+		n.snapshot.Outdate()
+	}
+	for i, err := range problems {
+		if w.file != nil {
+			problems[i] = w.file.Explain("", err)
+		}
+	}
+	return problems
+}
+
 // reloadable sets those keys of a node that a reload can change to another's; for others, [config.Diff] says that they want a restart.
 func reloadable(to, from *spec.Node) {
 	to.Certificates, to.ACME, to.Deny = from.Certificates, from.ACME, from.Deny
+	to.Lists, to.Geo, to.Crawlers = from.Lists, from.Geo, from.Crawlers
 	queue := to.TLS.Handshakes.Queue
 	to.TLS = from.TLS
 	to.TLS.Handshakes.Queue = queue

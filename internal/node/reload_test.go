@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -298,6 +299,64 @@ func TestCheckAsksNobody(t *testing.T) {
 	if n := asked.Load(); n > 0 {
 		t.Errorf("the origin was asked %d times", n)
 	}
+}
+
+// TestListFiles: a list's file is followed. One that is broken leaves the list as it was, also over a restart, and is said with its line.
+func TestListFiles(t *testing.T) {
+	f := newFiles(t)
+	lists := filepath.Join(f.folder, "bad.txt")
+	f.writeFile(lists, "192.0.2.1\n")
+	f.write(f.zone("a", "a.test", `lists: {deny: [$bad, $own], named: [{name: own, kind: ip, file: own.txt}]}`))
+	text, err := os.ReadFile(f.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.writeFile(f.path(), strings.Replace(string(text), "node:\n", "node:\n  trusted_proxies: [127.0.0.1]\n  lists: [{name: bad, kind: ip, file: bad.txt}]\n", 1))
+	f.writeFile(filepath.Join(f.folder, "own.txt"), "192.0.2.7\n")
+	denied := func(n *Node, client string) bool {
+		status, _, _ := visit(t, n.Listening()[0].Address, "a.test", "/", "X-Forwarded-For: "+client)
+		return status == http.StatusForbidden
+	}
+	want := func(n *Node, what string, clients ...string) {
+		t.Helper()
+		for _, client := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.7"} {
+			if got, want := denied(n, client), slices.Contains(clients, client); got != want {
+				t.Errorf("%s: %s: got denied %v, want %v", what, client, got, want)
+			}
+		}
+	}
+	problem := func(what string, r Reload, text string) {
+		t.Helper()
+		if text == "" && r.Problems != nil || text != "" && (len(r.Problems) != 1 || !strings.Contains(r.Problems[0], text)) || r.Restart != nil {
+			t.Errorf("%s: got %+v, want a problem %q", what, r, text)
+		}
+	}
+	n, _ := f.open()
+	want(n, "at first", "192.0.2.1", "192.0.2.7")
+	f.writeFile(lists, "192.0.2.2\n")
+	problem("changed", n.Reload(), "")
+	want(n, "changed", "192.0.2.2", "192.0.2.7")
+	f.writeFile(lists, "192.0.2.3\nx\n")
+	problem("broken", n.Reload(), `seawall.yaml:3: node.lists[0].file: `+lists+`:2: "x" is not an address`)
+	problem("still broken", n.Reload(), "it stays as it was")
+	want(n, "broken", "192.0.2.2", "192.0.2.7")
+	again, log := f.open()
+	want(again, "after a restart", "192.0.2.2", "192.0.2.7")
+	if len(log.with("it stays as it was")) != 1 {
+		t.Errorf("after a restart: got %v, want that it stays as it was", log.with("list"))
+	}
+	f.writeFile(filepath.Join(f.folder, "own.txt"), "x\n")
+	if err := os.Remove(lists); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.Reload(); len(r.Problems) != 2 || !strings.Contains(strings.Join(r.Problems, " "), "bad.txt cannot be read: no such file or directory: it stays as it was") {
+		t.Errorf("gone: got %+v", r)
+	}
+	want(n, "gone", "192.0.2.2", "192.0.2.7")
+	// Without the list, which the zone still names:
+	f.writeFile(f.path(), strings.Replace(string(text), "node:\n", "node:\n  trusted_proxies: [127.0.0.1]\n", 1))
+	f.writeFile(filepath.Join(f.folder, "own.txt"), "192.0.2.7\n")
+	problem("not there", n.Reload(), "lists.deny: there is no list bad: want one of own (zone a)")
 }
 
 func TestDiff(t *testing.T) {

@@ -42,6 +42,9 @@ func (s *source) read() (*wanted, error) {
 		w.node = nil
 		w.problems = append(w.problems, c.NodeProblem)
 	}
+	for _, p := range c.Broken {
+		w.problems = append(w.problems, p)
+	}
 	for _, r := range c.Refused {
 		w.keep = append(w.keep, r.Zone)
 		w.problems = append(w.problems, fmt.Errorf("%w (zone %s)", r.Problem, r.Zone))
@@ -62,6 +65,10 @@ func openNode(ctx context.Context, p *Process, path, data string, log *slog.Logg
 		data = w.node.Data
 	}
 	saved, savedErr := snapshot.LoadSaved(filepath.Join(data, savedFile))
+	if err == nil && savedErr == nil && len(w.file.Broken) > 0 {
+		s.loader.Remember(&saved.Node, values(saved.Zones))
+		w, err = s.read()
+	}
 	switch {
 	case err == nil && w.node != nil:
 	case savedErr != nil:
@@ -111,6 +118,7 @@ func Check(path string) (*config.Config, []error) {
 	defer func() { _ = n.rooms.Record.Close() }()
 	n.rooms.Origin.Close()                        // so that no health check begins
 	n.rooms.Verdict.HTTPSPort = len(n.spec.HTTPS) // any but 0
+	problems = append(problems, n.know(w)...)
 	return w.file, append(problems, w.explain(n.snapshot.Apply(w.zones))...)
 }
 

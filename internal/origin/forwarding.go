@@ -17,7 +17,7 @@ func (p *Policy) appendForwarding(b []byte, f *flow.Flow, s *sight) []byte {
 	peer = peer.Unmap().WithZone("")
 	b = append(b, "X-Forwarded-For: "...)
 	if s.forwardedFor {
-		b = appendList(b, f.Request.Fields, forwardedFor)
+		b = appendList(b, f.Effective().Fields, forwardedFor)
 	}
 	b = peer.AppendTo(b)
 	if !s.forwardedProto {
@@ -31,7 +31,7 @@ func (p *Policy) appendForwarding(b []byte, f *flow.Flow, s *sight) []byte {
 	}
 	b = append(b, "\r\nForwarded: "...)
 	if s.forwarded {
-		b = appendList(b, f.Request.Fields, forwarded)
+		b = appendList(b, f.Effective().Fields, forwarded)
 	}
 	b = appendElement(b, peer, host, f.Request.Scheme)
 	b = append(b, "\r\n"...)

@@ -53,7 +53,7 @@ type sight struct {
 
 // appendHead appends the head of the flow's request as the origin gets it, the empty line included.
 func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
-	r, target := &f.Request, f.Target()
+	r, target := f.Effective(), f.Target()
 	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, r.Path...)
@@ -62,9 +62,12 @@ func (p *Policy) appendHead(b []byte, f *flow.Flow) ([]byte, error) {
 		b = append(b, target.Query...)
 	}
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	if target.Authority != "" {
+	switch {
+	case r.HostHeader != "":
+		b = append(b, r.HostHeader...)
+	case target.Authority != "":
 		b = append(b, target.Authority...)
-	} else {
+	default:
 		b = append(b, p.host...)
 	}
 	b = append(b, "\r\n"...)
@@ -84,6 +87,9 @@ func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
 	if device := f.Target().Device; device != "" {
 		b = h1.AppendField(b, "X-Device-Type", device)
 	}
+	if country := f.Target().Country; country != "" {
+		b = h1.AppendField(b, "CF-IPCountry", country)
+	}
 	b = append(b, "Via: "...)
 	b = append(b, strings.TrimPrefix(f.Request.Proto, "HTTP/")...)
 	b = append(b, p.via...)
@@ -94,7 +100,7 @@ func (p *Policy) appendOwn(b []byte, f *flow.Flow, s *sight) []byte {
 
 // appendFields appends the client's fields that pass, in its order and spelling, and the cache's conditions; it takes note of others.
 func (p *Policy) appendFields(b []byte, f *flow.Flow, s *sight) ([]byte, error) {
-	fields := f.Request.Fields
+	fields := f.Effective().Fields
 	var m nominated
 	for i := range fields {
 		if len(fields[i].Name) == len("connection") && classify(fields[i].Name) == connection {

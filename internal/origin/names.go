@@ -81,7 +81,7 @@ func classifyLong(name string) kind {
 	case 11:
 		return claim.when(name, "x-client-ip", "x-forwarded")
 	case 12:
-		return hop.when(name, "x-request-id")
+		return max(hop.when(name, "x-request-id"), unkeyed.when(name, "cf-ipcountry"))
 	case 13:
 		if same(name, "if-none-match") {
 			return condition

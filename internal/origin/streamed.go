@@ -47,7 +47,7 @@ func (x *streamed) prepare() (err error) {
 	if x.fields, err = x.policy.streamFields(x.flow); err != nil {
 		return err
 	}
-	q := &x.flow.Request
+	q := x.flow.Effective()
 	switch {
 	case q.Length != 0:
 		x.content = newContent(x.flow, &x.policy.room.buffers)
@@ -130,7 +130,7 @@ func (x *streamed) dial() (err error) {
 
 // request is what goes out on the stream. Its scheme is that of the connection; the client's is in X-Forwarded-Proto.
 func (x *streamed) request() *h2client.Request {
-	q, target := &x.flow.Request, x.flow.Target()
+	q, target := x.flow.Effective(), x.flow.Target()
 	r := &h2client.Request{
 		Method: q.Method, Scheme: "http", Authority: target.Authority, Path: q.Path, Fields: x.fields,
 		ResponseTimeout: x.policy.origin.ResponseTimeout, StallTimeout: x.policy.origin.StallTimeout, Whole: x.whole,
@@ -138,7 +138,10 @@ func (x *streamed) request() *h2client.Request {
 	if x.server.settings.secure {
 		r.Scheme = "https"
 	}
-	if r.Authority == "" {
+	switch {
+	case q.HostHeader != "":
+		r.Authority = q.HostHeader
+	case r.Authority == "":
 		r.Authority = x.policy.host
 	}
 	if target.HasQuery {

@@ -27,6 +27,9 @@ type Entry struct {
 	TLS           string    `json:"tls,omitempty"`
 	JA4           string    `json:"ja4,omitempty"`            // fingerprint of the client's TLS software
 	ClientSubject string    `json:"client_subject,omitempty"` // of the client's certificate, where the zone asks for one
+	Country       string    `json:"country,omitempty"`
+	ASN           uint32    `json:"asn,omitempty"`
+	Bot           string    `json:"bot,omitempty"` // the known crawler that the client was found to be
 	Status        int       `json:"status"`
 	Bytes         int64     `json:"bytes"`
 	Ms            float64   `json:"ms"`
@@ -84,6 +87,12 @@ func (e *Entry) Explain(w io.Writer) error {
 		s.tell("", "by "+e.Agent)
 	}
 	s.tell("client", e.client())
+	if where := e.where(); where != "" {
+		s.tell("", "from "+where)
+	}
+	if e.Bot != "" {
+		s.tell("", "which is "+e.Bot+"'s")
+	}
 	if e.HFP != "" {
 		s.tell("", "with the HTTP fingerprint "+e.HFP)
 	}
@@ -111,6 +120,17 @@ func (e *Entry) Explain(w io.Writer) error {
 	}
 	s.tell("response", e.response())
 	return s.err
+}
+
+// where is what is known of the client's address.
+func (e *Entry) where() string {
+	switch {
+	case e.ASN == 0:
+		return e.Country
+	case e.Country == "":
+		return fmt.Sprintf("AS%d", e.ASN)
+	}
+	return fmt.Sprintf("%s, AS%d", e.Country, e.ASN)
 }
 
 // story writes labelled lines and keeps the first error.
@@ -257,6 +277,8 @@ var remedies = map[string]string{
 	"denied":             "take the prefix off the deny list, or add a more specific one to the allow list (--allow)",
 	"request-limit":      "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have",
 	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) changes the rate, limits.per_network what a whole network may have",
+	"rule":               "change the rule, or put a skip before it; lists.allow (--allow) spares a source for good",
+	"rule-limit":         "the client is free again when it was told to come back; the rule's ratelimit section changes how many there may be, a skip before it in http_request_firewall_custom spares some requests, lists.allow a source for good",
 	"only-if-cached":     "the client asked for stored responses only",
 	"queue-full":         "the origin's budget was used up; raise budget.concurrent (--origin-concurrency) if the origin can take more",
 	"queue-timeout":      "the origin's budget was used up; raise budget.concurrent (--origin-concurrency) if the origin can take more",

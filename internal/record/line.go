@@ -38,6 +38,7 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 		}
 		b = appendText(b, `,"client_subject":"`, t.ClientSubject, maxText)
 	}
+	b = appendKnown(b, f)
 	b = appendInt(b, `,"status":`, int64(f.Response.Status))
 	b = appendInt(b, `,"bytes":`, f.Response.Bytes)
 	b = appendMillis(b, `,"ms":`, f.Response.Done.Sub(q.Received))
@@ -52,6 +53,19 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 		b = r.appendSample(b, &q.ID)
 	}
 	return append(b, '}', '\n')
+}
+
+// appendKnown writes what is known of the client's address.
+func appendKnown(b []byte, f *flow.Flow) []byte {
+	at := f.Request.Location()
+	b = appendText(b, `,"country":"`, at.Country, maxText)
+	if at.ASN != 0 {
+		b = appendInt(b, `,"asn":`, int64(at.ASN))
+	}
+	if f.Verdict.VerifiedBot {
+		b = appendText(b, `,"bot":"`, f.Verdict.BotName, maxText)
+	}
+	return b
 }
 
 // What stands before a line's time and before its id; between them the time has always the same length.
@@ -110,7 +124,7 @@ func appendCache(b []byte, c *flow.Cache) []byte {
 
 // refusal is why the client was refused; nil if it was answered, be it with a stored response in place of a refusal.
 func refusal(f *flow.Flow) *flow.Refusal {
-	if f.Message() != nil {
+	if f.Message() != nil && f.Verdict.Refusal == nil { // a rule's refusal may have an answer of its own
 		return nil
 	}
 	return f.Refusal()

@@ -286,6 +286,34 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
+// atlas has every client in one place.
+type atlas flow.Location
+
+func (a atlas) Locate(netip.Addr) flow.Location { return flow.Location(a) }
+
+// TestLocation: a line tells what is known of the client's address, and nothing where nothing is.
+func TestLocation(t *testing.T) {
+	f := hit()
+	if got := string(line(t, f, nil)); strings.Contains(got, `"country"`) || strings.Contains(got, `"asn"`) || strings.Contains(got, `"bot"`) {
+		t.Errorf("got %s, want none of it", got)
+	}
+	f = hit()
+	f.Request.Locator = atlas{Country: "DE", ASN: 64496}
+	f.Verdict.BotName = "Googlebot" // as it says itself
+	if e, err := Parse(line(t, f, nil)); err != nil || e.Country != "DE" || e.ASN != 64496 || e.Bot != "" {
+		t.Errorf("got %q, %d, %q, %v, want DE, 64496 and no bot", e.Country, e.ASN, e.Bot, err)
+	}
+	f.Verdict.VerifiedBot = true
+	e, err := Parse(line(t, f, nil))
+	if err != nil || e.Bot != "Googlebot" {
+		t.Errorf("got %q, %v, want Googlebot", e.Bot, err)
+	}
+	var got strings.Builder
+	if err := e.Explain(&got); err != nil || !strings.Contains(got.String(), "\n           from DE, AS64496\n") || !strings.Contains(got.String(), "\n           which is Googlebot's\n") {
+		t.Errorf("got %q, %v", got.String(), err)
+	}
+}
+
 // TestHTTPFingerprint: a line tells the fingerprint of the head, if that was understood.
 func TestHTTPFingerprint(t *testing.T) {
 	f := hit()

@@ -46,6 +46,9 @@ type Room struct {
 	connections spec.Connections
 	h2pool      sync.Pool // of *h2exchange
 	frames      sync.Pool // of *frames
+
+	// Locator, unless nil, tells where clients are. It is set before the first Open.
+	Locator flow.Locator
 }
 
 // New makes a room whose flows go down path with ids from ids.
@@ -86,6 +89,7 @@ func (r *Room) identify(f *flow.Flow, info *flow.Conn, now time.Time) {
 	q.Received = now
 	q.Client = info.Remote.Addr()
 	q.Source = prefixes.Source(q.Client)
+	q.Locator = r.Locator
 	q.Scheme = "http"
 	if info.TLS != nil {
 		q.Scheme = "https"

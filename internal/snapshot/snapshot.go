@@ -22,9 +22,10 @@ type Snapshot struct {
 	rooms    *zone.Rooms
 	unserved *zone.Zone
 
-	mu      sync.Mutex // one Apply at a time
-	current atomic.Pointer[zone.Set]
-	forms   atomic.Pointer[map[string]form] // by zone
+	mu       sync.Mutex // one Apply at a time; guards outdated
+	outdated bool
+	current  atomic.Pointer[zone.Set]
+	forms    atomic.Pointer[map[string]form] // by zone
 }
 
 // form is a zone as it was put in force.
@@ -69,6 +70,13 @@ func (s *Snapshot) Specs() []*spec.Zone {
 	return specs
 }
 
+// Outdate has the next Apply compile every zone, as what they are compiled with has changed.
+func (s *Snapshot) Outdate() {
+	s.mu.Lock()
+	s.outdated = true
+	s.mu.Unlock()
+}
+
 // Refused is a zone that was not put in force as it was wanted.
 type Refused struct {
 	Zone string
@@ -92,6 +100,7 @@ func (s *Snapshot) Apply(specs []spec.Zone, keep ...string) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	candidates, problems := s.compile(specs)
+	s.outdated = false
 	candidates = s.keep(candidates, keep)
 	set, refused := s.assemble(candidates)
 	for len(refused) > 0 { // a last good form may take back a host that another has claimed
@@ -152,7 +161,7 @@ func (s *Snapshot) compile(specs []spec.Zone) (candidates []candidate, problems 
 		}
 		known[name] = true
 		c := candidate{name: name, form: (*s.forms.Load())[name]}
-		if c.spec != nil && reflect.DeepEqual(*c.spec, specs[i]) {
+		if c.spec != nil && !s.outdated && reflect.DeepEqual(*c.spec, specs[i]) {
 			candidates = append(candidates, c)
 			continue
 		}

@@ -43,6 +43,11 @@ type Node struct {
 	Heads       Heads       `yaml:"heads"`
 	Cache       Memory      `yaml:"cache"`
 	Log         Log         `yaml:"log"`
+
+	// Lists are known to all zones by their names.
+	Lists    []List   `yaml:"lists"`
+	Geo      Geo      `yaml:"geo"`
+	Crawlers Crawlers `yaml:"crawlers"`
 }
 
 // Listener is an address to listen on, "host:port" as net.Listen takes it. If the system does not permit it (a port below 1024, without
@@ -229,7 +234,7 @@ type Log struct {
 // LogFields are the members that a line of the access log may have.
 func LogFields() []string {
 	return []string{
-		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "hfp", "tls", "ja4", "client_subject", "status", "bytes", "ms",
+		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "hfp", "tls", "ja4", "client_subject", "country", "asn", "bot", "status", "bytes", "ms",
 		"verdict", "rule", "dry", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
 		"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
 		"tunnel_ms", "tunnel_sent", "tunnel_received",

@@ -73,6 +73,13 @@ type Lists struct {
 	Allow []netip.Prefix `yaml:"allow"`
 	// Deny is always refused, or as the zone's action says. A zone's entries come to those of the defaults.
 	Deny []netip.Prefix `yaml:"deny"`
+	// Named are lists that this zone alone knows by their names. Allow and Deny may have names of lists of addresses among their
+	// entries, the node's too: $name.
+	Named []List `yaml:"named"`
+
+	// AllowNamed and DenyNamed are the names among the entries of Allow and Deny, without the $.
+	AllowNamed []string `yaml:"allow,names"`
+	DenyNamed  []string `yaml:"deny,names"`
 }
 
 // Action is what a matching rule does.
@@ -184,6 +191,8 @@ type CacheKey struct {
 	Cookies []string `yaml:"cookies"`
 	// Device tells mobile, tablet and desktop apart, by User-Agent; the origin is told in X-Device-Type.
 	Device bool `yaml:"device"`
+	// Country tells countries apart, by the node's geo.country; the origin is told in CF-IPCountry.
+	Country bool `yaml:"country"`
 }
 
 // The values of CacheKey.Query.

@@ -11,7 +11,7 @@ const (
 	limitsRequests
 	limitsOriginRequests
 	httpsRedirect
-	rules // how many there are
+	nRules // how many there are
 )
 
 // String is the rule's key in the configuration.
@@ -30,8 +30,8 @@ const shards = 16
 
 // counts are a zone's matches; each shard has a cache line of its own.
 type counts [shards]struct {
-	matches [rules]atomic.Uint64
-	_       [64 - 8*rules]byte
+	matches [nRules]atomic.Uint64
+	_       [64 - 8*nRules]byte
 }
 
 func (c *counts) add(r rule, shard uint32) {
@@ -40,8 +40,8 @@ func (c *counts) add(r rule, shard uint32) {
 
 // Counts returns the zone's matches of each rule since the room first knew the zone.
 func (p *Policy) Counts() []Count {
-	sums := make([]Count, rules)
-	for r := range rules {
+	sums := make([]Count, nRules)
+	for r := range nRules {
 		sums[r].Rule = r.String()
 		for i := range p.counts {
 			sums[r].Matches += p.counts[i].matches[r].Load()

@@ -2,8 +2,10 @@ package verdict
 
 import (
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
+	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 // Policy is how one zone's requests are judged.
@@ -11,59 +13,95 @@ type Policy struct {
 	lists                    *lists.Lists
 	requests, originRequests *limits.Limit
 	redirect                 *redirect
-	dry                      bool // lists and limits only say what they would have refused
+	bots                     *bots.Room
+	rules                    *rules.Ruleset
+	dry                      bool // lists, limits and rules only say what they would have refused
 	counts                   *counts
 }
 
 // Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
-// check, a denied one is refused at no further cost. Who passes is
-// sent to HTTPS last.
+// check, a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
+// them; then its rules. Who passes is sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
-	switch listing, prefix := p.lists.Find(f.Request.Client); listing {
+	p.bots.Judge(f)
+	switch listing, prefix, name := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
 		p.send(f)
 		return
 	case lists.Denied:
-		if p.deny(f, prefix); f.Verdict.Refusal != nil {
+		if p.deny(f, prefix, name); f.Verdict.Refusal != nil {
 			return
 		}
 	}
-	if ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received); !ok {
-		if p.limit(f, limitsRequests, flow.RequestLimit, detail, wait); f.Verdict.Refusal != nil {
+	if !p.rules.SparesLimits() && !p.within(f) {
+		return
+	}
+	if !p.rules.Empty() {
+		outcome, spared := p.rules.Judge(f, p.dry)
+		if outcome != rules.Passed || p.rules.SparesLimits() && !spared.Limits && !p.within(f) {
 			return
 		}
 	}
 	p.send(f)
 }
 
+// within reports whether a source keeps within its limit of requests.
+func (p *Policy) within(f *flow.Flow) bool {
+	ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received)
+	if !ok {
+		p.limit(f, limitsRequests, flow.RequestLimit, detail, wait)
+	}
+	return f.Verdict.Refusal == nil
+}
+
 // send answers who is to come again over HTTPS.
 func (p *Policy) send(f *flow.Flow) {
-	if p.redirect.needed(&f.Request) {
+	if !f.Verdict.Settings.NoHTTPSRedirect && p.redirect.needed(&f.Request) {
 		p.counts.add(httpsRedirect, f.Conn.Shard)
 		f.Verdict.Rule, f.Verdict.Answer = httpsRedirect.String(), p.redirect.message(&f.Request)
 	}
 }
 
+// JudgeResponse gives the verdict on a response's head, before it is sent: what of it is to be changed.
+func (p *Policy) JudgeResponse(f *flow.Flow) {
+	if p.rules.ReadsResponses() {
+		p.rules.JudgeResponse(f)
+	}
+}
+
 // JudgeBody gives the verdict on a request that the cache cannot answer: it is bound for the origin, and its source pays for
-// that.
+// that. Then rules count it that limit such requests.
 func (p *Policy) JudgeBody(f *flow.Flow) {
-	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
+	if f.Verdict.Action == flow.Allow {
 		return
 	}
-	ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
-	if !ok {
-		p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
-		return
+	if p.originRequests.Set() {
+		ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
+		if !ok {
+			p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
+		}
+		if f.Verdict.Refusal != nil {
+			return
+		}
+		f.Verdict.Charged = ok
 	}
-	f.Verdict.Charged = true
+	p.rules.JudgeBody(f, p.dry)
+}
+
+// JudgeContent gives the verdict on the beginning of a request's body, which has a share of the origin's budget by now: it waits for the client.
+func (p *Policy) JudgeContent(f *flow.Flow) {
+	if f.Verdict.Action != flow.Allow && p.rules.ReadsBodies() {
+		p.rules.JudgeContent(f, p.dry)
+	}
 }
 
 // Settle gives back, after the response, what a source paid for a request that never reached the origin: a visitor who met a
-// full queue is not counted against.
+// full queue is not counted against. Then rules count responses.
 func (p *Policy) Settle(f *flow.Flow) {
 	if f.Verdict.Charged && f.Origin.Attempts == 0 {
 		p.originRequests.Refund(f.Request.Source, f.Task.Now())
 		f.Verdict.Charged = false
 	}
+	p.rules.Settle(f)
 }

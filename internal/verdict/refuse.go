@@ -14,12 +14,15 @@ func (p *Policy) allow(f *flow.Flow) {
 }
 
 // deny refuses a client that is on the deny list with prefix, or in a dry run says that it would have.
-func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix) {
+func (p *Policy) deny(f *flow.Flow, prefix netip.Prefix, name string) {
 	if p.dry {
 		p.spare(f, listsDeny)
 		return
 	}
-	detail := append(prefix.AppendTo(make([]byte, 0, 64)), " is on the deny list"...)
+	detail := append(prefix.AppendTo(make([]byte, 0, 96)), " is on the deny list"...)
+	if name != "" {
+		detail = append(append(detail, ", by $"...), name...)
+	}
 	p.refuse(f, listsDeny, &flow.Refusal{Reason: flow.Denied, Status: 403, Detail: string(detail)})
 }
 

@@ -7,9 +7,13 @@ import (
 	"sync"
 	"weak"
 
+	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/bots"
+	"github.com/seawall/seawall/internal/verdict/geo"
 	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
+	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 // Room keeps what outlives a zone's policy: what its sources have taken, and the counts of its matches.
@@ -18,6 +22,10 @@ type Room struct {
 	HTTPSPort int
 
 	taken *limits.Table
+	lists lists.Shared
+	geo   geo.Room
+	bots  *bots.Room
+	rules *rules.Room
 
 	mu     sync.Mutex
 	counts map[string]weak.Pointer[counts] // by zone
@@ -25,7 +33,30 @@ type Room struct {
 
 // New returns a room in which nobody has taken anything. Nothing of a node bounds it.
 func New(*spec.Node) *Room {
-	return &Room{taken: limits.New(), counts: make(map[string]weak.Pointer[counts])}
+	return &Room{taken: limits.New(), bots: bots.New(), rules: rules.New(), counts: make(map[string]weak.Pointer[counts])}
+}
+
+// UseNames gives the room what asks a DNS server for the names of crawlers' addresses. It is called before Configure.
+func (r *Room) UseNames(resolve func(server string) bots.Names) { r.bots.Resolve = resolve }
+
+// Configure puts in force what all zones know of addresses: lists, geo and crawlers. What can't be used is a problem, which begins with its
+// key, and leaves that as it was. It tells whether zones have to be compiled anew, because there are other lists.
+func (r *Room) Configure(s *spec.Node) (anew bool, problems []error) {
+	anew, problems = r.lists.Configure(s.Lists)
+	problems = append(problems, r.geo.Configure(&s.Geo)...)
+	return anew, append(problems, r.bots.Configure(&s.Crawlers)...)
+}
+
+// torExits is the list of the node that has the exits of Tor.
+const torExits = "tor"
+
+// Locate implements [flow.Locator].
+func (r *Room) Locate(client netip.Addr) flow.Location {
+	l := r.geo.Locate(client)
+	if tor := r.lists.Get(torExits); tor != nil && tor.Has(client) {
+		l.Country = "T1"
+	}
+	return l
 }
 
 // Compile returns the policy of a zone. It fails if a limit cannot be counted or the action is unknown.
@@ -45,13 +76,23 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	listed, err := lists.Compile(&z.Lists, &r.lists)
+	if err != nil {
+		return nil, err
+	}
+	ruleset, err := r.rules.Compile(z.Name, &z.Rules, nameable{listed})
+	if err != nil {
+		return nil, err
+	}
 	return &Policy{
 		redirect:       redirect,
-		lists:          lists.Compile(&z.Lists),
+		bots:           r.bots,
+		lists:          listed,
 		requests:       requests,
 		originRequests: originRequests,
 		dry:            z.Action == spec.ActionLog,
 		counts:         r.countsOf(z.Name),
+		rules:          ruleset,
 	}, nil
 }
 
@@ -79,7 +120,7 @@ func (r *Room) forget(zone string) {
 
 // Listed tells which list an address is on, if any, by the list's key and the entry that matches.
 func (p *Policy) Listed(address netip.Addr) (rule string, by netip.Prefix, ok bool) {
-	switch listing, by := p.lists.Find(address); listing {
+	switch listing, by, _ := p.lists.Find(address); listing {
 	case lists.Allowed:
 		return listsAllow.String(), by, true
 	case lists.Denied:
@@ -87,3 +128,6 @@ func (p *Policy) Listed(address netip.Addr) (rule string, by netip.Prefix, ok bo
 	}
 	return "", netip.Prefix{}, false
 }
+
+// Rules returns how often each of the zone's rules has held.
+func (p *Policy) Rules() []rules.Count { return p.rules.Counts() }

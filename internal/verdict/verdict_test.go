@@ -251,6 +251,58 @@ func TestCountsAreForgotten(t *testing.T) {
 	}
 }
 
+// TestNamedList: a refusal says which list it is by.
+func TestNamedList(t *testing.T) {
+	r := New(nil)
+	if _, problems := r.Configure(&spec.Node{Lists: []spec.List{
+		{Name: "bad", Kind: spec.ListIP, File: "192.0.2.0/24\n"}, {Name: "tor", Kind: spec.ListIP, File: "198.51.100.7\n"},
+	}}); problems != nil {
+		t.Fatal(problems)
+	}
+	p := compile(t, r, func(z *spec.Zone) { z.Lists.DenyNamed = []string{"bad"} })
+	f := newFlow("192.0.2.2")
+	p.Judge(f)
+	want := &flow.Refusal{Reason: flow.Denied, Status: 403, Rule: "lists.deny", Detail: "192.0.2.0/24 is on the deny list, by $bad"}
+	if diff := cmp.Diff(want, f.Verdict.Refusal); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for addr, country := range map[string]string{"198.51.100.7": "T1", "198.51.100.8": ""} {
+		if got := r.Locate(netip.MustParseAddr(addr)).Country; got != country {
+			t.Errorf("%s: got country %q, want %q", addr, got, country)
+		}
+	}
+}
+
+// counting is an atlas that counts what it is asked.
+type counting int
+
+func (c *counting) Locate(netip.Addr) flow.Location {
+	*c++
+	return flow.Location{Country: "DE"}
+}
+
+// TestLocatedOnce: where a client is is looked up when somebody asks, and not again, also behind the answer.
+func TestLocatedOnce(t *testing.T) {
+	var asked counting
+	f := newFlow("192.0.2.1")
+	f.Request.Locator = &asked
+	compile(t, New(nil), open).Judge(f)
+	if asked != 0 {
+		t.Errorf("got %d lookups before anybody asked, want 0", asked)
+	}
+	for range 2 {
+		if got := f.Request.Location().Country; got != "DE" {
+			t.Errorf("got %q, want DE", got)
+		}
+	}
+	if got := f.Behind().Request.Location().Country; got != "DE" {
+		t.Errorf("behind the answer: got %q, want DE", got)
+	}
+	if asked != 1 {
+		t.Errorf("got %d lookups, want 1", asked)
+	}
+}
+
 func TestCompileRefuses(t *testing.T) {
 	tests := []struct {
 		name   string

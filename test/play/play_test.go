@@ -36,6 +36,7 @@ var commands = map[string]command{
 	"authority": authority, // authority [issues HOST|hurry HOST|replaced|orders]: one that speaks ACME, in this process
 	"tool":      tool,      // tool NAME...: build grpc-client, grpc-server or h2spec
 	"ports":     ports,     // ports NAME...: set them to addresses that nobody else has
+	"atlas":     atlas,     // atlas FILE NETWORK=COUNTRY...: write a file of countries
 	"configure": configure, // configure FILE AS: write it with the variables in place
 	"origin":    origin(0), // origin [unix|proxy|h2|start|stop|release|counts|sees REGEXP]: the server to protect
 	"origin2":   origin(1), // another one
@@ -46,6 +47,7 @@ var commands = map[string]command{
 	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER [SITE]: the server to protect is DokuWiki with this folder's conf and data; another one has SITE
 	"halt":      halt,      // halt: end nginx, and what is behind it
 	"tour":      tours,     // tour private TEXT... | begins URL... | goes | sees URL | again: visitors of real sites through $DOOR; again: of a dead origin
+	"killed":    killed,    // killed N [FLAG...]: a shield killed N times under load, every byte of whose answers is checked
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID

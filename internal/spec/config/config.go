@@ -19,6 +19,8 @@ type Config struct {
 	// Refused are those that did not decode: they keep their last good form. If a zone of that name is among Zones, it was given
 	// twice, and the refused one is nothing to keep.
 	Refused []Refused
+	// Broken are the files of lists that can't be used: these lists are as they were, and empty if nothing is known of that.
+	Broken []*Problem
 	// Files are all files and folders that were read, or were to be: what has to be watched for changes.
 	Files []string
 

@@ -32,6 +32,8 @@ var (
 	pemType      = reflect.TypeFor[spec.PEM]()
 	rateType     = reflect.TypeFor[spec.Rate]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
+	listType     = reflect.TypeFor[spec.ListText]()
+	fileTextType = reflect.TypeFor[spec.FileText]()
 )
 
 // isText tells whether a type is written as one text, though it may be a struct.
@@ -54,10 +56,14 @@ type decoder struct {
 	marks  []mark
 	keys   map[[2]string]string // joined before, so that the marks of many zones share them
 	left   int                  // values that may still be decoded
+
+	of      string              // the zone that is being decoded, "" for the node
+	pending map[string]listFile // by key, of the list or crawler that is being decoded
+	broken  []*Problem          // files that can't be used, without which the rest is good
 }
 
 func newDecoder(r *reader, file string) *decoder {
-	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues}
+	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues, pending: make(map[string]listFile)}
 }
 
 func (d *decoder) problem(line int, key, format string, args ...any) *Problem {
@@ -124,6 +130,9 @@ func (d *decoder) section(n *node, v reflect.Value, path string, except ...strin
 
 // field decodes one key's value.
 func (d *decoder) field(e entry, f *field, v reflect.Value, key string) *Problem {
+	if f.names > 0 && e.value.kind == list {
+		return d.mixed(e.value, v.Field(f.index), v.Field(f.names), f, key)
+	}
 	if f.index != shorthand {
 		return d.value(e.value, v.Field(f.index), f, key)
 	}
@@ -155,6 +164,10 @@ func (d *decoder) whole(line int, v reflect.Value, path string) *Problem {
 			key = d.join(path, "config")
 			return d.problem(d.lineOf(key, line), key, "%v", err)
 		}
+	case *spec.List:
+		return d.named(s, line, path)
+	case *spec.Crawler:
+		return d.crawler(s, line, path)
 	case *spec.TLS:
 		if s.Certificate != "" || s.Key != "" {
 			_, err = tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))

@@ -60,12 +60,35 @@ func keysOf(v reflect.Value) iter.Seq2[*field, reflect.Value] {
 	return func(yield func(*field, reflect.Value) bool) {
 		s := sectionOf(v.Type())
 		for i := range s.fields {
-			if f := &s.fields[i]; f.index != shorthand && !yield(f, v.Field(f.index)) {
+			f := &s.fields[i]
+			if f.index == shorthand {
+				continue
+			}
+			at := v.Field(f.index)
+			if f.names > 0 && v.Field(f.names).Len() > 0 {
+				at = withNames(at, v.Field(f.names))
+			}
+			if !yield(f, at) {
 				return
 			}
 		}
 	}
 }
+
+// withNames is a list as it is written, whose names lie apart from it.
+func withNames(values, names reflect.Value) reflect.Value {
+	all := make([]string, 0, values.Len()+names.Len())
+	for i := range names.Len() {
+		all = append(all, "$"+names.Index(i).String())
+	}
+	for i := range values.Len() {
+		all = append(all, plain(values.Index(i)))
+	}
+	return reflect.ValueOf(all)
+}
+
+// isContent tells whether a text stands for a file's.
+func isContent(t reflect.Type) bool { return t == pemType || t == listType || t == fileTextType }
 
 // isSection tells whether values of a type are keys with values.
 func isSection(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
@@ -97,7 +120,7 @@ func listText(v reflect.Value) string {
 // shown is a value without its secrets.
 func shown(v reflect.Value, f *field) string {
 	s := plain(v)
-	if s != "" && (f.rule.secret || v.Type() == pemType) {
+	if s != "" && (f.rule.secret || isContent(v.Type())) {
 		hash := sha256.Sum256([]byte(s))
 		return "SHA-256 " + short(hash[:])
 	}
@@ -176,7 +199,7 @@ func orNone(s string) string {
 
 // reloadable are the keys of the node that a reload can change; any other needs a restart.
 var reloadable = []string{
-	"certificates", "deny", "acme",
+	"certificates", "deny", "acme", "lists", "geo", "crawlers",
 	"tls.strict_names", "tls.deny_fingerprints", "tls.handshakes.open", "tls.handshakes.per_source", "tls.ech",
 }
 

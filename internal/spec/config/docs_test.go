@@ -39,7 +39,7 @@ func TestDocs(t *testing.T) {
 		}
 		var b strings.Builder
 		b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-		c.table(&b, typ, usual, "")
+		c.table(&b, typ, usual, "", make(map[reflect.Type]string))
 		return m[1] + b.String() + m[3]
 	})
 	if *update {
@@ -56,8 +56,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// table writes a row for each key.
-func (c comments) table(b *strings.Builder, t reflect.Type, usual reflect.Value, path string) {
+// table writes a row for each key. What lists of one type have in them is written once: told has where.
+func (c comments) table(b *strings.Builder, t reflect.Type, usual reflect.Value, path string, told map[reflect.Type]string) {
 	s := sectionOf(t)
 	for i := range s.fields {
 		f := &s.fields[i]
@@ -65,12 +65,17 @@ func (c comments) table(b *strings.Builder, t reflect.Type, usual reflect.Value,
 		if f.index != shorthand {
 			standard = defaultText(f, usual.Field(f.index), key)
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, value, standard, strings.ReplaceAll(c.of(s, f), "|", `\|`))
+		means, list := strings.ReplaceAll(c.of(s, f), "|", `\|`), f.typ.Kind() == reflect.Slice && isSection(f.typ.Elem())
+		if list && told[f.typ.Elem()] != "" {
+			means += " The keys are those of `" + told[f.typ.Elem()] + "`."
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, value, standard, means)
 		switch {
 		case isSection(f.typ):
-			c.table(b, f.typ, usual.Field(f.index), key+".")
-		case f.typ.Kind() == reflect.Slice && isSection(f.typ.Elem()):
-			c.table(b, f.typ.Elem(), newItem(f.typ.Elem()), key+"[].")
+			c.table(b, f.typ, usual.Field(f.index), key+".", told)
+		case list && told[f.typ.Elem()] == "":
+			told[f.typ.Elem()] = key
+			c.table(b, f.typ.Elem(), newItem(f.typ.Elem()), key+"[].", told)
 		}
 	}
 }
@@ -120,6 +125,8 @@ func valueText(f *field, t reflect.Type) string {
 		return "rate"
 	case t == pemType:
 		return "PEM"
+	case t == listType, t == fileTextType:
+		return "path"
 	case t == reflect.TypeFor[spec.Listener]():
 		return "listener"
 	case t.Kind() == reflect.Int && most < math.MaxInt64:

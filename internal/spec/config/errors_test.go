@@ -60,6 +60,10 @@ func TestRefusedZone(t *testing.T) {
 		{"prefix", shop("lists: {deny: [192.0.2.1/24]}"), `main.yaml:9: lists.deny[0]: "192.0.2.1/24" has host bits set: did you mean 192.0.2.0/24, or 192.0.2.1 alone?`},
 		{"no list file", shop(`lists: {deny: ["@none.txt"]}`), `main.yaml:9: lists.deny[0]: DIR/none.txt cannot be read: no such file or directory`},
 		{"bad list file", shop(`lists: {deny: ["@bad.txt"]}`), `main.yaml:9: lists.deny[0]: DIR/bad.txt:2: "x" is not an address or prefix, such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32`},
+		{"list value", shop("lists:\n  named:\n    - {name: a, kind: asn, values: [1, x]}"), `main.yaml:11: lists.named[0].values: "x" is not the number of an autonomous system, such as 64496 or AS64496`},
+		{"list kind", shop("lists: {named: [{name: a, kind: ips}]}"), `main.yaml:9: lists.named[0].kind: "ips" is unknown: want ip, asn, host, country, fingerprint`},
+		{"list without a kind", shop("lists: {named: [{name: a}]}"), `main.yaml:9: lists.named[0].kind: is missing: want ip, asn, host, country, fingerprint`},
+		{"list name", shop("lists: {named: [{name: A, kind: ip}]}"), `main.yaml:9: lists.named[0].name: "A" does not fit: want at most 50 letters in lower case, digits and _, a letter first`},
 		{"no PEM file", shop("https: {certificates: [{chain: none.pem, key: key.pem}]}"), `main.yaml:9: https.certificates[0].chain: DIR/none.pem cannot be read: no such file or directory`},
 		{"no PEM in file", shop("https: {certificates: [{chain: bad.txt, key: key.pem}]}"), `main.yaml:9: https.certificates[0].chain: DIR/bad.txt holds no certificate in PEM form`},
 		{"folder for PEM", shop("https: {certificates: [{chain: ., key: key.pem}]}"), `main.yaml:9: https.certificates[0].chain: DIR cannot be read: it is no regular file`},
@@ -136,6 +140,8 @@ func TestBadNode(t *testing.T) {
 		{"handshakes", "tls: {handshakes: {open: 0}}", `main.yaml:2: node.tls.handshakes.open: "0" is out of bounds: want a number of at least 1`},
 		{"ECH", "tls:\n  ech:\n    - config: AEX+DQ==\n      key: AAAA", `main.yaml:4: node.tls.ech[0].config: is no ECHConfig of version 0xfe0d`},
 		{"ECH without a key", "tls:\n  ech:\n    - config: AEX+DQ==", `main.yaml:4: node.tls.ech[0].key: is missing: want a text`},
+		{"DNS server", "crawlers: {resolver: dns.example}", `main.yaml:2: node.crawlers.resolver: "dns.example" does not fit: want a DNS server's address, such as 127.0.0.1 or [2001:db8::53]:53`},
+		{"crawler without agent", "crawlers: {known: [{name: a}]}", `main.yaml:2: node.crawlers.known[0].agent: is missing: want 3 to 64 letters, digits and signs`},
 		{"directory", "acme: {authorities: [{key_id: x}]}", `main.yaml:2: node.acme.authorities[0].directory: is missing: want the https URL of a directory, such as https://acme`},
 	}
 	for _, tt := range tests {

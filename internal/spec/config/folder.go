@@ -21,6 +21,8 @@ type zoneFile struct {
 	zone zone
 	sum  sum
 	refs []ref
+	// broken are files that it names and that can't be used.
+	broken []*Problem
 }
 
 // ref is a file that another one names, as it was read.
@@ -58,6 +60,7 @@ func (l *Loader) folder(m *mainFile) *Problem {
 		l.files[path] = z
 		m.config.Files = append(m.config.Files, path)
 		m.watch(z.refs)
+		m.config.Broken = append(m.config.Broken, z.broken...)
 		if name := stem(names[i]); m.claim(name, z.zone.place) {
 			m.add(name, z.zone)
 		}
@@ -120,6 +123,6 @@ func (r *reader) zone(path string, defaults spec.Zone) *zoneFile {
 	for i := range d.refs {
 		d.refs[i].sum = r.sum(d.refs[i].name, d.refs[i].most)
 	}
-	z.refs = d.refs
+	z.refs, z.broken = d.refs, d.broken
 	return z
 }

@@ -109,6 +109,107 @@ func TestLogPath(t *testing.T) {
 	}
 }
 
+// TestBrokenLists: a list whose file can't be used is as it was, empty if nothing is known of that, and the rest is in force.
+func TestBrokenLists(t *testing.T) {
+	const main = `
+node:
+  name: edge-1
+  lists:
+    - {name: bad, kind: ip, file: bad.txt}
+  crawlers: {known: [{name: Ours, agent: OurBot, ranges: ours.json, keys: keys.json}]}
+zones:
+  - name: shop
+    hosts: [shop.example]
+    origin: {url: "http://10.0.0.5"}
+    lists:
+      deny: [192.0.2.1, $bad, $near]
+      named: [{name: near, kind: country, values: [de], file: near.txt}]
+`
+	const keys = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}]}`
+	dir := write(t, map[string]string{"main.yaml": main, "bad.txt": "x\n", "near.txt": "FR\n", "ours.json": "{", "keys.json": keys})
+	l := new(Loader)
+	texts := func(c *Config) [3]string {
+		return [3]string{string(c.Node.Lists[0].File), string(c.Zones[0].Lists.Named[0].File), string(c.Node.Crawlers.Known[0].Ranges)}
+	}
+	steps := []struct {
+		name   string
+		files  map[string]string
+		want   [3]string
+		broken []string
+	}{
+		{"at first", nil, [3]string{"", "FR\n", ""}, []string{
+			`main.yaml:6: node.crawlers.known[0].ranges: DIR/ours.json: unexpected end of JSON input: it is empty until that is mended`,
+			`main.yaml:5: node.lists[0].file: DIR/bad.txt:1: "x" is not an address or prefix, such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32: it is empty until that is mended`,
+		}},
+		{"mended", map[string]string{"bad.txt": "192.0.2.0/24\n", "ours.json": "192.0.2.7"}, [3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, nil},
+		{"broken", map[string]string{"bad.txt": "192.0.2.0/33\n", "near.txt": "France\n", "ours.json": "x", "keys.json": "{}"}, [3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, []string{
+			`main.yaml:13: lists.named[0].file: DIR/near.txt:1: "FRANCE" is not a country's two letters (ISO 3166), such as DE: it stays as it was`,
+			`main.yaml:5: node.lists[0].file: DIR/bad.txt:1: "192.0.2.0/33" has a prefix length above 32: it stays as it was`,
+			`main.yaml:6: node.crawlers.known[0].ranges: DIR/ours.json:1: "x" is not an address or prefix, such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32: it stays as it was`,
+			`main.yaml:6: node.crawlers.known[0].keys: DIR/keys.json: has no key of kty OKP and crv Ed25519: it stays as it was`,
+		}},
+	}
+	for _, tt := range steps {
+		for name, text := range tt.files {
+			put(t, dir+"/"+name, text)
+		}
+		c := mustLoad(t, l, dir+"/main.yaml")
+		if d := diff(tt.want, texts(c)); d != "" {
+			t.Errorf("%s: (-want +got):\n%s", tt.name, d)
+		}
+		var broken []string
+		for _, p := range c.Broken {
+			broken = append(broken, strings.ReplaceAll(strings.TrimPrefix(p.Error(), dir+"/"), dir, "DIR"))
+		}
+		slices.Sort(broken)
+		slices.Sort(tt.broken)
+		if d := diff(tt.broken, broken); d != "" {
+			t.Errorf("%s: (-want +got):\n%s", tt.name, d)
+		}
+		if got := string(c.Node.Crawlers.Known[0].Keys); got != keys {
+			t.Errorf("%s: got keys %q, want them as they were", tt.name, got)
+		}
+		lists := c.Zones[0].Lists
+		if len(lists.Deny) != 1 || !slices.Equal(lists.DenyNamed, []string{"bad", "near"}) {
+			t.Errorf("%s: got %v and %v, want one prefix and two names", tt.name, lists.Deny, lists.DenyNamed)
+		}
+		for _, name := range []string{"bad.txt", "near.txt", "ours.json"} {
+			if !slices.Contains(c.Files, dir+"/"+name) {
+				t.Errorf("%s: %s is not followed", tt.name, name)
+			}
+		}
+	}
+	other := Loader{}
+	c := mustLoad(t, l, dir+"/main.yaml")
+	other.Remember(&c.Node, c.Zones)
+	if d := diff([3]string{"192.0.2.0/24\n", "FR\n", "192.0.2.7"}, texts(mustLoad(t, &other, dir+"/main.yaml"))); d != "" {
+		t.Errorf("remembered: (-want +got):\n%s", d)
+	}
+}
+
+// TestBrokenListOfDefaults: as of any other.
+func TestBrokenListOfDefaults(t *testing.T) {
+	dir := write(t, map[string]string{
+		"main.yaml": strings.Replace(good, "  limits:", "  lists: {named: [{name: near, kind: country, file: near.txt}]}\n  limits:", 1), "near.txt": "FR\n",
+	})
+	l := new(Loader)
+	before := mustLoad(t, l, dir+"/main.yaml")
+	put(t, dir+"/near.txt", "France\n")
+	var other Loader
+	other.Remember(&before.Node, before.Zones)
+	for name, l := range map[string]*Loader{"reload": l, "restart": &other} {
+		c := mustLoad(t, l, dir+"/main.yaml")
+		if len(c.Broken) != 1 || c.Broken[0].Key != "defaults.lists.named[0].file" || !strings.HasSuffix(c.Broken[0].Text, "it stays as it was") {
+			t.Errorf("%s: got %v, want one list that stays as it was", name, c.Broken)
+		}
+		for _, z := range c.Zones {
+			if got := z.Lists.Named[0].File; got != "FR\n" {
+				t.Errorf("%s: zone %s: got %q, want the list as it was", name, z.Name, got)
+			}
+		}
+	}
+}
+
 const twoZones = `
 defaults:
   action: log

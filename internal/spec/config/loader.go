@@ -23,6 +23,7 @@ var (
 type Loader struct {
 	defaults spec.Zone
 	files    map[string]*zoneFile
+	good     map[listKey]string
 }
 
 // Load reads the file at path, and the folder that it names. It fails with a [*Problem] only if it can't be known which zones there
@@ -32,6 +33,7 @@ func Load(path string) (*Config, error) { return new(Loader).Load(path) }
 // Load is as the function [Load].
 func (l *Loader) Load(path string) (*Config, error) {
 	r := newReader()
+	r.good = l.good
 	m := &mainFile{
 		reader: r,
 		d:      newDecoder(r, path),
@@ -46,6 +48,8 @@ func (l *Loader) Load(path string) (*Config, error) {
 		return nil, p
 	}
 	m.watch(m.d.refs)
+	m.config.Broken = append(m.config.Broken, m.d.broken...)
+	l.learn(m.config)
 	slices.Sort(m.config.Files)
 	m.config.Files = slices.Compact(m.config.Files)
 	return m.config, nil
@@ -156,7 +160,7 @@ func (m *mainFile) node(e entry) {
 // defaultZone decodes what zones start from. If it is as it was, it is the same memory as it was.
 func (m *mainFile) defaultZone(e entry, l *Loader) *Problem {
 	d := m.d
-	d.top, d.marks = zoneType, nil
+	d.top, d.marks, d.of = zoneType, nil, ofDefaults
 	m.defaults = spec.DefaultZone()
 	if p := d.section(e.value, reflect.ValueOf(&m.defaults).Elem(), "", "name", "hosts"); p != nil {
 		p.Key = d.join("defaults", p.Key)
@@ -231,7 +235,7 @@ type zone struct {
 
 // zone decodes a zone of which only the name is known to be there, or given.
 func (d *decoder) zone(n *node, name string, defaults spec.Zone) zone {
-	d.marks = nil
+	d.marks, d.of = nil, name
 	z := zone{Zone: defaults}
 	z.Name = name
 	v := reflect.ValueOf(&z.Zone).Elem()

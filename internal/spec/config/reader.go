@@ -26,6 +26,7 @@ const (
 type reader struct {
 	mu    sync.Mutex
 	files map[string]*content
+	good  map[listKey]string // that lists had before
 }
 
 // content is what was in a file, or why it can't be read.

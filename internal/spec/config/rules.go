@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type rule struct {
 	off         bool // "off" is the empty text
 	secret      bool // never shown
 	path        bool // from the folder of the file, if it is relative
+	followed    bool // a path whose file is read again when it changes
 	appended    bool // to the list of the defaults instead of taking its place
 }
 
@@ -74,6 +76,8 @@ var rules = map[string]rule{
 	"Disk.size":                  {least: 4 << 20},
 	"Disk.object":                positive,
 	"Disk.objects":               {least: 1, most: 1 << 28},
+	"Geo.country":                {path: true, followed: true},
+	"Geo.asn":                    {path: true, followed: true},
 	"Log.path":                   {path: true, off: true},
 	"Log.sample":                 positive,
 	"Log.fields":                 {oneOf: spec.LogFields()},
@@ -103,6 +107,22 @@ var rules = map[string]rule{
 	"CacheStatic.extensions": {
 		pattern: regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`), want: "letters and digits without a dot, such as css",
 	},
+	"List.name": {
+		required: true, pattern: regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`), want: "at most 50 letters in lower case, digits and _, a letter first",
+	},
+	"List.kind": {required: true, oneOf: spec.ListKinds()},
+
+	"Crawlers.resolver": {
+		pattern: regexp.MustCompile(`^([0-9.]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?|[0-9A-Fa-f:]+:[0-9A-Fa-f:]*)$`),
+		want:    "a DNS server's address, such as 127.0.0.1 or [2001:db8::53]:53",
+	},
+	"Crawler.name":  {required: true, pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$`), want: "at most 64 letters, digits, spaces, dots, - and _"},
+	"Crawler.agent": {required: true, pattern: regexp.MustCompile(`^[!-~]{3,64}$`), want: "3 to 64 letters, digits and signs"},
+	"Crawler.category": {
+		pattern: regexp.MustCompile(`^[a-z][a-z_]{0,31}$`), want: "a word in lower case, such as search",
+	},
+	"Crawler.names": {pattern: regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`), want: "a domain in lower case, such as googlebot.com"},
+
 	"Lists.allow": {appended: true},
 	"Lists.deny":  {appended: true},
 
@@ -182,7 +202,11 @@ type field struct {
 	index int // of the struct's field; shorthand for none
 	typ   reflect.Type
 	rule  rule
+	names int // of the struct's field that has what begins with a $ of this list; 0 for none
 }
+
+// namesOption marks a field that holds a part of the one before it with the same key.
+const namesOption = "names"
 
 // shorthand is the index of origin.url, which stands for the list of one server.
 const shorthand = -1
@@ -212,7 +236,12 @@ func describe(all map[reflect.Type]*section, t reflect.Type) {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		key, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if option == namesOption {
+			at := slices.IndexFunc(s.fields, func(of field) bool { return of.key == key })
+			s.fields[at].names = i
+			continue
+		}
 		s.fields = append(s.fields, field{key: key, index: i, typ: f.Type, rule: rules[s.name+"."+key]})
 		describe(all, f.Type)
 	}

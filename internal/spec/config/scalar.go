@@ -20,6 +20,10 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, key string) *Proble
 	switch at := v.Addr().Interface().(type) {
 	case *spec.PEM:
 		*at, err = d.pem(n.text, f)
+	case *spec.ListText:
+		*at = spec.ListText(d.listed(n.text, f.key))
+	case *spec.FileText:
+		*at = spec.FileText(d.listed(n.text, f.key))
 	case *time.Duration:
 		*at, err = parseDuration(n.text)
 	case encoding.TextUnmarshaler:
@@ -42,7 +46,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, key string) *Proble
 		}
 		return nil
 	}
-	if v.Kind() == reflect.String && v.Type() != pemType {
+	if v.Kind() == reflect.String && !isContent(v.Type()) {
 		return d.text(n, v, f, key)
 	}
 	return nil
@@ -63,7 +67,9 @@ func (d *decoder) text(n *node, v reflect.Value, f *field, key string) *Problem 
 		}
 		return d.problem(n.line, key, "%s does not fit%s", shown, wanted(f))
 	case r.path && s != "" && s != "-":
-		s = d.beside(s)
+		if s = d.beside(s); r.followed {
+			d.refs = append(d.refs, ref{name: s, most: 0}) // what is in it is no business of this package
+		}
 	}
 	v.SetString(s)
 	return nil

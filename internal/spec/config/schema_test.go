@@ -60,7 +60,7 @@ type comments map[string]string
 func readComments(t *testing.T) comments {
 	t.Helper()
 	out := make(comments)
-	for _, name := range []string{"node.go", "origin.go", "zone.go", "compression.go", "ech.go", "rules.go"} {
+	for _, name := range []string{"node.go", "origin.go", "zone.go", "compression.go", "ech.go", "list.go", "rules.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), "../"+name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func (c comments) addType(name, text string, typ *ast.StructType) {
 	}
 	c[name] = operators(text, keys)
 	for _, f := range typ.Fields.List {
-		if f.Doc != nil {
+		if f.Doc != nil && !strings.Contains(f.Tag.Value, ","+namesOption) {
 			c[name+"."+keyIn(f)] = operators(f.Doc.Text(), keys)
 		}
 	}

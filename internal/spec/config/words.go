@@ -53,6 +53,8 @@ func wanted(f *field) string {
 		return ": want true or false"
 	case f.typ == pemType:
 		return ": want a file in PEM form, or its text"
+	case f.typ == listType, f.typ == fileTextType:
+		return ": want a file"
 	case f.typ.Kind() == reflect.Slice:
 		return ": want a list; [] is an empty one"
 	}

@@ -94,7 +94,7 @@ func (w *writer) value(indent string, f *field, v, usual reflect.Value) {
 		}
 	case t.Kind() == reflect.Slice:
 		w.list(indent, head, v)
-	case t == pemType && isBlock(v.String()):
+	case isContent(t) && isBlock(v.String()):
 		w.line(indent, head, " |")
 		for line := range strings.Lines(v.String()) {
 			w.WriteString(indent + "  " + line)

@@ -86,7 +86,8 @@ func (d drawn) zone(i int) spec.Zone {
 	z.Name = fmt.Sprintf("%s%d", pick(d, "name", "shop", "0", "-", "true", "1.5e"), i)
 	z.Hosts = pick(d, "hosts", []string{"*"}, []string{"a.example", "*.a.example", "[::1]"}, strings.Fields(strings.Repeat("a.example ", 25)))
 	z.Action = pick(d, "action", spec.ActionBlock, spec.ActionLog)
-	z.Lists = spec.Lists{Allow: d.prefixes("allow"), Deny: d.prefixes("deny")}
+	z.Lists = spec.Lists{Allow: d.prefixes("allow"), Deny: d.prefixes("deny"), DenyNamed: pick(d, "names", nil, []string{"bad", "own"})}
+	z.Lists.Named = pick(d, "lists", nil, []spec.List{{Name: "own", Kind: spec.ListIP, Values: []string{"10.0.0.0/8"}, File: "192.0.2.1\n# two\n192.0.2.2\n"}})
 	z.Limits.Requests = pick(d, "limit", spec.Rate{}, spec.Rate{Requests: 7, Per: 90 * time.Second}, z.Limits.Requests)
 	z.Budget.QueueTimeout = d.time("queue")
 	z.Cache.Enabled = rapid.Bool().Draw(d.T, "cache")

@@ -15,11 +15,20 @@ func parse(prefixes ...string) []netip.Prefix {
 	return parsed
 }
 
+func compile(tb testing.TB, s *spec.Lists, shared *Shared) *Lists {
+	tb.Helper()
+	l, err := Compile(s, shared)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
 func TestFind(t *testing.T) {
-	lists := Compile(&spec.Lists{
+	lists := compile(t, &spec.Lists{
 		Allow: parse("10.1.0.0/16", "10.3.3.3/32", "192.0.2.0/24", "2001:db8:1::/48"),
 		Deny:  parse("10.0.0.0/8", "10.1.7.0/24", "192.0.2.0/24", "2001:db8::/32"),
-	})
+	}, new(Shared))
 	tests := []struct {
 		addr    string
 		listing Listing
@@ -38,19 +47,19 @@ func TestFind(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.addr, func(t *testing.T) {
-			listing, prefix := lists.Find(netip.MustParseAddr(tt.addr))
+			listing, prefix, _ := lists.Find(netip.MustParseAddr(tt.addr))
 			if listing != tt.listing || prefix.String() != tt.prefix {
 				t.Errorf("got %v by %v, want %v by %v", listing, prefix, tt.listing, tt.prefix)
 			}
 		})
 	}
-	if listing, _ := Compile(&spec.Lists{}).Find(netip.MustParseAddr("10.0.0.1")); listing != Unlisted {
+	if listing, _, _ := compile(t, &spec.Lists{}, new(Shared)).Find(netip.MustParseAddr("10.0.0.1")); listing != Unlisted {
 		t.Errorf("empty lists: got %v, want %v", listing, Unlisted)
 	}
 }
 
 func BenchmarkFind(b *testing.B) {
-	lists := Compile(&spec.Lists{Allow: parse("10.1.0.0/16", "192.0.2.0/24"), Deny: parse("10.0.0.0/8", "10.1.7.0/24")})
+	lists := compile(b, &spec.Lists{Allow: parse("10.1.0.0/16", "192.0.2.0/24"), Deny: parse("10.0.0.0/8", "10.1.7.0/24")}, new(Shared))
 	addr := netip.MustParseAddr("203.0.113.1")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"time"
+	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
@@ -12,6 +12,8 @@ import (
 type judge struct {
 	machine *rules.Machine
 	source  source
+	before  flow.Request // the request as rate limits see it, once the header has been changed
+	key     []byte       // what it is counted by
 }
 
 // Outcome is what firewall rules have come to.
@@ -30,9 +32,13 @@ func (s *Ruleset) Empty() bool { return s == nil || !s.any }
 // SparesLimits tells that a rule may spare a request the zone's limits.
 func (s *Ruleset) SparesLimits() bool { return s != nil && s.spares }
 
+// ReadsResponses tells that there are rules for the heads of responses.
+func (s *Ruleset) ReadsResponses() bool { return s != nil && s.phases[ResponseHeaders].set != nil }
+
 // Spared is what rules have spared a request.
 type Spared struct {
 	Limits bool
+	rest   bool // of the firewall's rules
 	phases [phases]bool
 	rules  map[string]bool
 }
@@ -48,9 +54,13 @@ func (s *Ruleset) Judge(f *flow.Flow, dry bool) (outcome Outcome, spared Spared)
 	s.transform(j, f)
 	s.configure(j, f, &s.phases[Config])
 	s.route(j, f)
-	if s.firewall(j, f, dry, &spared) {
+	if s.firewall(j, f, dry, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
+	if !spared.phases[RateLimit] && s.limit(j, f, dry, &spared) {
+		return Blocked, spared
+	}
+	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared = spared.rest, spared.phases[RateLimit], spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -87,6 +97,10 @@ func (j *judge) begin(f *flow.Flow) {
 func (s *Ruleset) rest(j *judge) {
 	j.machine.Reset(nil)
 	j.source.forget()
+	j.before = flow.Request{}
+	if cap(j.key) > maxKeptKey {
+		j.key = nil
+	}
 	s.judges.Put(j)
 }
 
@@ -155,8 +169,10 @@ func (s *Ruleset) route(j *judge, f *flow.Flow) {
 }
 
 // firewall reports whether a rule blocks the request.
-func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) bool {
-	p := &s.phases[Firewall]
+func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared, p *phase) bool {
+	if spared.rest {
+		return false
+	}
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
 		if spared.rules[r.short()] {
@@ -166,7 +182,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) boo
 		switch {
 		case r.action == spec.RuleSkipping:
 			spared.add(&r.skip)
-			if r.skip.rest {
+			if spared.rest {
 				return false
 			}
 		case r.action == spec.RuleLog || dry:
@@ -180,7 +196,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, dry bool, spared *Spared) boo
 }
 
 func (s *Spared) add(k *skip) {
-	s.Limits = s.Limits || k.limits
+	s.Limits, s.rest = s.Limits || k.limits, s.rest || k.rest
 	for p, is := range k.phases {
 		s.phases[p] = s.phases[p] || is
 	}
@@ -243,8 +259,13 @@ func (r *rule) note(j *judge, f *flow.Flow) {
 
 // evidence is what a refusal says: the expression, and what it was about the request as often as that may cost something.
 func (r *rule) evidence(j *judge, f *flow.Flow) string {
-	if !r.tally.afford(f.Request.Received.Truncate(time.Second).Unix()) {
+	if !r.tally.afford(f.Request.Received.Unix()) {
 		return r.detail
 	}
-	return r.detail + "\n" + clippedTo(r.filter.Explain(j.machine).String(), maxEvidence)
+	_, parts, _ := strings.Cut(r.filter.Explain(j.machine).String(), "\n") // the first line is the whole again
+	lines := strings.Split(strings.TrimSpace(parts), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return r.detail + ", where " + clippedTo(strings.Join(lines, "; "), maxEvidence)
 }

@@ -145,6 +145,11 @@ func (s *Ruleset) Counts() []Count {
 		for _, r := range s.phases[p].rules {
 			counts = append(counts, r.tally.count(r.name))
 		}
+		if Phase(p) == Firewall {
+			for _, r := range s.bodies.rules {
+				counts = append(counts, r.tally.count(r.name))
+			}
+		}
 	}
 	return counts
 }
