@@ -263,35 +263,36 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.WriteBoth(p, nil, nil)
-	return int(n), err
+	written := 0
+	err := c.WriteBy(func() (n int, whole bool, err error) {
+		n, err = c.TryWrite(&p, new([]byte))
+		return n, len(p) == 0, err
+	}, func(n int, _ bool) { written += n })
+	return written, err
 }
 
-// WriteBoth writes head, then tail, both whole. It calls moved, unless that is nil, with what the kernel took, before each wait and at the end.
-func (c *Conn) WriteBoth(head, tail []byte, moved func(n int, waits bool)) (written int64, err error) {
+// WriteBy tries, with what writes as much as the kernel takes now, until all is written. It calls moved with what that was, before each
+// wait and at the end.
+func (c *Conn) WriteBy(try func() (n int, whole bool, err error), moved func(n int, waits bool)) error {
 	if err := c.use(); err != nil {
-		return 0, err
+		return err
 	}
 	defer c.unuse()
 	for {
 		if c.out.expired.Load() {
-			return written, os.ErrDeadlineExceeded
+			return os.ErrDeadlineExceeded
 		}
 		c.out.ready.Store(false)
-		n, err := c.TryWrite(&head, &tail)
-		written += int64(n)
-		rest := len(head)+len(tail) > 0
-		if moved != nil {
-			moved(n, rest && err == nil)
-		}
-		if err != nil || !rest {
-			return written, err
+		n, whole, err := try()
+		moved(n, !whole && err == nil)
+		if err != nil || whole {
+			return err
 		}
 		if err := c.arm(); err != nil {
-			return written, err
+			return err
 		}
 		if err := c.wait(&c.out); err != nil {
-			return written, err
+			return err
 		}
 	}
 }

@@ -103,3 +103,35 @@ func BenchmarkFetch(b *testing.B) {
 		p.Keep(f)
 	}
 }
+
+// BenchmarkLookupDisk is a hit that only the disk has: in memory that is lent, and in a file that the kernel sends.
+func BenchmarkLookupDisk(b *testing.B) {
+	for _, bb := range []struct {
+		name     string
+		exchange flow.Exchange
+	}{{"lent", nil}, {"sent", sender{}}} {
+		b.Run(bb.name, func(b *testing.B) {
+			p := newDiskPolicy(b, b.TempDir())
+			for i := range 400 { // of which memory has a half
+				f := get("/"+itoa(i), browser...)
+				run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+					return response(200, strings.Repeat("x", 64<<10), "Cache-Control: max-age=3600"), nil
+				})
+				for p.room.Stats().Disk.Written <= uint64(i) {
+					runtime.Gosched()
+				}
+			}
+			f := get("/0", browser...)
+			f.Exchange = bb.exchange
+			b.ReportAllocs()
+			for b.Loop() {
+				p.room.tier.recalls.read.Add(2 * testSize) // or it had a place in memory
+				f.Cache = flow.Cache{}
+				if p.Lookup(f); f.Cache.Message == nil {
+					b.Fatalf("got %v (%s), want a hit", f.Cache.Status, f.Cache.Reason)
+				}
+				f.Cache.Message.Repay()
+			}
+		})
+	}
+}

@@ -71,7 +71,7 @@ func (b *body) slide(p []byte, keep int64) {
 		b.base = keep
 	}
 	b.data = append(b.data, p...)
-	b.filling.used.Add(int64(cap(b.data)) - b.reserved)
+	b.filling.add(int64(cap(b.data)) - b.reserved)
 	b.reserved = int64(cap(b.data))
 	b.progress()
 }
@@ -89,7 +89,7 @@ func (b *body) finish(end error) {
 	if b.end == nil {
 		b.end = end
 	}
-	b.filling.used.Add(-b.reserved)
+	b.filling.add(-b.reserved)
 	b.reserved = 0
 	b.progress()
 }

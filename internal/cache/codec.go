@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
@@ -133,6 +132,9 @@ func (p *parser) byte() (b byte) {
 
 // uvarint reads a number up to most.
 func (p *parser) uvarint(most uint64) uint64 {
+	if p.rest != "" && p.rest[0] < 0x80 && uint64(p.rest[0]) <= most { // as most are
+		return uint64(p.byte())
+	}
 	var buf [binary.MaxVarintLen64]byte
 	n, size := binary.Uvarint(buf[:copy(buf[:], p.rest)])
 	if size <= 0 || n > most || size > 1 && buf[size-1] == 0 { // only the shortest form
@@ -156,7 +158,7 @@ func (p *parser) text() (s string) {
 // names reads a list as short as that of a marker.
 func (p *parser) names() (list []string) {
 	for range p.uvarint(maxVaryNames) {
-		list = append(list, strings.Clone(p.text()))
+		list = append(list, p.text())
 	}
 	return list
 }
@@ -205,7 +207,7 @@ func (p *parser) metadata() (m httpcache.Metadata) {
 	for _, t := range [...]*time.Time{&m.Date, &m.ResponseTime, &m.LastModified} {
 		*t = p.time()
 	}
-	m.ETag = strings.Clone(p.text())
+	m.ETag = p.text()
 	for _, d := range [...]*time.Duration{&m.InitialAge, &m.Lifetime, &m.StaleWhileRevalidate, &m.StaleIfError} {
 		*d = p.duration()
 	}
@@ -215,7 +217,7 @@ func (p *parser) metadata() (m httpcache.Metadata) {
 	return m
 }
 
-// parseEntry reads what AppendMeta wrote. A response is still without its body.
+// parseEntry reads what AppendMeta wrote. A response is still without its body. Its texts are parts of one, which is little more than they are.
 func parseEntry(form []byte) (*entry, error) {
 	p := parser{rest: string(form)}
 	version, kind := p.byte(), p.byte()
@@ -241,14 +243,15 @@ func parseEntry(form []byte) (*entry, error) {
 }
 
 func (p *parser) response(t target, generation uint64) *entry {
-	variant := strings.Clone(p.text())
+	variant := p.text()
 	status := int(p.uvarint(999))
-	fields := make([]flow.Field, p.uvarint(mostFields))
+	n := p.uvarint(mostFields)
+	fields := make([]flow.Field, n, n+1) // an entry with coded forms has one more
 	for i := range fields {
 		fields[i] = flow.Field{Name: p.text(), Value: p.text()}
 	}
 	meta := p.metadata()
-	e := newEntry(t, &meta, status, fields, p.varint())
+	e := entryOf(t, &meta, status, fields, p.varint())
 	e.variant, e.generation = variant, generation
 	return e
 }

@@ -104,7 +104,7 @@ func (p *Policy) recallCopy(f *flow.Flow, k store.Key, t *target) *entry {
 	if !r.filling.take(found.Size()) {
 		return nil
 	}
-	defer r.filling.used.Add(-found.Size())
+	defer r.filling.add(-found.Size())
 	meta, body, err := found.Read()
 	if err != nil {
 		return nil // it is forgotten, and counted

@@ -37,6 +37,9 @@ type tier struct {
 	// surviving tells that a zone wants copies, closed that the folder is another process's, unpurged that purges were lost.
 	surviving, closed, unpurged bool
 
+	lender  lender
+	recalls *recalls
+
 	mu sync.Mutex
 	// reading are the objects that are being read into memory.
 	reading map[store.Key]*reading

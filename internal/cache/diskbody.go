@@ -59,5 +59,5 @@ func (b *diskBody) drop() {
 	}
 	b.closed = true
 	b.blocks.Close()
-	b.room.filling.used.Add(-store.BlockSize)
+	b.room.filling.add(-store.BlockSize)
 }

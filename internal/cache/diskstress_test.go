@@ -69,6 +69,9 @@ func TestStressDiskInvalidation(t *testing.T) {
 				}
 				return
 			}
+			if rnd.IntN(2) == 0 {
+				f.Exchange = sender{}
+			}
 			want := least[n].Load()
 			outcome := run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
 				body := strconv.FormatUint(current[n].Load(), 10) + strings.Repeat(" ", n*5000)

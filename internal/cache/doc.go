@@ -40,7 +40,8 @@
 //
 // With a folder, what is stored in memory is queued to be written there, too (package store), and a miss in memory asks the disk's index.
 // Lookup reads bodies of up to [promptRead] that the page cache has; for others, Join leaves the loop, and one read serves all who ask for
-// that object meanwhile. They come into memory, but fresh bodies above [streamFrom] are sent block by block. Keys there are hashes with a
+// that object meanwhile. They come into memory, but fresh bodies above [streamFrom] are sent block by block. Where memory is full, what
+// Lookup reads is lent for one answer (lend.go), or the kernel sends it, and gets a place in memory when it is asked for again soon. Keys there are hashes with a
 // secret of the folder's. A variant's has its marker's generation in it, as in memory: with the marker, all of them are gone.
 //
 // What replaces an entry, or drops it, has the disk forget it first, and waits for the note of that. So after a kill the next process
@@ -67,16 +68,16 @@
 // they may still store). A fill without a single interested client is cancelled, unless half of its body has come. Within
 // stale-while-revalidate (RFC 5861 §3) one request revalidates and those that come meanwhile get the stale object.
 //
-// Locks are taken in this order: a client's Abort, a shard of the table, a fill; the stores' and an origin's Abort come last. Nothing is
-// read from the disk or noted there with one of them held.
-// Methods of a client's Abort are never called with a lock held.
+// Locks are taken in this order: a client's Abort, a shard of the table, a fill, the budget; the stores' and an origin's Abort come last.
+// Nothing is read from the disk or noted there with one of them held. Methods of a client's Abort are never called with a lock held.
 //
 // # Bounds, and how it fails
 //
 // The bytes of all objects and fetches together stay within spec.Memory.Size, but for moments while evictions catch up and for
 // what windows hold, 1 to 3 MiB each. What waits to be written to the disk is a sixteenth of it, or two of the largest objects, and the
 // disk's index has 64 bytes an object. At most [diskReads] reads wait for the disk; who waits for one goes to the origin after
-// [headWait]. A disk that fails is as if there were none. Fetches may have a quarter of it; past that, responses pass through unstored. Requests
+// [headWait]. Half of what fetches may use can be lent to answers. A disk that fails is as if there were none. Fetches may have a quarter of it; past that, responses pass through unstored. What
+// of the quarter they have no use for is lent to stored objects, and taken back before it is used ([budget]). Requests
 // waiting for one fetch are bounded by spec.Cache.Waiters and wait at most [headWait]. Bodies that readers still hold after an
 // eviction are bounded by the connections that read them. A truncated body is never stored; its readers get
 // io.ErrUnexpectedEOF. When the origin cannot be reached, or its budget is used up, a stale object that nothing forbids

@@ -51,13 +51,18 @@ func (e *entry) Size() int64 { return e.bytes }
 // newEntry prepares a response for the store: fields are copied into one string, so that no message is pinned. The body is
 // added by complete.
 func newEntry(t target, meta *httpcache.Metadata, status int, fields []flow.Field, begun int64) *entry {
-	e := &entry{target: t.clone(), meta: *meta, begun: begun}
 	kept := meta.StoredFields(make([]flow.Field, 0, len(fields)+1), fields)
 	kept = slices.DeleteFunc(kept, func(f flow.Field) bool { return flow.Named(f.Name, "content-length") })
-	e.message = flow.Message{Status: status, Fields: cloneFields(kept)}
-	e.tags, _ = tagsOf(e.message.Fields)
-	e.bytes = entryOverhead + e.target.size() + int64(len(kept))*fieldOverhead + int64(len(e.tags))*tagOverhead
-	for _, f := range kept {
+	return entryOf(t.clone(), meta, status, cloneFields(kept), begun)
+}
+
+// entryOf is newEntry for what is an entry's own, and has the fields that are stored.
+func entryOf(t target, meta *httpcache.Metadata, status int, fields []flow.Field, begun int64) *entry {
+	e := &entry{target: t, meta: *meta, begun: begun}
+	e.message = flow.Message{Status: status, Fields: fields}
+	e.tags, _ = tagsOf(fields)
+	e.bytes = entryOverhead + e.target.size() + int64(len(fields))*fieldOverhead + int64(len(e.tags))*tagOverhead
+	for _, f := range fields {
 		e.bytes += int64(len(f.Name) + len(f.Value))
 	}
 	return e

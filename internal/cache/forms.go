@@ -99,10 +99,11 @@ func (e *entry) originFields() []flow.Field {
 }
 
 // encode puts the coded form of a complete entry that is stored under a key in the place of its message, if the client takes one and it
-// is there. Otherwise it has it made, for others. It does not wait, and allocates only where it has one made.
+// is there. Otherwise it has it made, for others. It does not wait, and allocates only where it has one made. What is lent has no place for
+// forms.
 func (p *Policy) encode(f *flow.Flow, e *entry, k store.Key) {
 	c, z := &f.Cache, &p.compression
-	if e.forms == nil || z.offered == 0 || !z.fits(e.message.Length) || f.Verdict.Settings.NoCompression {
+	if e.forms == nil || e.message.Loan != nil || z.offered == 0 || !z.fits(e.message.Length) || f.Verdict.Settings.NoCompression {
 		return
 	}
 	accept := httpcache.ParseAcceptEncoding(f.Effective().Fields)

@@ -288,7 +288,8 @@ func TestFormsStayWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := workers.New(workers.Options{Threads: 1})
 		defer pool.Close()
-		p := compressing(t, pool, 2<<20, nil)
+		const size = 2 << 20
+		p := compressing(t, pool, size, nil)
 		for n := range 50 {
 			f := get("/"+itoa(n), accepts)
 			fetch(t, p, f, response(200, page(n, 40_000), html, fresh))
@@ -298,8 +299,8 @@ func TestFormsStayWithinBounds(t *testing.T) {
 			}
 		}
 		s := p.room.Stats()
-		if s.Evictions == 0 || s.Bytes > p.room.size {
-			t.Errorf("got %d evictions, %d bytes of %d", s.Evictions, s.Bytes, p.room.size)
+		if s.Evictions == 0 || s.Bytes > size {
+			t.Errorf("got %d evictions, %d bytes of %d", s.Evictions, s.Bytes, size)
 		}
 	})
 }

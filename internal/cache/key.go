@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"strings"
+	"time"
 
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
@@ -144,6 +145,7 @@ func (r *Room) set(k store.Key, e *entry) {
 		return
 	}
 	r.objects.Set(k, e)
+	r.filling.lend(time.Now())
 	r.keepOnDisk(e)
 	if e.copyAs != 0 {
 		r.setCopy(e.copyAs, e.clone())

@@ -35,7 +35,7 @@ func (p *Policy) Lookup(f *flow.Flow) {
 	}
 	var s spot
 	p.locate(q, &s)
-	if s.entry == nil && p.recall(q, &s) {
+	if s.entry == nil && p.recall(f, &s) {
 		c.Status, c.Reason, c.Fetch = flow.Miss, "on the disk", onDisk{}
 		return
 	}

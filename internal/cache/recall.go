@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
@@ -28,19 +29,19 @@ func (s *spot) matches(e *entry) bool {
 
 // recall looks for a spot's entry, which memory does not have, on the disk, as far as that takes no waiting. It reports true if the disk may
 // have it, and has to be waited for.
-func (p *Policy) recall(q *flow.Request, s *spot) (later bool) {
+func (p *Policy) recall(f *flow.Flow, s *spot) (later bool) {
 	d := p.room.disk.Load()
 	if d == nil {
 		return false
 	}
-	s.name(q, p)
+	s.name(f.Effective(), p)
 	for s.entry == nil {
-		f, ok := d.Find(s.place(d))
+		found, ok := d.Find(s.place(d))
 		if !ok {
 			return false
 		}
-		later, ok := p.recallNow(q, s, &f)
-		f.Release()
+		later, ok := p.recallNow(f, s, &found)
+		found.Release()
 		if later || !ok {
 			return later
 		}
@@ -48,20 +49,42 @@ func (p *Policy) recall(q *flow.Request, s *spot) (later bool) {
 	return false
 }
 
-func (p *Policy) recallNow(q *flow.Request, s *spot, f *store.Found) (later, ok bool) {
-	if f.Size() > promptRead {
+// recallNow reads an object into memory that is lent. There it stays for one answer, or a copy of it is stored. It reports ok if there is
+// something to go on with.
+func (p *Policy) recallNow(f *flow.Flow, s *spot, found *store.Found) (later, ok bool) {
+	q, r := f.Effective(), p.room
+	switch {
+	case found.Size() > promptRead:
+		return true, false
+	case p.recallFile(f, s, found):
+		return false, true
+	}
+	lent := r.tier.lender.lend(found.Length())
+	if lent == nil {
 		return true, false
 	}
-	meta, body, err := f.Try()
+	meta, body, err := found.Try(lent.memory)
 	if err != nil {
+		lent.Return()
 		return true, false
 	}
-	e := p.assemble(meta, body)
-	return false, e != nil && p.take(q, s, e, f)
+	e := p.assemble(meta, len(body))
+	if e != nil && s.matches(e) && p.lendable(q, e) && r.once(s, found) {
+		e.complete(body)
+		e.message.Loan = lent
+		s.entry = e
+		return false, true
+	}
+	defer lent.Return()
+	if e == nil {
+		return false, false
+	}
+	e.complete(slices.Clone(body))
+	return false, p.take(q, s, e, found)
 }
 
-// assemble makes an entry of what was read; nil if it is of no use.
-func (p *Policy) assemble(meta, body []byte) *entry {
+// assemble makes an entry of what was read, but for the body of size bytes; nil if it is of no use.
+func (p *Policy) assemble(meta []byte, size int) *entry {
 	e, err := parseEntry(meta)
 	switch {
 	case err != nil:
@@ -71,10 +94,9 @@ func (p *Policy) assemble(meta, body []byte) *entry {
 	case !p.purges.alive(e):
 		return nil
 	}
-	if p.compression.applies(e.message.Status, e.message.Fields, int64(len(body))) {
+	if p.compression.applies(e.message.Status, e.message.Fields, int64(size)) {
 		e.negotiate(nil)
 	}
-	e.complete(body)
 	return e
 }
 
@@ -171,12 +193,13 @@ func (p *Policy) load(s *spot, found *store.Found) {
 	if !r.filling.take(size) {
 		return
 	}
-	defer r.filling.used.Add(-size)
+	defer r.filling.add(-size)
 	meta, body, err := found.Read()
 	if err != nil {
 		return // it is forgotten, and counted
 	}
-	if e := p.assemble(meta, body); e != nil && s.matches(e) {
+	if e := p.assemble(meta, len(body)); e != nil && s.matches(e) {
+		e.complete(body)
 		r.install(s, e, found)
 	}
 }

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// fillShare is the part of the node's cache memory that fetches in progress may use: one in fillShare.
+	// fillShare is the part of the node's cache memory that fetches in progress may use: one in fillShare. Stored objects have the rest, and
+	// what of it is not in use.
 	fillShare = 4
 	// headWait bounds how long a request waits for another's response head before it fetches on its own.
 	headWait = 2 * time.Second
@@ -39,7 +40,7 @@ const (
 type Room struct {
 	seed        maphash.Seed
 	objects     *store.Memory[*entry]
-	size        int64 // of all objects
+	size        int64 // what stored objects have, whatever is under way
 	maxObject   int64
 	filling     budget
 	generations atomic.Uint64
@@ -70,7 +71,7 @@ func New(node *spec.Node) (*Room, error) {
 		return nil, fmt.Errorf("cache.object: %d does not fit: want 1 to %d bytes (a quarter of cache.size, at most 2 GiB)",
 			object, min(size/fillShare, store.MaxValue/2))
 	}
-	objects, err := store.New[*entry](size - size/fillShare)
+	objects, err := store.New[*entry](size)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
@@ -84,9 +85,10 @@ func New(node *spec.Node) (*Room, error) {
 		objects:   objects,
 		size:      size - size/fillShare,
 		maxObject: object,
-		filling:   budget{limit: size / fillShare},
 		tier:      tier,
 	}
+	r.filling.init(size/fillShare, func(aside int64) { objects.Resize(size - aside) })
+	tier.lender.filling, tier.recalls = &r.filling, newRecalls(r.size)
 	r.generations.Store(rand.Uint64()) // those of a process before are on the disk
 	r.fills.init()
 	r.encoding.init(r)
@@ -186,21 +188,3 @@ func (r *Room) Stats() Stats {
 	}
 	return s
 }
-
-// budget counts bytes against a limit.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-}
-
-// take reserves n bytes if they fit.
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-// full tells that nothing is left.
-func (b *budget) full() bool { return b.used.Load() >= b.limit }

@@ -111,7 +111,7 @@ func (c *copying) reserve(n int64) bool {
 }
 
 func (c *copying) giveUp() {
-	c.room.filling.used.Add(-c.reserved)
+	c.room.filling.add(-c.reserved)
 	c.entry, c.copied, c.reserved = nil, nil, 0
 }
 

@@ -63,6 +63,7 @@ func newBuffers(headSize int) buffers {
 func (b *buffers) get() *work { return b.pool.Get().(*work) }
 
 func (b *buffers) put(w *work) {
+	w.out.Reset()
 	if cap(w.in) > inputSize {
 		return
 	}
@@ -70,6 +71,5 @@ func (b *buffers) put(w *work) {
 		w.out.Head = nil
 	}
 	w.in, w.used = w.in[:0], 0
-	w.out.Head, w.out.Tail = w.out.Head[:0], nil
 	b.pool.Put(w)
 }

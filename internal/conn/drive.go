@@ -90,7 +90,7 @@ func (c *Conn) answer(now time.Time) outcome {
 			c.out.reset()
 		}
 		w.turns++
-		if c.next = next; next == flow.Yield && len(w.out.Head)+len(w.out.Tail) < yieldedMost {
+		if c.next = next; next == flow.Yield && w.out.Len() < yieldedMost {
 			return later
 		}
 		whole, err := c.flush()
@@ -112,16 +112,23 @@ func (c *Conn) answer(now time.Time) outcome {
 // flush sends what can be sent without waiting.
 func (c *Conn) flush() (whole bool, err error) {
 	out := &c.work.out
-	if len(out.Head)+len(out.Tail) == 0 {
+	if out.Len() == 0 {
 		return true, nil
 	}
-	if len(out.Tail) <= c.t.joins() {
-		out.Head, out.Tail = append(out.Head, out.Tail...), nil
-	}
 	head := out.Head
-	whole, err = c.t.tryWrite(&out.Head, &out.Tail)
+	switch {
+	case out.File.Length > 0:
+		whole, err = c.t.tryWriteFile(&out.Head, &out.File)
+	case len(out.Tail) <= c.t.joins():
+		out.Join()
+		head = out.Head
+		fallthrough
+	default:
+		whole, err = c.t.tryWrite(&out.Head, &out.Tail)
+	}
 	if whole {
-		out.Head = head[:0]
+		out.Head = head
+		out.Reset()
 	}
 	return whole, err
 }
@@ -129,8 +136,13 @@ func (c *Conn) flush() (whole bool, err error) {
 // flushAll sends everything.
 func (c *Conn) flushAll() error {
 	out := &c.work.out
-	err := c.t.write(out.Head, out.Tail)
-	out.Head, out.Tail = out.Head[:0], nil
+	var err error
+	if out.File.Length > 0 {
+		err = c.t.writeFile(out.Head, out.File)
+	} else {
+		err = c.t.write(out.Head, out.Tail)
+	}
+	out.Reset()
 	return err
 }
 

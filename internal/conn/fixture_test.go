@@ -40,6 +40,8 @@ type lines struct {
 	fulfil func(line string, s flow.Stream, out *flow.Output) flow.Next
 	line   string
 	most   int // bytes that "get" answers
+	lend   func(n int) ([]byte, flow.Loan)
+	file   func(n int) (flow.FilePart, flow.Loan)
 }
 
 func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next flow.Next) {
@@ -64,6 +66,13 @@ func (l *lines) Turn(in []byte, out *flow.Output, _ time.Time) (used int, next f
 		out.Head = fmt.Appendf(out.Head, "%d:", n)
 		if n > 0 {
 			out.Tail = content(min(n, l.most))
+			switch {
+			case l.file != nil && l.info.SendsFiles:
+				out.Tail = nil
+				out.File, out.Loan = l.file(n)
+			case l.lend != nil:
+				out.Tail, out.Loan = l.lend(n)
+			}
 			return used, flow.Flush
 		}
 	}
@@ -123,6 +132,8 @@ type options struct {
 	open   Open                                        // of another protocol than lines
 	do     func(e *errands, t *loop.Task, line string) // of the protocol of errands
 	most   int                                         // bytes that "get" answers
+	lend   func(n int) ([]byte, flow.Loan)             // what it answers with, if that is lent
+	file   func(n int) (flow.FilePart, flow.Loan)      // the same, on connections that send files
 	secure Secure                                      // of another handshake than TLS
 }
 
@@ -201,7 +212,7 @@ func newWorld(t *testing.T, o options) *world {
 	}
 	if o.open == nil {
 		o.open = func(info *flow.Conn, s flow.Connection) flow.Session {
-			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20)}
+			return &lines{info: info, stream: s, fulfil: o.fulfil, most: cmp.Or(o.most, 16<<20), lend: o.lend, file: o.file}
 		}
 	}
 	w.room = New(&node, Options{

@@ -35,7 +35,7 @@ const (
 // open serves a connection whose peer is admitted, on l. It is called there.
 func (r *Room) open(l *loop.Loop, fd int, remote, local netip.AddrPort, secure Secure) {
 	c := &looped{secure: secure}
-	c.info = flow.Conn{Remote: remote, Local: local}
+	c.info = flow.Conn{Remote: remote, Local: local, SendsFiles: secure == nil}
 	if err := c.sock.Init(l, fd, c); err != nil {
 		r.Log.Error("watching a connection fails", "error", err)
 		if !r.proxies.Contains(remote.Addr()) {
@@ -168,9 +168,34 @@ func (t *wire) tryWrite(head, tail *[]byte) (whole bool, err error) {
 	return len(*head)+len(*tail) == 0, err
 }
 
+func (t *wire) tryWriteFile(head *[]byte, part *flow.FilePart) (whole bool, err error) {
+	n, err := t.sock.TryWriteFile(head, part.File.FD(), &part.Offset, &part.Length)
+	t.out.moved.Add(int64(n))
+	return len(*head) == 0 && part.Length == 0, err
+}
+
 func (t *wire) write(head, tail []byte) error {
+	return t.writeBy(func() (n int, whole bool, err error) {
+		n, err = t.sock.TryWrite(&head, &tail)
+		return n, len(head)+len(tail) == 0, err
+	})
+}
+
+// writeFile leaves the loop if what is left of the part has gone from the page cache while it waited for the client.
+func (t *wire) writeFile(head []byte, part flow.FilePart) error {
+	return t.writeBy(func() (n int, whole bool, err error) {
+		if !part.File.Cached(part.Offset, part.Length) {
+			t.task.Leave()
+		}
+		n, err = t.sock.TryWriteFile(&head, part.File.FD(), &part.Offset, &part.Length)
+		return n, len(head) == 0 && part.Length == 0, err
+	})
+}
+
+// writeBy tries until all is written, and minds the client's pace meanwhile.
+func (t *wire) writeBy(try func() (n int, whole bool, err error)) error {
 	waiting := false
-	_, err := t.sock.WriteBoth(head, tail, func(n int, waits bool) {
+	err := t.sock.WriteBy(try, func(n int, waits bool) {
 		t.out.moved.Add(int64(n))
 		if waits && !waiting {
 			waiting = true

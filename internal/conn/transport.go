@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/loop"
 )
 
@@ -19,6 +20,9 @@ type transport interface {
 	tryWrite(head, tail *[]byte) (whole bool, err error)
 	// write sends head, then tail, both whole, after what tryWrite may have left. It waits for the peer where it must.
 	write(head, tail []byte) error
+	// tryWriteFile and writeFile send head, then a part of a file, likewise: of a connection that sends files.
+	tryWriteFile(head *[]byte, part *flow.FilePart) (whole bool, err error)
+	writeFile(head []byte, part flow.FilePart) error
 	// joins is the largest tail that is better copied behind its head.
 	joins() int
 	closeWrite() error
@@ -128,6 +132,11 @@ func (t *plain) write(head, tail []byte) error {
 	}
 	return nil
 }
+
+func (t *plain) tryWriteFile(*[]byte, *flow.FilePart) (bool, error) {
+	return false, errors.ErrUnsupported
+}
+func (t *plain) writeFile([]byte, flow.FilePart) error { return errors.ErrUnsupported }
 
 // start begins work on a goroutine of its own.
 func (t *plain) start(work loop.Runner) { go work.Run(nil) }

@@ -346,6 +346,7 @@ func (c *crawler) document(z *zone.Zone, target string, read func(status int, co
 		drain(m)
 		return o
 	}
+	defer m.Repay()
 	body := &bodyReader{piece: m.Body, body: m.Stream}
 	if m.Stream != nil {
 		defer m.Stream.Close()

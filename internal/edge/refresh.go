@@ -32,7 +32,11 @@ func (p *Path) refresh(z *zone.Zone, f *flow.Flow) {
 
 // drain takes a message's body to its end, as a client would.
 func drain(m *flow.Message) {
-	if m == nil || m.Stream == nil {
+	if m == nil {
+		return
+	}
+	m.Repay()
+	if m.Stream == nil {
 		return
 	}
 	defer m.Stream.Close()
@@ -53,5 +57,6 @@ func (nobody) Trailers() []flow.Field                   { return nil }
 func (nobody) WriteInfo(int, []flow.Field) error        { return nil }
 func (nobody) WriteHead(int, []flow.Field, int64) error { return nil }
 func (nobody) WriteBody([]byte, bool) error             { return nil }
+func (nobody) WriteLent(_ []byte, loan flow.Loan) error { loan.Return(); return nil }
 func (nobody) Finish([]flow.Field) error                { return nil }
 func (nobody) Hijack() (flow.Stream, error)             { return nil, errNobody }

@@ -25,10 +25,34 @@ type Exchange interface {
 	// must then stay untouched until Finish returns. Within Decide p has to be immutable
 	// if it is longer than [CopiedBody]; shorter pieces are copied.
 	WriteBody(p []byte, last bool) error
+	// WriteLent is WriteBody for a last piece in memory that is lent. The exchange gives it back, whatever comes.
+	WriteLent(p []byte, loan Loan) error
 	// Finish ends the response and, where the framing can carry them, adds trailers.
 	Finish(trailers []Field) error
 	// Hijack ends HTTP on this connection after a 101 head was written and hands over its bytes.
 	Hijack() (Stream, error)
+}
+
+// FileWriter is an [Exchange] that may be able to have the kernel send a part of a file.
+type FileWriter interface {
+	Exchange
+	// SendsFiles tells whether it is, for the flow that is being decided.
+	SendsFiles() bool
+	// WriteFile is WriteLent for a part of a file, which stays open until it is given back.
+	WriteFile(part FilePart, loan Loan) error
+}
+
+// File is an open file whose content does not change.
+type File interface {
+	FD() int
+	// Cached tells whether the page cache has a part, so that who sends it need not wait for a disk.
+	Cached(offset, length int64) bool
+}
+
+// FilePart is a part of a file; that of no length is none.
+type FilePart struct {
+	File           File
+	Offset, Length int64
 }
 
 // Stream is a connection's bytes both ways, waiting where it must. The connection enforces its own deadlines.
@@ -70,9 +94,45 @@ type Connection interface {
 	Fault(value any)
 }
 
-// Output gathers what a session answers within one turn: Head is copied bytes, Tail one large piece by reference, after it.
+// Loan is memory that is lent for one answer, and used again for others.
+type Loan interface {
+	// Return gives the memory back. It is called once, when nothing reads it any more, by anyone, and does not wait.
+	Return()
+}
+
+// Output gathers what a session answers within one turn: Head is copied bytes, after it Tail is one large piece by reference, or File a part of
+// a file.
 type Output struct {
 	Head, Tail []byte
+	File       FilePart
+	// Loan is where Tail or File has to be given back, or nil.
+	Loan Loan
+}
+
+// Len is how much is to be sent.
+func (o *Output) Len() int { return len(o.Head) + len(o.Tail) + int(o.File.Length) }
+
+// Referred is how much of that is by reference.
+func (o *Output) Referred() int { return o.Len() - len(o.Head) }
+
+// Join copies Tail behind Head.
+func (o *Output) Join() {
+	o.Head = append(o.Head, o.Tail...)
+	o.drop()
+}
+
+// Reset empties the output, which has been sent or will not be; Head's memory is kept.
+func (o *Output) Reset() {
+	o.Head = o.Head[:0]
+	o.drop()
+}
+
+func (o *Output) drop() {
+	o.Tail, o.File = nil, FilePart{}
+	if loan := o.Loan; loan != nil {
+		o.Loan = nil
+		loan.Return()
+	}
 }
 
 // Next is what a session wants from its driver after a turn.
@@ -124,6 +184,18 @@ type Message struct {
 	// Body is the whole body where that is in memory and immutable; otherwise Stream yields it.
 	Body   []byte
 	Stream Body
+	// File has the body in place of both, for an exchange that sends files.
+	File FilePart
+	// Loan is where Body or File has to be given back once it has been sent, or nil: then Body is the message's for good.
+	Loan Loan
+}
+
+// Repay gives a body back that was lent, and has not been handed on.
+func (m *Message) Repay() {
+	if loan := m.Loan; loan != nil {
+		m.Body, m.File, m.Loan = nil, FilePart{}, nil
+		loan.Return()
+	}
 }
 
 // Body yields a message's body piece by piece.

@@ -40,6 +40,8 @@ type Conn struct {
 	Remote, Local netip.AddrPort
 	// Shard picks one of a sharded counter's parts, so that cores do not share a line.
 	Shard uint32
+	// SendsFiles tells that the kernel can send it parts of files as they are.
+	SendsFiles bool
 	// TLS is nil on a cleartext connection.
 	TLS *TLS
 }

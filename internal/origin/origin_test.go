@@ -228,6 +228,7 @@ func (c *client) WriteInfo(status int, fields []flow.Field) error {
 }
 func (c *client) WriteHead(int, []flow.Field, int64) error { return nil }
 func (c *client) WriteBody([]byte, bool) error             { return nil }
+func (c *client) WriteLent(_ []byte, loan flow.Loan) error { loan.Return(); return nil }
 func (c *client) Finish([]flow.Field) error                { return nil }
 func (c *client) Hijack() (flow.Stream, error) {
 	if c.stream == nil {

@@ -277,7 +277,7 @@ func (x *exchange) WriteBody(p []byte, last bool) error {
 		x.owed -= int64(len(p))
 	}
 	if len(x.out.Tail) > 0 { // within Decide nothing is sent between two pieces
-		x.out.Head, x.out.Tail = append(x.out.Head, x.out.Tail...), nil
+		x.out.Join()
 	}
 	switch {
 	case x.chunks:
@@ -291,6 +291,34 @@ func (x *exchange) WriteBody(p []byte, last bool) error {
 		return nil
 	}
 	return x.flush()
+}
+
+// WriteLent implements [flow.Exchange].
+func (x *exchange) WriteLent(p []byte, loan flow.Loan) error {
+	if err := x.WriteBody(p, true); err != nil || len(x.out.Tail) == 0 {
+		loan.Return()
+		return err
+	}
+	x.out.Loan = loan
+	return nil
+}
+
+// SendsFiles implements [flow.FileWriter].
+func (x *exchange) SendsFiles() bool { return x.session.info.SendsFiles && !x.mayWait }
+
+// WriteFile implements [flow.FileWriter].
+func (x *exchange) WriteFile(part flow.FilePart, loan flow.Loan) error {
+	if x.bodiless {
+		loan.Return()
+		return nil
+	}
+	if part.Length > x.owed { // it was announced: the length of a file's part is known
+		loan.Return()
+		return errTooLong
+	}
+	x.owed -= part.Length
+	x.out.File, x.out.Loan = part, loan
+	return nil
 }
 
 // Finish implements [flow.Exchange].
@@ -309,11 +337,11 @@ func (x *exchange) Finish(trailers []flow.Field) error {
 }
 
 func (x *exchange) flush() error {
-	if !x.mayWait || len(x.out.Head)+len(x.out.Tail) == 0 {
+	if !x.mayWait || x.out.Len() == 0 {
 		return nil
 	}
 	err := x.session.conn.Write(x.out.Head, x.out.Tail)
-	x.out.Head, x.out.Tail = x.out.Head[:0], nil
+	x.out.Reset()
 	return err
 }
 

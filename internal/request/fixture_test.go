@@ -134,7 +134,7 @@ func (c *client) run(t testing.TB) string {
 
 func (c *client) flush() {
 	c.Write(c.out.Head, c.out.Tail)
-	c.out.Head, c.out.Tail = c.out.Head[:0], nil
+	c.out.Reset()
 }
 
 // open begins a session on a client's connection.

@@ -232,6 +232,30 @@ func (x *h2exchange) WriteBody(p []byte, last bool) error {
 	return x.send(p, false)
 }
 
+// WriteLent implements [flow.Exchange]. What Decide has to leave goes back with the stream.
+func (x *h2exchange) WriteLent(p []byte, loan flow.Loan) error {
+	if err := x.WriteBody(p, true); err != nil {
+		loan.Return()
+		return err
+	}
+	x.lock()
+	defer x.unlock()
+	rest := x.tail
+	x.tail = nil
+	if len(rest) == 0 {
+		loan.Return()
+		return nil
+	}
+	err := x.send(rest, true)
+	x.ended = err == nil
+	if st := x.left(); st != nil {
+		st.loan = loan
+	} else {
+		loan.Return()
+	}
+	return err
+}
+
 // Finish implements [flow.Exchange].
 func (x *h2exchange) Finish(trailers []flow.Field) error {
 	x.lock()

@@ -70,6 +70,7 @@ type h2stream struct {
 	id     uint32
 	last   bool        // rest is the last of the content, and ends the stream
 	rest   []byte      // content that waits
+	loan   flow.Loan   // where its memory has to be given back, or nil
 	x      *h2exchange // nil if there is nothing to do but to send rest
 	pace   pace        // of the client as a reader
 	parts  bool        // it is answered, and the client has a moment to take that in before it is told to send no more
@@ -210,6 +211,7 @@ func (s *h2session) send(frames []byte) []byte {
 			continue
 		}
 		s.server.Want(id, false)
+		st.repay()
 		switch {
 		case st.x != nil:
 			st.x.held = false
@@ -371,7 +373,16 @@ func (s *h2session) find(id uint32) int {
 	return i
 }
 
+// repay gives back what was lent to a stream.
+func (st *h2stream) repay() {
+	if loan := st.loan; loan != nil {
+		st.rest, st.loan = nil, nil
+		loan.Return()
+	}
+}
+
 func (s *h2session) remove(i int) {
+	s.streams[i].repay()
 	if s.streams = slices.Delete(s.streams, i, i+1); len(s.streams) == 0 {
 		s.streams = nil
 	}

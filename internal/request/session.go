@@ -55,7 +55,7 @@ func (s *session) Turn(in []byte, out *flow.Output, now time.Time) (used int, ne
 			return used, next
 		}
 		switch {
-		case len(out.Tail) > 0 || len(out.Head) > turnOutput:
+		case out.Referred() > 0 || len(out.Head) > turnOutput:
 			return used, flow.Flush
 		case requests >= turnRequests && used < len(in):
 			return used, flow.Yield

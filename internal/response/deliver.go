@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/seawall/seawall/httpcache"
@@ -13,7 +14,7 @@ import (
 // deliver sends a message, or the part of it that the client asks for. It closes the message's stream, except behind a 101: what
 // follows there is origin's.
 func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
-	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream}
+	d := delivery{status: m.Status, length: m.Length, body: m.Body, stream: m.Stream, file: m.File, loan: m.Loan}
 	d.cached = f.Cache.Message == m && f.Cache.Meta != nil
 	if d.cached && (m.Status == http.StatusOK || m.Status == http.StatusPartialContent) && particular(f.Request.Fields) {
 		d.choose(f, m)
@@ -21,6 +22,9 @@ func (p *Policy) deliver(f *flow.Flow, m *flow.Message) {
 	f.Response.Status = d.status
 	f.Response.Fields = p.fields(f, m, &d)
 	f.Response.Err = d.send(f)
+	if d.loan != nil {
+		d.loan.Return()
+	}
 	if m.Stream != nil && (d.status != http.StatusSwitchingProtocols || f.Response.Err != nil) {
 		m.Stream.Close()
 	}
@@ -32,6 +36,8 @@ type delivery struct {
 	length int64
 	body   []byte
 	stream flow.Body
+	file   flow.FilePart
+	loan   flow.Loan // of body or file, until that is handed on
 	// cached tells that the message is of the cache's making, even if it is just being stored: its fields are those that are stored,
 	// without Connection and what that names, and without Age.
 	cached bool
@@ -81,7 +87,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 	if f.Cache.Meta.NotModified(&request) {
 		d.part, d.status = notModified, http.StatusNotModified
 		d.weakly = f.Cache.Meta.NotModifiedWeakly(&request)
-		d.length, d.body, d.stream = 0, nil, nil
+		d.length, d.body, d.stream, d.file = 0, nil, nil, flow.FilePart{}
 		return
 	}
 	parted, _ := m.Stream.(flow.Parted)
@@ -103,7 +109,11 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		}
 		d.contentRange = parts[0].String()
 	case outcome == httpcache.RangeSatisfiable && parted == nil:
-		several, mediaType := newMultipart(parts, m.Body, flow.Get(m.Fields, "content-type"))
+		body := m.Body
+		if m.Loan != nil { // several pieces of a body can't be handed on as lent
+			body = slices.Clone(body)
+		}
+		several, mediaType := newMultipart(parts, body, flow.Get(m.Fields, "content-type"))
 		if several.length >= size { // the whole costs less
 			return
 		}
@@ -111,7 +121,7 @@ func (d *delivery) choose(f *flow.Flow, m *flow.Message) {
 		d.length, d.body, d.stream, d.mediaType = several.length, nil, several, mediaType
 	case outcome == httpcache.RangeUnsatisfiable:
 		d.part, d.status = unsatisfiable, http.StatusRequestedRangeNotSatisfiable
-		d.length, d.body, d.stream = 0, nil, nil
+		d.length, d.body, d.stream, d.file = 0, nil, nil, flow.FilePart{}
 		d.contentRange = "bytes */" + strconv.FormatInt(size, 10)
 	}
 }
@@ -130,11 +140,24 @@ func (d *delivery) send(f *flow.Flow) error {
 	case d.stream != nil:
 		return d.pump(f)
 	}
-	if err := x.WriteBody(d.body, true); err != nil {
+	if err := d.write(x); err != nil {
 		return err
 	}
-	f.Response.Bytes = int64(len(d.body))
+	f.Response.Bytes = int64(len(d.body)) + d.file.Length
 	return x.Finish(nil)
+}
+
+// write sends a body that is there as a whole.
+func (d *delivery) write(x flow.Exchange) error {
+	loan := d.loan
+	d.loan = nil
+	switch {
+	case loan == nil:
+		return x.WriteBody(d.body, true)
+	case d.file.Length > 0:
+		return x.(flow.FileWriter).WriteFile(d.file, loan)
+	}
+	return x.WriteLent(d.body, loan)
 }
 
 // pump sends a stream, piece by piece, and its trailers.

@@ -364,3 +364,50 @@ func TestDate(t *testing.T) {
 		}
 	}
 }
+
+// lent counts how often it is given back.
+type lent struct{ returned int }
+
+func (l *lent) Return() { l.returned++ }
+
+// A body that is lent is given back once, whatever of it is sent, and also if nothing can be.
+func TestLent(t *testing.T) {
+	const body = "0123456789"
+	several := strings.Repeat(body, 1000)
+	for _, tt := range []struct {
+		name, method, body string
+		fields             []flow.Field
+		status             int
+		file               bool
+		failAt             int
+		sent               int64
+	}{
+		{"whole", "GET", body, nil, 200, false, 0, 10},
+		{"HEAD", "HEAD", body, nil, 200, false, 0, 0},
+		{"not modified", "GET", body, fields("If-None-Match", `"a"`), 304, false, 0, 0},
+		{"a range", "GET", body, fields("Range", "bytes=2-4"), 206, false, 0, 3},
+		{"several ranges", "GET", several, fields("Range", "bytes=0-0,2-4"), 206, false, 0, 218},
+		{"a range beyond the end", "GET", body, fields("Range", "bytes=10-"), 416, false, 0, 0},
+		{"the head fails", "GET", body, nil, 200, false, 1, 0},
+		{"the body fails", "GET", body, nil, 200, false, 2, 0},
+		{"a file", "GET", body, nil, 200, true, 0, 10},
+		{"HEAD of a file", "HEAD", body, nil, 200, true, 0, 0},
+		{"a file not modified", "GET", body, fields("If-None-Match", `"a"`), 304, true, 0, 0},
+		{"a file that fails", "GET", body, nil, 200, true, 2, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := request(tt.method, tt.fields...)
+			m := fromCache(t, f, 200, tt.body, stored()...)
+			var l lent
+			m.Loan = &l
+			if tt.file {
+				m.Body, m.File = nil, flow.FilePart{Length: int64(len(tt.body))}
+			}
+			f.Exchange.(*fakeExchange).failAt = tt.failAt
+			write(t, f)
+			if r := f.Response; r.Status != tt.status || r.Bytes != tt.sent || l.returned != 1 || (r.Err != nil) != (tt.failAt > 0) {
+				t.Errorf("got %d, %d bytes, %v, returned %d times, want %d, %d bytes, returned once", r.Status, r.Bytes, r.Err, l.returned, tt.status, tt.sent)
+			}
+		})
+	}
+}

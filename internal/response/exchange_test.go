@@ -59,6 +59,18 @@ func (x *fakeExchange) WriteBody(p []byte, last bool) error {
 	return x.call()
 }
 
+func (x *fakeExchange) WriteLent(p []byte, loan flow.Loan) error {
+	err := x.WriteBody(p, true)
+	loan.Return()
+	return err
+}
+
+func (x *fakeExchange) SendsFiles() bool { return true }
+
+func (x *fakeExchange) WriteFile(part flow.FilePart, loan flow.Loan) error {
+	return x.WriteLent(make([]byte, part.Length), loan)
+}
+
 func (x *fakeExchange) Finish(trailers []flow.Field) error {
 	x.trailers = trailers
 	err := x.call()

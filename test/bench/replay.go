@@ -11,7 +11,7 @@ import (
 
 const (
 	traceCache   = 32                       // MiB
-	traceBytes   = traceCache << 20 * 3 / 4 // of these are for objects in Seawall, which keeps a quarter for what is being fetched
+	traceBytes   = traceCache << 20 * 3 / 4 // what Seawall has for objects whatever is being fetched; what is not, it lends them
 	traceWarm    = traceRequests / 3        // requests before hits are counted
 	traceTimeout = 30 * time.Second         // of one trace through one server
 )

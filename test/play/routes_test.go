@@ -36,6 +36,7 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("GET /mebibytes/{n}", mebibytes)
 	mux.HandleFunc("GET /album", album)
 	mux.HandleFunc("GET /album/{picture}", picture)
+	mux.HandleFunc("GET /photo/{number}", photo)
 	mux.HandleFunc("GET /reel", reel)
 	mux.HandleFunc("GET /busy", busy)
 	mux.HandleFunc("GET /held", s.held(forNobody))
@@ -170,6 +171,15 @@ func picture(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", forTenMinutes)
 	w.Header().Set("Content-Type", "image/svg+xml")
 	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="15">%s</text></svg>`, r.PathValue("picture"))
+}
+
+// photo is about 60 KiB of lines that are its own, and may be kept.
+func photo(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", forTenMinutes)
+	w.Header().Set("Content-Type", "image/x-photo")
+	for line := range 4000 {
+		fmt.Fprintf(w, "%s at line %d\n", r.PathValue("number"), line)
+	}
 }
 
 // reel is 2 MiB that may be kept.

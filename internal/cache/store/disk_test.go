@@ -252,6 +252,52 @@ func checkFiles(t *testing.T, folder string, most int64) (bytes int64) {
 	return bytes
 }
 
+// A body is verified before it is sent from where it is, once; who waits for one verifies it each time.
+func TestDiskPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(t.TempDir())
+		d := openTest(t, o)
+		defer d.Close()
+		replace(d, object{spread, 1, 70_000})
+		synctest.Wait()
+		find := func() Found {
+			f, ok := d.Find(spread)
+			if !ok {
+				t.Fatal("not found")
+			}
+			return f
+		}
+		f := find()
+		defer f.Release()
+		if _, ok := f.Part(); ok {
+			t.Error("before it was read: got a part")
+		}
+		_, want, err := f.Try(make([]byte, f.Length()))
+		if err != nil || !f.Cached(0, 1) {
+			t.Skip("this system does not tell what is in the page cache")
+		}
+		again := find()
+		defer again.Release()
+		at, ok := again.Part()
+		got := make([]byte, again.Size())
+		if _, err := again.segment.file.ReadAt(got, at); err != nil || !ok || !bytes.Equal(got, want) {
+			t.Fatalf("got a part at %d: %t, %v, want the body", at, ok, err)
+		}
+		if meta, err := again.TryHead(make([]byte, again.HeadLength())); err != nil || len(meta) == 0 {
+			t.Errorf("its head: got %d bytes, %v", len(meta), err)
+		}
+		if _, err := again.segment.file.WriteAt([]byte("damage"), at+1000); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := again.Read(); err != ErrCorrupt {
+			t.Errorf("read with damage: got %v, want %v", err, ErrCorrupt)
+		}
+		if _, ok := d.Find(spread); ok {
+			t.Error("what is damaged is still found")
+		}
+	})
+}
+
 // What is asked for, or wanted by the cache, outlives what is not.
 func TestDiskKeepsWhatIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -333,7 +379,7 @@ func TestDiskTry(t *testing.T) {
 			t.Fatal("not found")
 		}
 		defer f.Release()
-		meta, body, err := f.Try()
+		meta, body, err := f.Try(make([]byte, f.Length()))
 		if err == ErrWouldWait {
 			t.Skip("this file system has no reads that do not wait")
 		}
@@ -712,7 +758,9 @@ func (m memoryFile) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(m).ReadAt(p, off)
 }
 func (m memoryFile) WriteAt(p []byte, off int64) (int, error) { return copy(m[off:], p), nil }
-func (m memoryFile) tryReadAt(_, _ []byte, _ int64) error     { return io.ErrUnexpectedEOF }
+func (m memoryFile) tryReadAt(_ []byte, _ int64) error        { return io.ErrUnexpectedEOF }
+func (m memoryFile) cached(_, _ int64) bool                   { return false }
+func (m memoryFile) descriptor() int                          { return -1 }
 func (m memoryFile) size() (int64, error)                     { return int64(len(m)), nil }
 func (m memoryFile) Truncate(int64) error                     { return nil }
 func (m memoryFile) Sync() error                              { return nil }

@@ -166,12 +166,14 @@ func BenchmarkDiskRead(b *testing.B) {
 			}
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
+			var p []byte
 			for b.Loop() {
 				f, ok := d.Find(spread)
 				if !ok {
 					b.Fatal("not found")
 				}
-				if _, _, err := f.Try(); err != nil {
+				p = grown(p, f.Length())
+				if _, _, err := f.Try(p); err != nil {
 					b.Fatal(err)
 				}
 				f.Release()

@@ -30,8 +30,11 @@ type file interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
-	// tryReadAt fills head and body with what is in the page cache at an offset, or fails with ErrWouldWait.
-	tryReadAt(head, body []byte, off int64) error
+	// tryReadAt fills p with what is in the page cache at an offset, or fails with ErrWouldWait.
+	tryReadAt(p []byte, off int64) error
+	// cached tells whether the page cache has a part, and descriptor by what the kernel knows the file.
+	cached(off, n int64) bool
+	descriptor() int
 	size() (int64, error)
 	Truncate(size int64) error
 	Sync() error
@@ -103,6 +106,8 @@ type osFile struct {
 	*os.File
 	fd int
 }
+
+func (f *osFile) descriptor() int { return f.fd }
 
 func (f *osFile) size() (int64, error) {
 	info, err := f.Stat()

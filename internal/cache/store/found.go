@@ -50,43 +50,96 @@ func (f *Found) Current() bool {
 	return v != nil && v.same(&f.slot)
 }
 
-// Try reads the object from the page cache. It does not wait: where it would have to, or what is read is wrong, the error is
-// [ErrWouldWait].
-func (f *Found) Try() (meta, body []byte, err error) {
-	meta, body, err = f.whole(func(head, body []byte) error { return f.segment.file.tryReadAt(head, body, int64(f.slot.offset)) })
+// Length is how long the object is with all that is known of it.
+func (f *Found) Length() int { return int(f.slot.total()) }
+
+// Try reads the object from the page cache into p, which has room for its Length; meta and body are parts of p then. It does not wait: where
+// it would have to, or what is read is wrong, the error is [ErrWouldWait]. A body is verified the first time: what the page cache has of it
+// later is that, or was read by the system itself.
+func (f *Found) Try(p []byte) (meta, body []byte, err error) {
+	p = p[:f.Length()]
+	if f.segment.file.tryReadAt(p, int64(f.slot.offset)) != nil {
+		return nil, nil, ErrWouldWait
+	}
+	head, body := f.split(p)
+	sums, meta, err := checkPrefix(head, f.slot.key, f.slot.metaSize(), f.slot.body)
+	if err == nil && f.slot.meta&sound == 0 {
+		if err = checkBody(sums, body, 0); err == nil {
+			f.disk.index.trust(&f.slot)
+		}
+	}
 	if err != nil {
 		return nil, nil, ErrWouldWait // forgetting what is broken would wait, too
 	}
+	f.disk.hits.Add(1)
 	return meta, body, nil
 }
 
-// Read reads the object, and waits for it. An error makes the object forgotten; it is [ErrCorrupt] if something else was read than was
-// written.
-func (f *Found) Read() (meta, body []byte, err error) {
-	meta, body, err = f.whole(func(head, body []byte) error {
-		if _, err := f.segment.file.ReadAt(head, int64(f.slot.offset)); err != nil {
-			return err
-		}
-		_, err := f.segment.file.ReadAt(body, int64(f.slot.offset)+int64(len(head)))
-		return err
-	})
-	return meta, body, f.judge(err)
+// HeadLength is how much of Length comes before the body.
+func (f *Found) HeadLength() int { return prefix(f.slot.metaSize(), f.slot.body) }
+
+// TryHead is Try for all but the body, which is sent from where it is: see Part. It needs HeadLength.
+func (f *Found) TryHead(p []byte) (meta []byte, err error) {
+	p = p[:f.HeadLength()]
+	if f.segment.file.tryReadAt(p, int64(f.slot.offset)) != nil {
+		return nil, ErrWouldWait
+	}
+	if _, meta, err = checkPrefix(p, f.slot.key, f.slot.metaSize(), f.slot.body); err != nil {
+		return nil, ErrWouldWait
+	}
+	return meta, nil
 }
 
-func (f *Found) whole(read func(head, body []byte) error) (meta, body []byte, err error) {
+// Hold is an Acquire for a body that is sent from where it is, which is a hit.
+func (f *Found) Hold() bool {
+	if !f.Acquire() {
+		return false
+	}
+	f.disk.hits.Add(1)
+	return true
+}
+
+// Part is where in its file the body is. ok is false if it has never been verified, or the page cache does not have all of it.
+func (f *Found) Part() (offset int64, ok bool) {
+	offset = int64(f.slot.offset) + int64(f.HeadLength())
+	return offset, f.slot.meta&sound != 0 && f.Cached(offset, f.Size())
+}
+
+// FD is the descriptor of the file, until Release.
+func (f *Found) FD() int { return f.segment.file.descriptor() }
+
+// Cached tells whether the page cache has a part of the file. To find out takes no waiting.
+func (f *Found) Cached(offset, length int64) bool { return f.segment.file.cached(offset, length) }
+
+func (f *Found) split(p []byte) (head, body []byte) {
+	n := prefix(f.slot.metaSize(), f.slot.body)
+	return p[:n:n], p[n:]
+}
+
+// Read reads the object, waits for it, and verifies it each time. An error makes the object forgotten; it is [ErrCorrupt] if something else
+// was read than was written.
+func (f *Found) Read() (meta, body []byte, err error) {
 	head := make([]byte, prefix(f.slot.metaSize(), f.slot.body))
 	body = make([]byte, f.slot.body)
-	if err := read(head, body); err != nil {
-		return nil, nil, err
+	if meta, err = f.read(head, body); err != nil {
+		return nil, nil, f.judge(err)
+	}
+	f.disk.hits.Add(1)
+	return meta, body, nil
+}
+
+func (f *Found) read(head, body []byte) (meta []byte, err error) {
+	if _, err := f.segment.file.ReadAt(head, int64(f.slot.offset)); err != nil {
+		return nil, err
+	}
+	if _, err := f.segment.file.ReadAt(body, int64(f.slot.offset)+int64(len(head))); err != nil {
+		return nil, err
 	}
 	sums, meta, err := checkPrefix(head, f.slot.key, f.slot.metaSize(), f.slot.body)
-	if err == nil {
-		err = checkBody(sums, body, 0)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		f.disk.hits.Add(1)
-	}
-	return meta, body, err
+	return meta, checkBody(sums, body, 0)
 }
 
 // judge forgets an object that can't be read.

@@ -9,8 +9,10 @@ import (
 const (
 	indexShards = 64
 	firstSlots  = 16
-	// asked is the bit of a slot's meta that tells that its object was asked for since it was written.
+	// asked is the bit of a slot's meta that tells that its object was asked for since it was written, sound that this process has read
+	// from there what was written.
 	asked = 1 << 31
+	sound = 1 << 30
 )
 
 // slot is where one object is: 24 bytes, in tables of which between two and four fifths are in use.
@@ -18,11 +20,11 @@ type slot struct {
 	key     Key
 	segment uint32 // 0 in an empty slot
 	offset  uint32
-	meta    uint32 // length, and asked
+	meta    uint32 // length, asked, and sound
 	body    uint32 // length
 }
 
-func (s *slot) metaSize() uint32 { return s.meta &^ asked }
+func (s *slot) metaSize() uint32 { return s.meta &^ (asked | sound) }
 func (s *slot) total() int64     { return total(s.metaSize(), s.body) }
 
 // rank is how much its object is to be kept.
@@ -122,6 +124,16 @@ func (x *index) drop(s *indexShard, k Key) bool {
 	s.used--
 	x.count.Add(-1)
 	return true
+}
+
+// trust notes that what a slot's place has is sound.
+func (x *index) trust(v *slot) {
+	s := x.shard(v.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.find(v.key); now != nil && now.same(v) {
+		now.meta |= sound
+	}
 }
 
 // forget forgets all objects, queued ones too.

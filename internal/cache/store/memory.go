@@ -121,6 +121,12 @@ func (m *Memory[V]) Hottest() []Key {
 	return keys
 }
 
+// Resize bounds the values' bytes anew. What has no room any more is gone when it returns.
+func (m *Memory[V]) Resize(size int64) { m.values.SetMaximum(uint64(size)) }
+
+// Filled tells whether a value has been evicted by now: as a rule, there is no room but what others make.
+func (m *Memory[V]) Filled() bool { return m.evictions.Load() > 0 }
+
 // Stats tells how many values there are, their bytes, and how many have been evicted for want of room.
 func (m *Memory[V]) Stats() (values int, bytes int64, evictions uint64) {
 	if m == nil {

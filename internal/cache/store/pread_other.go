@@ -3,4 +3,7 @@
 package store
 
 // tryReadAt implements file where no read can be told not to wait.
-func (f *osFile) tryReadAt(_, _ []byte, _ int64) error { return ErrWouldWait }
+func (f *osFile) tryReadAt(_ []byte, _ int64) error { return ErrWouldWait }
+
+// cached implements file likewise.
+func (f *osFile) cached(_, _ int64) bool { return false }
