@@ -96,6 +96,12 @@ func (r Rate) take(tat, now int64, cost int) (next int64, wait time.Duration) {
 	return next, 0
 }
 
+// charge is take for a cost that is owed in any case, up to a whole burst.
+func (r Rate) charge(tat, now int64, cost int) (next int64) {
+	limit := now + int64(r.Drain())
+	return min(limit, max(tat, now)+int64(min(cost, r.burst))*int64(r.interval))
+}
+
 // refund returns the theoretical arrival time after cost is given back: never before now, as no more than the burst can
 // ever be saved up.
 func (r Rate) refund(tat, now int64, cost int) int64 {

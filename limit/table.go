@@ -83,6 +83,11 @@ func (t *Table) KeyString(zone uint64, kind uint8, s string) Key {
 	return Key(maphash.Bytes(t.seed, b[:]))
 }
 
+// KeyBytes is the key of what has no address and no zone, in a table of its own: several values joined.
+func (t *Table) KeyBytes(b []byte) Key {
+	return Key(maphash.Bytes(t.seed, b))
+}
+
 // Take takes cost units from key's burst if the rate allows. Else it takes none, and retryAfter is how long until it
 // would allow them (Never if cost exceeds the burst). A cost below 1 is always allowed. A key the table does not know has
 // its whole burst; it is never refused for want of room. A now before New counts as the time of New.
@@ -96,16 +101,42 @@ func (t *Table) Take(key Key, r Rate, cost int, now time.Time) (ok bool, retryAf
 	at := since(t.epoch, now)
 	s := t.set(key)
 	s.mu.Lock()
-	i := s.find(key)
-	if i < 0 {
-		var live bool
-		if i, live = s.replace(key, at); live {
-			t.forgotten[key%stripes].n.Add(1)
-		}
-	}
-	s.spans[i] = r.span
+	i := s.claim(key, r, at, &t.forgotten[key%stripes])
 	s.tats[i], retryAfter = r.take(s.tats[i], at, cost)
 	s.mu.Unlock()
+	return retryAfter == 0, retryAfter
+}
+
+// Charge takes cost units whether or not the rate allows them, for work that is done already. What exceeds the burst is not owed.
+func (t *Table) Charge(key Key, r Rate, cost int, now time.Time) {
+	if !r.limits(cost) {
+		return
+	}
+	at := since(t.epoch, now)
+	s := t.set(key)
+	s.mu.Lock()
+	i := s.claim(key, r, at, &t.forgotten[key%stripes])
+	s.tats[i] = r.charge(s.tats[i], at, cost)
+	s.mu.Unlock()
+}
+
+// Peek answers as Take would, and takes nothing.
+func (t *Table) Peek(key Key, r Rate, cost int, now time.Time) (ok bool, retryAfter time.Duration) {
+	if !r.limits(cost) {
+		return true, 0
+	}
+	if cost > r.burst {
+		return false, Never
+	}
+	at := since(t.epoch, now)
+	s := t.set(key)
+	s.mu.Lock()
+	var tat int64
+	if i := s.find(key); i >= 0 {
+		tat = s.tats[i]
+	}
+	s.mu.Unlock()
+	_, retryAfter = r.take(tat, at, cost)
 	return retryAfter == 0, retryAfter
 }
 
@@ -165,6 +196,19 @@ func (s *set) find(key Key) int {
 		}
 	}
 	return -1
+}
+
+// claim returns the way of key, which is new to the set if need be, for a Rate that it is to be metered at.
+func (s *set) claim(key Key, r Rate, now int64, forgotten *stripe) int {
+	i := s.find(key)
+	if i < 0 {
+		var live bool
+		if i, live = s.replace(key, now); live {
+			forgotten.n.Add(1)
+		}
+	}
+	s.spans[i] = r.span
+	return i
 }
 
 // replace gives key the way whose debt is the smallest part of its burst, and reports whether that was a live one. A

@@ -50,6 +50,11 @@ func (e exact) refund(key Key, r Rate, cost int, now time.Time) {
 	*saved = min(time.Duration(r.burst)*r.interval, *saved+time.Duration(cost)*r.interval)
 }
 
+func (e exact) charge(key Key, r Rate, cost int, now time.Time) {
+	saved := e.saved(key, r, now)
+	*saved = max(0, *saved-time.Duration(cost)*r.interval)
+}
+
 func (e exact) live(r Rate, now time.Time) (n int) {
 	for key := range e {
 		if *e.saved(key, r, now) < time.Duration(r.burst)*r.interval {
@@ -79,8 +84,17 @@ func TestAgreesWithExact(t *testing.T) {
 				model.refund(key, r, cost, now)
 				continue
 			}
+			if rapid.IntRange(0, 4).Draw(t, "charge") == 0 {
+				table.Charge(key, r, cost, now)
+				model.charge(key, r, cost, now)
+				continue
+			}
+			peekOK, peekWait := table.Peek(key, r, cost, now)
 			gotOK, gotWait := table.Take(key, r, cost, now)
 			wantOK, wantWait := model.take(key, r, cost, now)
+			if peekOK != gotOK || peekWait != gotWait {
+				t.Fatalf("key %d, cost %d: peeked %v, %v, then got %v, %v", key, cost, peekOK, peekWait, gotOK, gotWait)
+			}
 			if gotOK != wantOK || gotWait != wantWait {
 				t.Fatalf("key %d, cost %d: got %v, %v, want %v, %v", key, cost, gotOK, gotWait, wantOK, wantWait)
 			}
@@ -253,6 +267,7 @@ func TestKey(t *testing.T) {
 		{"other address", table.Key(1, 2, v4.Next()), false},
 		{"other table", New(1).Key(1, 2, v4), false},
 		{"string", table.KeyString(1, 2, v4.String()), false},
+		{"bytes", table.KeyBytes(v4.AsSlice()), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -263,6 +278,9 @@ func TestKey(t *testing.T) {
 	}
 	if table.KeyString(1, 2, "a") != table.KeyString(1, 2, "a") || table.KeyString(1, 2, "a") == table.KeyString(1, 2, "b") {
 		t.Error("KeyString: equal strings must have equal keys, others not")
+	}
+	if table.KeyBytes([]byte("a")) != table.KeyBytes([]byte("a")) || table.KeyBytes([]byte("a")) == table.KeyBytes([]byte("b")) {
+		t.Error("KeyBytes: equal bytes must have equal keys, others not")
 	}
 	if got, want := table.Key(1, 2, netip.MustParseAddr("fe80::1%eth0")), table.Key(1, 2, netip.MustParseAddr("fe80::1")); got != want {
 		t.Errorf("scope zone: got %x, want %x", got, want)
@@ -282,6 +300,8 @@ func TestEdges(t *testing.T) {
 		{"no cost", func() (bool, time.Duration) { return table.Take(1, r, 0, table.epoch) }, true, 0},
 		{"negative cost", func() (bool, time.Duration) { return table.Take(1, r, -5, table.epoch) }, true, 0},
 		{"above burst", func() (bool, time.Duration) { return table.Take(1, r, 3, table.epoch) }, false, Never},
+		{"a peek takes nothing", func() (bool, time.Duration) { return table.Peek(1, r, 2, table.epoch) }, true, 0},
+		{"a peek above burst", func() (bool, time.Duration) { return table.Peek(1, r, 3, table.epoch) }, false, Never},
 		{"before New", func() (bool, time.Duration) { return table.Take(1, r, 2, time.Time{}) }, true, 0},
 		{"after that", func() (bool, time.Duration) { return table.Take(1, r, 1, table.epoch) }, false, time.Second},
 		{"at the wait", func() (bool, time.Duration) { return table.Take(1, r, 1, table.epoch.Add(time.Second)) }, true, 0},

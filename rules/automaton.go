@@ -41,8 +41,9 @@ func (a *automaton) add(n int, literal string) {
 	a.patterns = append(a.patterns, pattern{literal, []int{n}})
 }
 
-// build makes the automaton of what was added, and returns the leaves of literals for which there was no room.
-func (a *automaton) build() (left []int) {
+// build makes the automaton of what was added, and returns the leaves of literals for which there was no room. If it folds, the
+// literals are in lower case, and ASCII letters of either case are found.
+func (a *automaton) build(fold bool) (left []int) {
 	states, classes := 1, 1
 	kept := a.patterns[:0:0]
 	for _, p := range a.patterns {
@@ -58,6 +59,9 @@ func (a *automaton) build() (left []int) {
 				classes++
 			}
 		}
+	}
+	for c := 'a'; fold && c <= 'z'; c++ {
+		a.class[c-'a'+'A'] = a.class[c]
 	}
 	a.patterns, a.places, a.classes = nil, nil, classes
 	if len(kept) > 0 {
@@ -133,6 +137,19 @@ func scan[T string | []byte](a *automaton, text T, f found) {
 			a.tell(state, f)
 		}
 	}
+}
+
+// among tells whether a literal is in a text.
+func among[T string | []byte](a *automaton, text T) bool {
+	state := uint32(0)
+	for i := range len(text) {
+		next := a.next[state*uint32(a.classes)+uint32(a.class[text[i]])]
+		if next&1 != 0 {
+			return true
+		}
+		state = next >> 1
+	}
+	return false
 }
 
 // tell tells f the leaves whose literals end in a state. What is known has been told with all that is shorter, so that a text

@@ -210,7 +210,7 @@ func (c *compiler) condition(n node) (operand, error) {
 	case *constant, *logicalExpr, *notExpr, *leaf:
 	default:
 		if o.over == nil {
-			o.expr = &leaf{o.expr, format(n), o.cost}
+			o.expr = &leaf{o.expr, format(n)}
 		}
 	}
 	return o, nil

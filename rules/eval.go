@@ -192,8 +192,7 @@ func (e *compareExpr) eval(m *Machine) Value {
 // A leaf is a condition that is no logical operation: what a Set answers once for all filters. Equal keys mean equal answers.
 type leaf struct {
 	expr
-	key  string
-	cost int
+	key string
 }
 
 func (e *leaf) eval(m *Machine) Value {

@@ -42,9 +42,10 @@ type pair struct {
 	value rules.Value
 }
 
-func (p pairs) Len() int             { return len(p) }
-func (p pairs) Key(i int) string     { return p[i].key }
-func (p pairs) At(i int) rules.Value { return p[i].value }
+func (p pairs) Len() int                     { return len(p) }
+func (p pairs) At(i int) rules.Value         { return p[i].value }
+func (p pairs) Under(i int, key string) bool { return p[i].key == key }
+func (p pairs) Key(i int) string             { return p[i].key }
 
 func texts(t ...string) rules.Value {
 	var p pairs

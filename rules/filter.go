@@ -2,13 +2,12 @@ package rules
 
 // Filter is a compiled filter expression: a condition on requests.
 type Filter struct {
-	text   string
-	scheme *Scheme
-	tree   node
-	root   expr
-	cost   int
-	phase  Phase
-	notes  map[node]operand
+	text  string
+	tree  node
+	root  expr
+	cost  int
+	phase Phase
+	notes map[node]operand // what Explain needs
 }
 
 // Compile compiles a filter expression. Its error is an [Error].
@@ -24,7 +23,7 @@ func Compile(s *Scheme, text string) (*Filter, error) {
 	if o.over != nil {
 		return nil, c.errorf(tree, "the expression is an array of Booleans: put any() or all() around it")
 	}
-	return &Filter{text, s, tree, o.expr, o.cost, c.phase, c.notes}, nil
+	return &Filter{text, tree, o.expr, o.cost, c.phase, c.notes}, nil
 }
 
 func newCompiler(s *Scheme, text string) (*compiler, node, error) {

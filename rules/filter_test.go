@@ -149,6 +149,7 @@ func TestMatch(t *testing.T) {
 		{`starts_with(http.request.uri.path, lower(http.request.uri.path))`, false},
 		{`starts_with(http.request.method, http.request.uri.path)`, false},
 		{`any(starts_with(http.request.headers.names[*], "Coo"))`, true},
+		{`starts_with(http.host, decode_base64(concat("!")))`, false},
 		{`lookup_json_integer(http.request.body.raw, "product", "id") in {1..400}`, true},
 		{`len(http.request.headers["accept"]) >= 0`, true},
 		{`not len(http.request.headers["order"]) >= 0`, true},
@@ -310,6 +311,19 @@ func TestErrors(t *testing.T) {
 		{`ip.src in {1.2.3.4/24}`, `column 12: 1.2.3.4/24 has bits behind its length: want 1.2.3.0/24`},
 		{`ip.src in {1.2.3.4, 1.2.3.5}`, `column 19: found a comma: want a space between elements`},
 		{`ip.src in 1.2.3.4`, `column 11: found 1.2.3.4: want { or $ behind in`},
+		{`ssl | ssl`, `column 5: found '|': did you mean ||?`},
+		{`ssl ^ ssl`, `column 5: found '^': did you mean ^^?`},
+		{`ssl in {"a"}`, `column 1: in does not work on a value of type Boolean`},
+		{`ssl in $office`, `column 1: in does not work on a value of type Boolean`},
+		{`ip.src in {"a"}`, `column 12: found "a": want an IP address`},
+		{`http.host in {"a" 5}`, `column 19: found 5: want a string in "`},
+		{`ip.src in {1.2.3.4/33}`, `column 12: 1.2.3.4/33 is no IP prefix`},
+		{`ip.src in {fe80::1%eth0}`, `column 12: fe80::1%eth0 is no IP address`},
+		{`http.host contains 5`, `column 20: found 5: want a string in "`},
+		{`not http.host`, `column 5: http.host has type String: want a Boolean: put an operator behind it, like eq`},
+		{`ids`, `column 1: ids has type Array<Integer>: want a Boolean`},
+		{`http.request.headers[*]["x"] eq "x"`, `column 1: [*] of a map of arrays wants another [*] behind it`},
+		{`any(concat(http.request.headers.names[*]`, `column 41: found the end: want ,`},
 		{`ip.src in {}`, `column 12: want at least one literal between { and }`},
 		{`ip.src in {1.2.3.4..::1}`, `column 21: want two integers, or two addresses of one family, about ..`},
 		{`ip.src in $home`, `column 11: list $home: no such list`},
@@ -366,6 +380,44 @@ func TestErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.text[:min(60, len(tt.text))], func(t *testing.T) {
 			if _, err := rules.Compile(s, tt.text); err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestValueErrors(t *testing.T) {
+	tests := []struct {
+		text, want string
+	}{
+		{`len(http.host)`, `column 1: the expression has type Integer: want String, as to_string() makes it`},
+		{`http.request.headers["x"]`, `column 1: the expression has type Array<String>: want String`},
+		{`lower(http.request.headers["x"][*])`, `column 1: the expression has type Array<String>: want String`},
+		{`concat(1.2.3.4)`, `column 8: the value of concat has type IP address: want String or Integer`},
+		{`concat(1.2.3.0/24)`, `column 8: 1.2.3.0/24 stands only between { and }`},
+		{`concat(lower(http.request.headers["x"][*]))`, `column 8: the value of concat has type Array<String>: want String or Integer`},
+		{`coalesce(lower(http.request.headers["x"][*]), "a")`, `column 10: the value of coalesce has type Array<String>: want a value, or [*] behind it`},
+		{`to_string(len(5))`, `column 15: len wants a String or an array: 5 has type Integer`},
+		{`to_string(has_value(http.host, "a"))`, `column 21: has_value wants an array or a map: http.host has type String`},
+		{`join(ids, ",")`, `column 6: join wants an array of Strings: ids has type Array<Integer>`},
+		{`lookup_json_string(http.host, -1)`, `column 31: want a place from 0, or a name`},
+		{`encode_base64(http.host, "x")`, `column 26: found "x": want letters of "up"`},
+		{`regex_replace(http.host, "(", "")`, "column 26: missing closing ): `(`"},
+		{`regex_replace(http.host, "a", "$1")`, "column 31: want $$, or a reference like ${1}, behind $ in the replacement"},
+		{`regex_replace(http.host, "a", "${1}")`, "column 31: the replacement refers to ${1}, and there is no such group"},
+		{`regex_replace(http.host, "a", "` + strings.Repeat("${0}", 9) + `")`, "column 31: the replacement has more than 8 references"},
+		{`concat(regex_replace(http.host, "a", ""), regex_replace(http.host, "b", ""))`,
+			`column 43: regex_replace or wildcard_replace may stand only once in an expression`},
+		{`regex_replace(http.host, "` + strings.Repeat("a", rules.MaxRegexp+1) + `", "")`, `column 26: the regular expression has 4097 bytes: 4096 are allowed`},
+		{`wildcard_replace(http.host, "**", "")`, "column 29: a wildcard has no ** in it"},
+		{`wildcard_replace(http.host, "*", "${2}")`, "column 34: the replacement refers to ${2}, and there is no such group"},
+		{`wildcard_replace("a", "*", "")`, "column 18: the source of wildcard_replace has to be a field or a function, not a literal"},
+		{`to_string(is_timed_hmac_valid_v0("k", http.host, -5, now))`, "column 11: the time to live and the length of the separator must not be negative"},
+	}
+	s := scheme(t)
+	for _, tt := range tests {
+		t.Run(tt.text[:min(60, len(tt.text))], func(t *testing.T) {
+			if _, err := rules.CompileValue(s, tt.text); err == nil || err.Error() != tt.want {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 // A function is one that expressions can call.
 type function struct {
 	params   []param
-	optional int    // how many of the last params may be left out
-	more     *param // what any number of further arguments is
+	optional int   // how many of the last params may be left out
+	more     param // what any number of further arguments is, if it has a name
 	result   Type
 	cost     int // ns of a call, without its arguments
 	build    func(c *compiler, n *callNode, args []operand) (expr, error)
@@ -28,53 +28,66 @@ type param struct {
 	dynamic bool   // a literal is refused, as Cloudflare does
 }
 
-func source(types ...Type) param         { return param{name: "source", types: types, dynamic: true} }
-func value(types ...Type) param          { return param{name: "value", types: types} }
-func fixed(name string, t ...Type) param { return param{name: name, types: t, literal: true} }
+func params(p ...param) []param              { return p }
+func source(types ...Type) param             { return param{name: "source", types: types, dynamic: true} }
+func value(types ...Type) param              { return param{name: "value", types: types} }
+func fixed(name string, types ...Type) param { return param{name: name, types: types, literal: true} }
 
 // functions are all that there are. Calls and their limits are those of Cloudflare's documentation.
 var functions = map[string]function{
-	"any": {params: []param{value()}, result: Bool, whole: true, build: (*compiler).quantifier},
-	"all": {params: []param{value()}, result: Bool, whole: true, build: (*compiler).quantifier},
-	"cidr": {
-		params: []param{source(IP), fixed("IPv4 bits", Int), fixed("IPv6 bits", Int)}, result: IP, cost: 3, build: buildCIDR,
+	"any": {params: params(value()), result: Bool, whole: true, build: (*compiler).quantifier},
+	"all": {params: params(value()), result: Bool, whole: true, build: (*compiler).quantifier},
+
+	"cidr":  {params: params(source(IP), fixed("IPv4 bits", Int), fixed("IPv6 bits", Int)), result: IP, cost: 3, build: buildCIDR},
+	"cidr6": {params: params(source(IP), fixed("IPv6 bits", Int)), result: IP, cost: 3, build: buildCIDR},
+
+	"coalesce": {params: params(value(), value()), more: value(), cost: 3, build: buildCoalesce},
+	"concat":   {params: params(value(Bytes, Int)), more: value(Bytes, Int), result: Bytes, cost: 20, build: lenient(concat)},
+	"join":     {params: params(value(), fixed("separator", Bytes)), result: Bytes, cost: 50, whole: true, build: buildJoin},
+	"len":      {params: params(value()), result: Int, cost: 2, whole: true, build: buildLen},
+	"split": {
+		params: params(value(Bytes), fixed("separator", Bytes), fixed("limit", Int)), optional: 1, result: ArrayOf(Bytes), cost: 60, build: buildSplit,
 	},
-	"cidr6":         {params: []param{source(IP), fixed("IPv6 bits", Int)}, result: IP, cost: 3, build: buildCIDR},
-	"coalesce":      {params: []param{value(), value()}, more: &param{name: "value"}, cost: 3, build: buildCoalesce},
-	"concat":        {params: []param{value(Bytes, Int)}, more: &param{name: "value", types: []Type{Bytes, Int}}, result: Bytes, cost: 20, build: plain(concat)},
-	"decode_base64": {params: []param{source(Bytes)}, result: Bytes, cost: 100, build: strict(decodeBase64)},
-	"encode_base64": {params: []param{value(Bytes), fixed("flags", Bytes)}, optional: 1, result: Bytes, cost: 100, build: buildEncodeBase64},
-	"ends_with":     {params: []param{source(Bytes), value(Bytes)}, result: Bool, cost: 3, build: buildAffix},
-	"has_key":       {params: []param{value(), fixed("key", Bytes)}, result: Bool, cost: 20, build: buildHasKey},
-	"has_value":     {params: []param{value(), value()}, result: Bool, cost: 40, whole: true, build: buildHasValue},
+	"has_key":   {params: params(value(), fixed("key", Bytes)), result: Bool, cost: 20, build: buildHasKey},
+	"has_value": {params: params(value(), value()), result: Bool, cost: 40, whole: true, build: buildHasValue},
+
+	"starts_with":   {params: params(source(Bytes), value(Bytes)), result: Bool, cost: 3, build: buildAffix},
+	"ends_with":     {params: params(source(Bytes), value(Bytes)), result: Bool, cost: 3, build: buildAffix},
+	"lower":         {params: params(value(Bytes)), result: Bytes, cost: 30, build: strict(lower)},
+	"upper":         {params: params(value(Bytes)), result: Bytes, cost: 30, build: strict(upper)},
+	"substring":     {params: params(value(Bytes), value(Int), value(Int)), optional: 1, result: Bytes, cost: 3, build: strict(substring)},
+	"remove_bytes":  {params: params(value(Bytes), fixed("bytes", Bytes)), result: Bytes, cost: 50, build: buildRemoveBytes},
+	"to_string":     {params: params(value(Int, Bool, IP)), result: Bytes, cost: 20, build: strict(toString)},
+	"url_decode":    {params: params(source(Bytes), fixed("options", Bytes)), optional: 1, result: Bytes, cost: 60, build: buildURLDecode},
+	"decode_base64": {params: params(source(Bytes)), result: Bytes, cost: 100, build: strict(decodeBase64)},
+	"encode_base64": {params: params(value(Bytes), fixed("flags", Bytes)), optional: 1, result: Bytes, cost: 100, build: buildEncodeBase64},
+	"sha256":        {params: params(value(Bytes)), result: Bytes, cost: 200, build: strict(sum256)},
+	"uuidv4":        {params: params(source(Bytes)), result: Bytes, cost: 50, build: strict(uuidv4)},
+
+	"remove_query_args": {
+		params: params(source(Bytes), fixed("name", Bytes)), more: fixed("name", Bytes), result: Bytes, cost: 60,
+		build: buildRemoveQueryArgs,
+	},
+	"lookup_json_string": {
+		params: params(source(Bytes), fixed("key", Bytes, Int)), more: fixed("key", Bytes, Int), result: Bytes,
+		cost: 2000, build: buildLookup,
+	},
+	"lookup_json_integer": {
+		params: params(source(Bytes), fixed("key", Bytes, Int)), more: fixed("key", Bytes, Int), result: Int,
+		cost: 2000, build: buildLookup,
+	},
 	"is_timed_hmac_valid_v0": {
-		params: []param{
-			fixed("key", Bytes), source(Bytes), fixed("time to live", Int), value(Int), fixed("length of the separator", Int), fixed("flags", Bytes),
-		},
+		params: params(fixed("key", Bytes), source(Bytes), fixed("time to live", Int), value(Int),
+			fixed("length of the separator", Int), fixed("flags", Bytes)),
 		optional: 2, result: Bool, cost: 700, build: buildTimedHMAC,
 	},
-	"join":                {params: []param{value(), fixed("separator", Bytes)}, result: Bytes, cost: 50, whole: true, build: buildJoin},
-	"len":                 {params: []param{value()}, result: Int, cost: 2, whole: true, build: buildLen},
-	"lookup_json_integer": {params: []param{source(Bytes), fixed("key", Bytes, Int)}, more: &param{name: "key", types: []Type{Bytes, Int}, literal: true}, result: Int, cost: 2000, build: buildLookup},
-	"lookup_json_string":  {params: []param{source(Bytes), fixed("key", Bytes, Int)}, more: &param{name: "key", types: []Type{Bytes, Int}, literal: true}, result: Bytes, cost: 2000, build: buildLookup},
-	"lower":               {params: []param{value(Bytes)}, result: Bytes, cost: 30, build: strict(lower)},
 	"regex_replace": {
-		params: []param{value(Bytes), fixed("regular expression", Bytes), fixed("replacement", Bytes)}, result: Bytes, cost: 1000, rewrites: true,
+		params: params(value(Bytes), fixed("regular expression", Bytes), fixed("replacement", Bytes)), result: Bytes, cost: 5000, rewrites: true,
 		build: buildRegexReplace,
 	},
-	"remove_bytes":      {params: []param{value(Bytes), fixed("bytes", Bytes)}, result: Bytes, cost: 50, build: buildRemoveBytes},
-	"remove_query_args": {params: []param{source(Bytes), fixed("name", Bytes)}, more: &param{name: "name", types: []Type{Bytes}, literal: true}, result: Bytes, cost: 60, build: buildRemoveQueryArgs},
-	"sha256":            {params: []param{value(Bytes)}, result: Bytes, cost: 200, build: strict(sum256)},
-	"split":             {params: []param{value(Bytes), fixed("separator", Bytes), fixed("limit", Int)}, optional: 1, result: ArrayOf(Bytes), cost: 60, build: buildSplit},
-	"starts_with":       {params: []param{source(Bytes), value(Bytes)}, result: Bool, cost: 3, build: buildAffix},
-	"substring":         {params: []param{value(Bytes), value(Int), value(Int)}, optional: 1, result: Bytes, cost: 3, build: strict(substring)},
-	"to_string":         {params: []param{value(Int, Bool, IP)}, result: Bytes, cost: 20, build: strict(toString)},
-	"upper":             {params: []param{value(Bytes)}, result: Bytes, cost: 30, build: strict(upper)},
-	"url_decode":        {params: []param{source(Bytes), fixed("options", Bytes)}, optional: 1, result: Bytes, cost: 60, build: buildURLDecode},
-	"uuidv4":            {params: []param{source(Bytes)}, result: Bytes, cost: 50, build: strict(uuidv4)},
 	"wildcard_replace": {
-		params: []param{source(Bytes), fixed("wildcard pattern", Bytes), fixed("replacement", Bytes), fixed("flags", Bytes)}, optional: 1, result: Bytes,
-		cost: 200, rewrites: true, build: buildWildcardReplace,
+		params:   params(source(Bytes), fixed("wildcard pattern", Bytes), fixed("replacement", Bytes), fixed("flags", Bytes)),
+		optional: 1, result: Bytes, cost: 200, rewrites: true, build: buildWildcardReplace,
 	},
 }
 
@@ -139,12 +152,12 @@ func takesWhole(n *callNode, first *operand) bool {
 // arguments compiles the arguments of a call and checks each against its param.
 func (c *compiler) arguments(n *callNode, f *function) ([]operand, error) {
 	least, most := len(f.params)-f.optional, len(f.params)
-	if len(n.args) < least || len(n.args) > most && f.more == nil {
+	if len(n.args) < least || len(n.args) > most && f.more.name == "" {
 		return nil, c.errorf(n, "%s has %d arguments: want %s", n.name, len(n.args), f.arity())
 	}
 	args := make([]operand, len(n.args))
 	for i, arg := range n.args {
-		p := f.more
+		p := &f.more
 		if i < len(f.params) {
 			p = &f.params[i]
 		}
@@ -194,7 +207,7 @@ func (p *param) want() string {
 func (f *function) arity() string {
 	least, most := len(f.params)-f.optional, len(f.params)
 	switch {
-	case f.more != nil:
+	case f.more.name != "":
 		return fmt.Sprintf("%d or more", least)
 	case f.optional > 0:
 		return fmt.Sprintf("%d to %d", least, most)
@@ -238,8 +251,8 @@ func strict(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []opera
 	return func(_ *compiler, _ *callNode, args []operand) (expr, error) { return newCall(fn, args...), nil }
 }
 
-// plain builds calls that cope with missing arguments.
-func plain(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []operand) (expr, error) {
+// lenient builds calls that cope with missing arguments.
+func lenient(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []operand) (expr, error) {
 	return func(_ *compiler, _ *callNode, args []operand) (expr, error) {
 		e := newCall(fn, args...)
 		e.lenient = true

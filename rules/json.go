@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -22,7 +23,7 @@ func buildLookup(c *compiler, n *callNode, args []operand) (expr, error) {
 		key := jsonKey{place: -1}
 		if args[i].typ == Bytes {
 			key.name = text(args, i)
-		} else if place := integer(args, i, 0); place >= 0 && place < MaxLength<<10 {
+		} else if place := integer(args, i, 0); place >= 0 && place <= math.MaxInt32 {
 			key.place = int(place)
 		} else {
 			return nil, c.errorf(n.args[i], "want a place from 0, or a name")

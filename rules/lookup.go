@@ -3,18 +3,30 @@ package rules
 // A lookup puts one value to many tests at once.
 type lookup struct {
 	left  expr
+	over  *each // every element that left is of, or nil
 	cost  int
 	equal map[string][]int // eq and in, of Bytes
 	// starts_with and ends_with
 	prefixes, suffixes affixes
 	contains           automaton
+	hints              automaton // of regular expressions
 	ranges             segments
 	present            []int // what holds for every value that is not missing
 }
 
-// indexed tells the tests that lookups do.
+func newLookup(e *compareExpr, over *each) lookup {
+	l := lookup{left: e.left, over: over, cost: e.cost}
+	if over != nil {
+		l.cost *= manyElements
+	}
+	return l
+}
+
+// indexed tells the tests that lookups do, or have hints for.
 func indexed(t test) bool {
-	switch t.(type) {
+	switch t := t.(type) {
+	case *regexTest:
+		return t.hint != nil
 	case *bytesTest, *setTest, *prefixTest, *suffixTest, *containsTest, *rangeTest:
 		return true
 	}
@@ -81,7 +93,17 @@ func (l *lookup) addEqual(n int, literal string) {
 func (l *lookup) build() (left []int) {
 	l.prefixes.build(false)
 	l.suffixes.build(true)
-	return append(l.contains.build(), l.ranges.build()...)
+	left = append(l.contains.build(false), l.hints.build(true)...)
+	return append(left, l.ranges.build()...)
+}
+
+// look finds out about one value.
+func (l *lookup) look(m *Machine, f found) {
+	before := m.mark()
+	if v := l.left.eval(m); !v.Missing() {
+		l.find(&v, f)
+	}
+	m.release(before)
 }
 
 // find tells f all leaves that hold of a value.
@@ -103,4 +125,5 @@ func findBytes[T string | []byte](l *lookup, text T, f found) {
 	findAffixes(&l.prefixes, text, f)
 	findAffixes(&l.suffixes, text, f)
 	scan(&l.contains, text, f)
+	scan(&l.hints, text, f)
 }

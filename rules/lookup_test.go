@@ -207,6 +207,50 @@ func TestSetBeyondLookups(t *testing.T) {
 	}
 }
 
+// Regular expressions are looked for by their hints, as long as those have room.
+func TestHintsInSet(t *testing.T) {
+	s, err := NewScheme([]Field{{Name: "n", Type: Int}, {Name: "s", Type: Bytes}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compile := func(text string) *Filter {
+		f, err := Compile(s, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	filters := []*Filter{
+		compile(`s matches "(?i)(curl|wget)/[0-9]"`), compile(`not s matches "wget"`), compile(`s matches "^curl$" and n eq 1`),
+		compile(`s matches "curl" or n eq 2`), compile(`n eq 1 and not s matches "(?i)(curl|wget)/[0-9]"`),
+	}
+	for n := range 50 { // more than there is room for
+		filters = append(filters, compile(fmt.Sprintf(`s matches "%d%s"`, n, strings.Repeat("y", 900))))
+	}
+	set, m := NewSet(filters), NewMachine(s)
+	for _, text := range []string{"", "curl", "CURL/8", "wget", "Wget/1 curl", "xx", "33" + strings.Repeat("y", 900), strings.Repeat("y", 900)} {
+		for n := range 3 {
+			m.Reset(pair{IntValue(int64(n)), BytesValue(text)})
+			next := set.Next(m, 0)
+			for i, f := range filters {
+				if got, want := next == i, f.Match(m); got != want {
+					t.Errorf("%v of %q and %d: got %v, want %v", f, text, n, got, want)
+				}
+				if next == i {
+					next = set.Next(m, i+1)
+				}
+			}
+			lower := strings.ToLower(text)
+			if got, want := m.judged.known.has(0), strings.Contains(lower, "curl") || strings.Contains(lower, "wget"); got != want {
+				t.Errorf("the first expression was tried on %q: got %v, want %v", text, got, want)
+			}
+		}
+	}
+	if set.leaves[0].lookup < 0 || set.leaves[len(filters)].lookup >= 0 {
+		t.Error("want a lookup for the first expression, and none for the last")
+	}
+}
+
 // pair is the Source of a number and a text.
 type pair [2]Value
 

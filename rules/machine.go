@@ -95,9 +95,10 @@ func (m *Machine) made(start int) Value { return rawValue(m.arena[start:len(m.ar
 // parts are a text that was split. They are Items.
 type parts struct{ of []Value }
 
-func (p *parts) Len() int       { return len(p.of) }
-func (p *parts) Key(int) string { return "" }
-func (p *parts) At(i int) Value { return p.of[i] }
+func (p *parts) Len() int               { return len(p.of) }
+func (p *parts) At(i int) Value         { return p.of[i] }
+func (p *parts) Under(int, string) bool { return false } // an array has no keys
+func (p *parts) Key(int) string         { return "" }
 
 // newParts returns parts that live until the mark before is released.
 func (m *Machine) newParts() *parts {

@@ -17,7 +17,8 @@ import (
 // Matching allocates nothing once the arena has grown, whatever is asked.
 func TestMatchAllocatesNothing(t *testing.T) {
 	texts := []string{
-		`http.host eq "a" or http.host in {"a" "b" "c"} or http.host contains "zz" or http.host matches "x$" or http.host lt "A"`,
+		`http.host eq "a" or http.host in {"a" "b" "c"} or http.host contains "zz" or http.host lt "A"`,
+		`http.host matches "xyzzy$"`, // told by its hint: package regexp has a sync.Pool, which leaks at random under the race detector
 		`lower(http.host) in {"a" "b"} or upper(http.host) eq "x" or url_decode(http.request.uri.path, "ru") contains "<"`,
 		`http.host wildcard "*.a.*" or http.request.uri.path in $office or http.host strict wildcard "*b" or http.host in $office or upper(http.host) in $office`,
 		`ip.src in {10.0.0.0/8} or ip.src eq 1.2.3.4 or ip.src.asnum in {1..5} or cidr(ip.src, 24, 64) eq 1.2.3.0`,
@@ -94,6 +95,9 @@ func TestArenaIsGivenBack(t *testing.T) {
 		m.Reset(request{"http.request.headers": multimap(headers...), "http.host": rules.BytesValue("a")})
 		if compile(t, text).Match(m) || m.Exceeded() {
 			t.Errorf("%s: the arena had no room", text)
+		}
+		if set(t, text).Next(m, 0) >= 0 || m.Exceeded() {
+			t.Errorf("%s in a set: the arena had no room", text)
 		}
 	}
 }

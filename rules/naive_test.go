@@ -277,7 +277,7 @@ func testText(t *rapid.T) (string, func(string) bool) {
 		pattern := rapid.SampledFrom([]string{"a*b", "*A", "A*", "*a*b*", "*a*aab"}).Draw(t, "pattern")
 		return " strict wildcard " + quoted(pattern), func(s string) bool { return naiveWildcard(pattern, s) }
 	default:
-		pattern := rapid.SampledFrom([]string{"^a+b?$", "(?i)A", `\.`, "b.a|/"}).Draw(t, "pattern")
+		pattern := rapid.SampledFrom([]string{"^a+b?$", "(?i)A", `\.`, "b.a|/", "aab", "(?i)AAB|b.a/", "aab?"}).Draw(t, "pattern")
 		return ` matches r"` + pattern + `"`, regexp.MustCompile(pattern).MatchString
 	}
 }
@@ -351,7 +351,7 @@ func genEach(t *rapid.T) (string, func(v *visitor) []bool) {
 	}
 	text, test := testText(t)
 	other, second := testText(t)
-	op := rapid.SampledFrom([]string{"", "and", "or", "xor"}).Draw(t, "join")
+	op := rapid.SampledFrom([]string{"", "", "", "and", "or", "xor"}).Draw(t, "join")
 	text = list + text
 	if op != "" {
 		text += " " + op + " not " + list + other

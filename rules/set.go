@@ -1,6 +1,9 @@
 package rules
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Set is filters in an order. What several ask is answered once a request: literals that are compared with the same value are
 // looked up together, and a filter that needs one of them to be there is judged only if it is.
@@ -24,18 +27,23 @@ type branch struct {
 // An answer says how a leaf is answered.
 type answer struct {
 	expr   expr
-	cost   int
 	uses   int   // in how many places filters ask for it
 	lookup int   // which answers it, -1: none
 	wanted []int // the filters that are judged if it holds
+	// Of a regular expression with a hint, a lookup says only whether it may match.
+	hinted bool
+	// A literal of hints is an answer, too, but no filter's: these are the leaves that may hold if it was found.
+	hints []int
 }
 
 // eagerCost is what a value may cost, in ns, that is looked at before it is known whether a filter asks for it.
-const eagerCost = 250
+const eagerCost = 600
 
-// NewSet returns the set of filters, which have to be of one scheme.
+// NewSet returns the set of filters, which have to be of one scheme. Judging it asks for values that cost little, as the scheme says,
+// even where no filter turns out to need them; filters of different phases want sets of their own. It takes about 200 bytes of memory
+// for a byte of literals, 1 KiB at worst.
 func NewSet(filters []*Filter) *Set {
-	s := &Set{filters: filters, always: newBits(len(filters))}
+	s := &Set{filters: slices.Clone(filters), always: newBits(len(filters))}
 	numbers := make(map[string]int)
 	for _, f := range filters {
 		s.trees = append(s.trees, s.branch(f.root, numbers))
@@ -83,7 +91,7 @@ func (s *Set) branch(e expr, numbers map[string]int) branch {
 		if !ok {
 			n = len(s.leaves)
 			numbers[e.key] = n
-			s.leaves = append(s.leaves, answer{expr: e.expr, cost: e.cost, lookup: -1})
+			s.leaves = append(s.leaves, answer{expr: e.expr, lookup: -1})
 		}
 		s.leaves[n].uses++
 		return branch{leaf: n}
@@ -94,25 +102,62 @@ func (s *Set) branch(e expr, numbers map[string]int) branch {
 // index gives the leaves that compare the same value with literals one lookup together.
 func (s *Set) index() {
 	places := make(map[string]int)
+	literals := make(map[string]int) // of hints: their answers
 	for n := range s.leaves {
-		e, ok := s.leaves[n].expr.(*compareExpr)
-		if !ok || !indexed(e.test) {
+		e, over := comparison(s.leaves[n].expr)
+		if e == nil || !indexed(e.test) {
 			continue
 		}
 		i, ok := places[e.key]
 		if !ok {
 			i = len(s.lookups)
 			places[e.key] = i
-			s.lookups = append(s.lookups, lookup{left: e.left, cost: e.cost})
+			s.lookups = append(s.lookups, newLookup(e, over))
 		}
-		s.lookups[i].add(n, e.test)
 		s.leaves[n].lookup = i
+		re, ok := e.test.(*regexTest)
+		if !ok {
+			s.lookups[i].add(n, e.test)
+			continue
+		}
+		s.leaves[n].hinted = true
+		for _, literal := range re.hint {
+			s.addHint(n, i, literal, e.key+" "+literal, literals)
+		}
 	}
 	for i := range s.lookups {
 		for _, n := range s.lookups[i].build() {
 			s.leaves[n].lookup = -1
+			for _, hinted := range s.leaves[n].hints {
+				s.leaves[hinted].lookup, s.leaves[hinted].hinted = -1, false
+			}
 		}
 	}
+}
+
+// comparison returns the comparison that a leaf is, or that it makes of any element of an array.
+func comparison(e expr) (*compareExpr, *each) {
+	switch e := e.(type) {
+	case *compareExpr:
+		return e, nil
+	case *quantifier:
+		if of, ok := e.of.(*compareExpr); ok && !e.all {
+			return of, e.over
+		}
+	}
+	return nil, nil
+}
+
+// addHint has a lookup look for a literal, which is an answer of its own, because leaves have hints in common.
+func (s *Set) addHint(leaf, lookup int, literal, key string, literals map[string]int) {
+	n, ok := literals[key]
+	if !ok {
+		n = len(s.leaves)
+		literals[key] = n
+		s.leaves = append(s.leaves, answer{lookup: lookup})
+		s.lookups[lookup].hints.add(n, literal)
+	}
+	s.leaves[n].hints = append(s.leaves[n].hints, leaf)
 }
 
 // needed returns leaves that are looked up eagerly, of which at least one holds where the branch does; of several such choices,
@@ -152,13 +197,17 @@ func (s *Set) weight(leaves []int) int {
 	sum := 0
 	for _, n := range leaves {
 		a := &s.leaves[n]
-		sum += a.uses * likelihood(a.expr.(*compareExpr).test)
+		e, _ := comparison(a.expr)
+		sum += a.uses * likelihood(e.test)
 	}
 	return sum
 }
 
 // Len returns the number of filters.
 func (s *Set) Len() int { return len(s.filters) }
+
+// Filter returns a filter by its place.
+func (s *Set) Filter(i int) *Filter { return s.filters[i] }
 
 // Phase is the phase in which all that the filters read is known.
 func (s *Set) Phase() Phase { return s.phase }
@@ -167,8 +216,9 @@ func (s *Set) Phase() Phase { return s.phase }
 type judged struct {
 	set        *Set
 	looked     bitset // by lookup
-	known      bitset // by leaf that is not looked up
+	known      bitset // by leaf that was evaluated
 	truth      bitset // by leaf
+	possible   bitset // by leaf that has a hint
 	candidates bitset // by filter: the others don't hold
 }
 
@@ -205,6 +255,7 @@ func (s *Set) begin(m *Machine) {
 	j.looked = j.looked.sized(len(s.lookups))
 	j.known = j.known.sized(len(s.leaves))
 	j.truth = j.truth.sized(len(s.leaves))
+	j.possible = j.possible.sized(len(s.leaves))
 	j.candidates = j.candidates.sized(len(s.filters))
 	copy(j.candidates, s.always)
 	for _, i := range s.eager {
@@ -237,12 +288,15 @@ func (s *Set) holds(m *Machine, b *branch) bool {
 // answer answers a leaf, at most once a request.
 func (s *Set) answer(m *Machine, n int) bool {
 	a, j := &s.leaves[n], &m.judged
-	switch {
-	case a.lookup >= 0:
+	if a.lookup >= 0 {
 		if !j.looked.has(a.lookup) {
 			s.look(m, a.lookup)
 		}
-	case !j.known.has(n):
+		if !a.hinted || !j.possible.has(n) {
+			return j.truth.has(n)
+		}
+	}
+	if !j.known.has(n) {
 		j.known.set(n)
 		before := m.mark()
 		if truth(a.expr, m) {
@@ -258,8 +312,13 @@ func (s *Set) look(m *Machine, i int) {
 	m.judged.looked.set(i)
 	l := &s.lookups[i]
 	before := m.mark()
-	if v := l.left.eval(m); !v.Missing() {
-		l.find(&v, found{s, m})
+	if l.over == nil {
+		l.look(m, found{s, m})
+	} else {
+		l.over.walk(m, func() bool {
+			l.look(m, found{s, m})
+			return true
+		})
 	}
 	m.release(before)
 }
@@ -273,10 +332,21 @@ type found struct {
 func (f found) has(n int) bool { return f.m.judged.truth.has(n) }
 
 func (f found) all(leaves []int) {
+	j := &f.m.judged
 	for _, n := range leaves {
-		f.m.judged.truth.set(n)
-		for _, filter := range f.set.leaves[n].wanted {
-			f.m.judged.candidates.set(filter)
+		a := &f.set.leaves[n]
+		j.truth.set(n)
+		f.judge(a.wanted)
+		for _, hinted := range a.hints {
+			j.possible.set(hinted)
+			f.judge(f.set.leaves[hinted].wanted)
 		}
+	}
+}
+
+// judge makes candidates of filters.
+func (f found) judge(filters []int) {
+	for _, i := range filters {
+		f.m.judged.candidates.set(i)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/seawall/seawall/rules"
@@ -42,22 +44,25 @@ func TestSet(t *testing.T) {
 		`false`,
 		`any(http.request.headers["accept"][*] contains "html")`,
 		`starts_with(http.user_agent, "")`,
+		`any(http.request.headers["accept"][*] eq "text/html") and ssl`,
+		`not any(lower(http.request.headers.names[*])[*] in {"cookie" "accept"})`,
 	)
 	tests := []struct {
 		name string
 		request
 		want []int
 	}{
-		{"nothing is known", request{}, []int{5, 9}},
+		{"nothing is known", request{}, []int{5, 9, 14}},
 		{"a login", request{
 			"http.host": rules.BytesValue("a.com"), "http.request.uri.path": rules.BytesValue("/wp-login.php"),
 			"ip.src": rules.IPValue(netip.MustParseAddr("10.1.2.3")), "ip.src.asnum": rules.IntValue(70),
-		}, []int{0, 1, 2, 3, 4, 8, 9}},
+		}, []int{0, 1, 2, 3, 4, 8, 9, 14}},
 		{"a robot", request{
 			"http.host": rules.BytesValue("b.com"), "http.request.uri.path": rules.BytesValue("/static/blog"),
 			"ip.src": rules.IPValue(netip.MustParseAddr("192.0.2.1")), "ip.src.asnum": rules.IntValue(7),
-			"http.user_agent": rules.BytesValue("Curl/8"), "http.request.headers": multimap("accept", "text/html"),
-		}, []int{3, 4, 5, 6, 7, 8, 9, 11, 12}},
+			"http.user_agent": rules.BytesValue("Curl/8"), "http.request.headers": multimap("accept", "*/*", "accept", "text/html"),
+			"http.request.headers.names": texts("Host", "Accept"), "ssl": rules.BoolValue(true),
+		}, []int{3, 4, 5, 6, 7, 8, 9, 11, 12, 13}},
 	}
 	m := rules.NewMachine(scheme(t))
 	for _, tt := range tests {
@@ -143,6 +148,32 @@ func (c *counter) Value(i int) rules.Value {
 	return c.request.Value(i)
 }
 
+// A set may be used by many at once, each with a machine of its own.
+func TestSetIsShared(t *testing.T) {
+	s := set(t, `http.host matches "(abc|bcd)" and lower(http.host) contains "x"`, `any(split(http.host, ".")[*] eq "x")`, `not ip.src in $office`)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			m := rules.NewMachine(scheme(t))
+			for range 200 {
+				for text, want := range map[string][]int{"abc.X": {0, 2}, "x.bcd": {0, 1, 2}, "none": {2}, strconv.Itoa(i): {2}} {
+					m.Reset(request{"http.host": rules.BytesValue(text)})
+					if got := held(s, m); !slices.Equal(got, want) {
+						t.Errorf("%s: got %v, want %v", text, got, want)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestSetPhase(t *testing.T) {
+	if got := set(t, `ssl`, `http.request.body.raw eq "x"`, `ssl`).Phase(); got != rules.Body {
+		t.Errorf("got %v, want %v", got, rules.Body)
+	}
+}
+
 // typical is a thousand rules as sites have them: a host, a path, and networks. With one host for all, it is the others that count.
 func typical(t testing.TB, n, hosts int) *rules.Set {
 	var texts []string
@@ -197,6 +228,53 @@ func BenchmarkSet(b *testing.B) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// BenchmarkSetOfOthers is a thousand rules of one kind.
+func BenchmarkSetOfOthers(b *testing.B) {
+	for name, text := range map[string]string{
+		"regexps": `http.user_agent matches r"(?i)\b(tool%[1]d|robot%[1]dx)/[0-9]+"`,
+		"headers": `any(lower(http.request.headers["accept"][*])[*] contains "type%d")`,
+		"nothing": `all(http.request.headers["accept"][*] eq "type%d")`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var texts []string
+			for i := range 1000 {
+				texts = append(texts, fmt.Sprintf(text, i))
+			}
+			s, m, source := set(b, texts...), rules.NewMachine(scheme(b)), measured()
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Reset(source)
+				if s.Next(m, 0) >= 0 {
+					b.Fatal("a rule holds")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkNewSet is what a change of rules costs.
+func BenchmarkNewSet(b *testing.B) {
+	s := typical(b, 1000, 1000)
+	var filters []*rules.Filter
+	for i := range s.Len() {
+		filters = append(filters, s.Filter(i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		rules.NewSet(filters)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	s := scheme(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rules.Compile(s, `http.host eq "example.com" and lower(http.request.uri.path) contains "x" or ip.src in {10.0.0.0/8}`); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

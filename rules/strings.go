@@ -258,7 +258,7 @@ func buildRemoveQueryArgs(_ *compiler, _ *callNode, args []operand) (expr, error
 // buildAffix builds starts_with and ends_with. With a literal they are comparisons, which a Set can look up.
 func buildAffix(_ *compiler, n *callNode, args []operand) (expr, error) {
 	starts := n.name == "starts_with"
-	if args[1].isConstant() {
+	if v, ok := args[1].expr.(*constant); ok && !v.value.Missing() {
 		var t test = &suffixTest{text(args, 1)}
 		if starts {
 			t = &prefixTest{text(args, 1)}
@@ -280,7 +280,7 @@ func buildAffix(_ *compiler, n *callNode, args []operand) (expr, error) {
 }
 
 func buildRegexReplace(c *compiler, n *callNode, args []operand) (expr, error) {
-	re, why := compileRegexp(text(args, 1))
+	re, _, why := compileRegexp(text(args, 1))
 	if why != "" {
 		return nil, c.errorf(n.args[1], "%s", why)
 	}

@@ -21,8 +21,11 @@ type Value struct {
 // that their keys may repeat. A pointer that implements Items makes a Value without allocating.
 type Items interface {
 	Len() int
-	Key(i int) string // of a map
 	At(i int) Value
+	// Under tells whether element i of a map is under a key, which header fields' names have in lower case.
+	Under(i int, key string) bool
+	// Key is the key of element i of a map, to be shown.
+	Key(i int) string
 }
 
 // BoolValue returns a value of type Bool.
@@ -138,7 +141,7 @@ func (v Value) list() string {
 }
 
 // has tells whether item i belongs to the value.
-func (v *Value) has(i int) bool { return !v.keyed || v.items.Key(i) == v.str }
+func (v *Value) has(i int) bool { return !v.keyed || v.items.Under(i, v.str) }
 
 // count returns the number of a list's elements; of a multimap, of its arrays'.
 func (v *Value) count() int {
@@ -176,7 +179,7 @@ func (v *Value) at(n int) Value {
 // under returns what a map has under a key.
 func (v *Value) under(key string) Value {
 	for i := range v.items.Len() {
-		if v.items.Key(i) != key {
+		if !v.items.Under(i, key) {
 			continue
 		}
 		if v.typ.isMultimap() {

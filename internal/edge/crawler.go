@@ -299,6 +299,9 @@ func (c *crawler) flow(z *zone.Zone, target string) *flow.Flow {
 // visit walks the path for a flow without a client, with a share of the origin's budget that nobody else wants. What a rule of the zone has
 // bypass the cache is fetched only if it is wanted in any case.
 func (c *crawler) visit(z *zone.Zone, f *flow.Flow, inAnyCase bool) outcome {
+	if z.Verdict.Judge(f); f.Refusal() != nil || f.Message() != nil { // rules have something else for visitors there
+		return left
+	}
 	z.Cache.Lookup(f)
 	switch {
 	case f.Cache.Refresh:
@@ -309,7 +312,7 @@ func (c *crawler) visit(z *zone.Zone, f *flow.Flow, inAnyCase bool) outcome {
 	case inAnyCase:
 	case f.Cache.Status == flow.Bypass:
 		return left
-	case z.Cache.Copied(&f.Request, c.wish.Every/2): // rounds do not all take the same time
+	case z.Cache.Copied(f.Effective(), c.wish.Every/2): // rounds do not all take the same time
 		return stored
 	}
 	lease := z.Admission.Spare()
@@ -339,7 +342,7 @@ func (c *crawler) document(z *zone.Zone, target string, read func(status int, co
 	f.Request.Fields = f.Request.Fields[:2] // in no coding, as it is read here
 	o := c.visit(z, f, true)
 	m := f.Message()
-	if o == busy || o == unwell {
+	if o == busy || o == unwell || m == nil {
 		drain(m)
 		return o
 	}

@@ -110,6 +110,11 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 	if f.Admission.Refusal != nil {
 		return false
 	}
+	if z.Verdict.JudgeContent(f); f.Verdict.Refusal != nil {
+		f.Admission.Lease.Release()
+		f.Admission.Lease = nil
+		return false
+	}
 	z.Origin.Fetch(f)
 	return f.Origin.Refusal == nil
 }

@@ -40,6 +40,9 @@ func refusedZones() []spec.Zone {
 	add("strict", func(z *spec.Zone) { z.HTTPS.MinVersion = "1.3" })
 	add("ruled", func(z *spec.Zone) {
 		z.Rules.Firewall = []spec.Rule{{Name: "secret", Action: spec.RuleBlock, Expression: `http.request.uri.path eq "/secret"`}}
+		z.Rules.RateLimit = []spec.Rule{{Name: "form", Action: spec.RuleBlock, Expression: `http.request.uri.path eq "/form"`, RateLimit: spec.RuleRateLimit{
+			Characteristics: []string{"ip.src"}, Requests: 1, Period: time.Minute,
+		}}}
 	})
 	add("hasty", func(z *spec.Zone) { z.Origin.ResponseTimeout = time.Second })
 	return zones
@@ -81,6 +84,10 @@ var refusals = []refusal{
 	}},
 	{flow.Denied, 403, "listed", "lists.deny", func(h *house) answer { return h.get(visitor, "listed.test", "/") }},
 	{flow.RuleBlocked, 403, "ruled", "http_request_firewall_custom/secret", func(h *house) answer { return h.get(visitor, "ruled.test", "/secret") }},
+	{flow.RuleLimit, 429, "ruled", "http_ratelimit/form", func(h *house) answer {
+		h.get(visitor, "ruled.test", "/form")
+		return h.get(visitor, "ruled.test", "/form")
+	}},
 	{flow.RequestLimit, 429, "limited", "limits.requests", func(h *house) answer {
 		h.get(visitor, "limited.test", "/")
 		return h.get(visitor, "limited.test", "/")

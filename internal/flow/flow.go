@@ -122,14 +122,15 @@ type Verdict struct {
 	Undone bool
 	// Rewritten is the request as rules have changed it, for the cache and the origin; nil if they have not. See [Flow.Effective].
 	Rewritten *Request
-	// Responding are changes of the response's header. SparesResponse tells that a rule has spared the request all of them, and SparedRules
-	// those of the rules of these names.
-	Responding     []Change
-	SparesResponse bool
-	SparedRules    map[string]bool
-	Settings       Settings
-	// Charged tells that the source paid for a request to the origin.
-	Charged bool
+	// Responding are changes of the response's header.
+	Responding []Change
+	Settings   Settings
+	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
+	Charged, Counted bool
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Unchanged that
+	// they spare it all changes of its response, Spared which rules they spare it by name.
+	Unjudged, Unlimited, Unchanged bool
+	Spared                         map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
 	// that crawler's. The first requests of an address may come before that is known.
 	BotName, BotCategory string
@@ -323,6 +324,7 @@ func (f *Flow) Effective() *Request {
 func (f *Flow) Behind() *Flow {
 	b := &Flow{Abort: new(Abort), Conn: f.Conn, Request: f.Request, Zone: f.Zone}
 	b.Request.Fields = slices.Clone(f.Request.Fields)
+	b.Verdict.Unjudged, b.Verdict.Unlimited, b.Verdict.Spared = f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Spared
 	b.Verdict.Action, b.Verdict.Settings, b.Cache.Status = f.Verdict.Action, f.Verdict.Settings, f.Cache.Status
 	if q := f.Verdict.Rewritten; q != nil {
 		b.Verdict.Rewritten = new(Request)

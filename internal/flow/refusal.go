@@ -39,6 +39,7 @@ const (
 	OriginDown        Reason = 19 // no server of the origin is up
 	Misdirected       Reason = 20 // the host's zone asks more of TLS clients than that of the connection's server name
 	RuleBlocked       Reason = 21 // by a rule of the zone's
+	RuleLimit         Reason = 22 // over the rate limit of a rule of the zone's
 )
 
 var reasons = [...]string{
@@ -47,7 +48,7 @@ var reasons = [...]string{
 	OnlyIfCached: "only-if-cached", QueueFull: "queue-full", QueueTimeout: "queue-timeout", UpgradeCap: "upgrade-cap",
 	OriginUnreachable: "origin-unreachable", OriginTimeout: "origin-timeout", OriginBroken: "origin-broken",
 	BodyBroken: "body-broken", ClientGone: "client-gone", HeadTimeout: "head-timeout", OriginDown: "origin-down",
-	Misdirected: "misdirected", RuleBlocked: "rule",
+	Misdirected: "misdirected", RuleBlocked: "rule", RuleLimit: "rule-limit",
 }
 
 // Reasons is how many reasons there are, for arrays indexed by them.

@@ -24,6 +24,10 @@ const (
 	// taskWork more are a task that begins, or that ends before its time. Past the bound others have their turn, if anybody wants one.
 	turnWork = 32
 	taskWork = 3
+	// heldMost is how many requests wait for the rest of what has arrived, which may take them back, before they begin; startMost is how many
+	// begin in one turn.
+	heldMost  = 50
+	startMost = turnWork / (1 + taskWork)
 	// chargeEvery is how many costly events are charged to the client's source together.
 	chargeEvery = 32
 )
@@ -105,11 +109,17 @@ func (s *h2session) turn(in []byte, out *flow.Output, now time.Time) (used int, 
 		frames = s.server.Close(frames, failed.Code)
 	}
 	out.Head = s.send(frames)
-	s.start(out)
-	if s.server.Tired() && used < len(in) && failed == nil {
+	if failed != nil {
+		return used, s.next(false), failed
+	}
+	more := used < len(in) && used > 0
+	if !more || len(s.starting) >= heldMost {
+		s.start(out)
+	}
+	if s.server.Tired() && used < len(in) || len(s.starting) > 0 {
 		return used, flow.Yield, nil
 	}
-	return used, s.next(used < len(in) && used > 0 || len(out.Head) >= framesMost), failed
+	return used, s.next(more || len(out.Head) >= framesMost), nil
 }
 
 // feed takes in what has arrived, as far as one turn may.
@@ -139,18 +149,21 @@ func (s *h2session) judge(err error) *h2.ConnError {
 	return nil
 }
 
-// start begins the work of the requests that have to wait, and gathers what they write at once.
+// start begins the work of requests that have to wait, as much as one turn may, and gathers what they write at once.
 func (s *h2session) start(out *flow.Output) {
 	if len(s.starting) == 0 {
 		return
 	}
 	s.turning = true
-	for len(s.starting) > 0 {
+	for range min(len(s.starting), startMost) {
 		x := s.starting[0]
 		s.starting = s.starting[1:]
 		s.launch(x)
 	}
-	s.turning, s.starting, s.kicked = false, nil, false
+	if len(s.starting) == 0 {
+		s.starting = nil
+	}
+	s.turning, s.kicked = false, false
 	out.Head = s.send(s.gather(out.Head))
 }
 
@@ -258,6 +271,10 @@ func (s *h2session) End() {
 	for len(s.streams) > 0 {
 		s.drop(len(s.streams)-1, errConnectionOver)
 	}
+	for _, x := range s.starting { // what never began is written down, too
+		go x.Run(nil)
+	}
+	s.starting = nil
 	s.gather(nil)
 	spent := s.server.Spent() - s.charged
 	s.mu.Unlock()

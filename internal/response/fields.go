@@ -64,8 +64,11 @@ func (p *Policy) appendOwn(out []flow.Field, f *flow.Flow, d *delivery) []flow.F
 		out = append(out, flow.Field{Name: "Age", Value: values[:ageEnd]})
 	}
 	out = append(out, flow.Field{Name: "Via", Value: p.room.via})
-	if f.Verdict.Answer == nil { // which neither a cache nor an origin was asked for
+	switch refusal := f.Verdict.Refusal; {
+	case f.Verdict.Answer == nil: // else neither a cache nor an origin was asked for it
 		out = append(out, flow.Field{Name: "Cache-Status", Value: values[ageEnd:statusEnd]})
+	case refusal != nil && refusal.RetryAfter > 0:
+		out = append(out, flow.Field{Name: "Retry-After", Value: strconv.FormatInt(seconds(refusal.RetryAfter), 10)})
 	}
 	return append(out, flow.Field{Name: requestID, Value: values[statusEnd:]})
 }

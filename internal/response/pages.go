@@ -100,6 +100,8 @@ var wordings = [flow.Reasons]wording{
 		"http_request_denied"},
 	flow.RequestLimit: {"Too many requests", "Many requests came from your network in a short time. Please wait a moment and try again.",
 		"http_request_denied"},
+	flow.RuleLimit: {"Too many requests", "There were many requests like yours in a short time. Please wait a moment and try again.",
+		"http_request_denied"},
 	flow.OriginLimit: {"Too many requests", "Many requests came from your network in a short time. Please wait a moment and try again.",
 		"http_request_denied"},
 	flow.OnlyIfCached: {"Not in the cache", "Your program asked for a stored copy only, and there is none.", "http_request_denied"},

@@ -149,21 +149,25 @@ type RuleConfig struct {
 	NoCompression bool `yaml:"no_compression"`
 }
 
-// RuleRateLimit bounds the requests that have the same characteristics.
+// RuleRateLimit bounds the requests that have the same characteristics, or the bytes that they get: requests_per_period or
+// bytes_per_period. A zone has at most 100 such rules.
 type RuleRateLimit struct {
-	// Characteristics are value expressions, such as ip.src or http.request.headers["x-api-key"][0]: what is counted apart. Besides,
-	// ip.src.prefix is the client's IPv4 address or IPv6 /64.
+	// Characteristics are what is counted apart: 1 to 8 expressions of any type but a map, such as ip.src, ip.src.prefix or
+	// http.request.headers["x-api-key"]. What a request has not is a value of its own. Each edge counts for itself: Cloudflare's cf.colo.id
+	// may be named, and alone counts all requests together.
 	Characteristics []string `yaml:"characteristics"`
 	// Requests is how many of them there may be in a Period.
 	Requests int `yaml:"requests_per_period"`
-	// Period is how long they are counted for.
+	// Period is how long they are counted for: 1s to 24h. As many as there may be may come at once; what was counted then fades evenly.
 	Period time.Duration `yaml:"period"`
-	// Mitigation is for how long further ones are refused once there were too many; 0 refuses only as long as there are.
+	// Mitigation is for how long further ones are refused once there were too many, up to 24h; 0 refuses only as long as there are.
 	Mitigation time.Duration `yaml:"mitigation_timeout"`
-	// Counting says which requests count, if not those for which the rule's expression holds. It may read the response.
+	// Counting says which requests count, if not those for which the rule's expression holds, which says who is refused. It may read the
+	// response: then requests count when they have been answered.
 	Counting string `yaml:"counting_expression"`
-	// ToOrigin counts only requests that reach the origin.
+	// ToOrigin counts only requests that reach the origin, and leaves what the cache has to those over the limit until there is a mitigation.
 	ToOrigin bool `yaml:"requests_to_origin"`
-	// BytesPerPeriod bounds the bytes of the responses' bodies instead of requests.
+	// BytesPerPeriod bounds the bytes of the responses' bodies instead of requests. What is sent beyond them is waited for, up to three
+	// periods more.
 	BytesPerPeriod Size `yaml:"bytes_per_period"`
 }

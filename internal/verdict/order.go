@@ -72,24 +72,37 @@ func (p *Policy) JudgeResponse(f *flow.Flow) {
 }
 
 // JudgeBody gives the verdict on a request that the cache cannot answer: it is bound for the origin, and its source pays for
-// that.
+// that. Then rules count it that limit such requests.
 func (p *Policy) JudgeBody(f *flow.Flow) {
-	if f.Verdict.Action == flow.Allow || !p.originRequests.Set() {
+	if f.Verdict.Action == flow.Allow {
 		return
 	}
-	ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
-	if !ok {
-		p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
-		return
+	if p.originRequests.Set() {
+		ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Task.Now())
+		if !ok {
+			p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
+		}
+		if f.Verdict.Refusal != nil {
+			return
+		}
+		f.Verdict.Charged = ok
 	}
-	f.Verdict.Charged = true
+	p.rules.JudgeBody(f, &p.grace)
+}
+
+// JudgeContent gives the verdict on the beginning of a request's body, which has a share of the origin's budget by now: it waits for the client.
+func (p *Policy) JudgeContent(f *flow.Flow) {
+	if f.Verdict.Action != flow.Allow && p.rules.ReadsBodies() {
+		p.rules.JudgeContent(f, &p.grace)
+	}
 }
 
 // Settle gives back, after the response, what a source paid for a request that never reached the origin: a visitor who met a
-// full queue is not counted against.
+// full queue is not counted against. Then rules count responses.
 func (p *Policy) Settle(f *flow.Flow) {
 	if f.Verdict.Charged && f.Origin.Attempts == 0 {
 		p.originRequests.Refund(f.Request.Source, f.Task.Now())
 		f.Verdict.Charged = false
 	}
+	p.rules.Settle(f)
 }

@@ -12,6 +12,7 @@ import (
 func TestPlausible(t *testing.T) {
 	hit, pass := scenario{cacheable: true}, scenario{}
 	deny := scenario{cacheable: true, refuse: refuseRequests}
+	limited := scenario{cacheable: true, refuse: refuseExcess}
 	tests := []struct {
 		name              string
 		scenario          scenario
@@ -27,6 +28,8 @@ func TestPlausible(t *testing.T) {
 		{"answered without the origin", pass, 1000, 0, 999, false},
 		{"refusals", deny, 1000, 1000, 0, true},
 		{"one served", deny, 1000, 999, 0, false},
+		{"one within a limit", limited, 1000, 999, 1, true},
+		{"many within a limit", limited, 1000, 997, 0, false},
 		{"refused after the origin was asked", deny, 1000, 1000, 1, false},
 	}
 	for _, tt := range tests {

@@ -43,7 +43,8 @@
 //
 // With root everything runs in a network namespace of its own with congestion control reno, else on the machine's loopback; the bench
 // connects to no other address. Before the turns each server's answers are checked, after each turn what the client and the origin
-// counted: a hit never reaches the origin, a pass always does, a refusal is one. No server may close a connection that h2load uses,
+// counted: a hit never reaches the origin, a pass always does, a refusal is one, but for the one request a minute that
+// refuse-ratelimit's limits let through. No server may close a connection that h2load uses,
 // and the answers that were weighed while they waited have to come in the end.
 //
 // In h2-attacks each server is started anew for each attack of test/h2attack, with time-outs of 2 s for clients that stand still. The

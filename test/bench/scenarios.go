@@ -48,6 +48,7 @@ type refusal string
 const (
 	refuseNothing     refusal = ""
 	refuseRequests    refusal = "requests"    // with 403 and a page, on connections that stay
+	refuseExcess      refusal = "excess"      // with 429 and a page, on connections that stay, beyond one request a minute
 	refuseConnections refusal = "connections" // without a word, as early as the server can
 )
 
@@ -64,6 +65,10 @@ var scenarios = []scenario{
 	{
 		name: "refuse-keepalive", about: "403 for a denied address, on connections that stay",
 		size: 1 << 10, cacheable: true, refuse: refuseRequests,
+	},
+	{
+		name: "refuse-ratelimit", about: "429 for an address over the limit of a rule, on connections that stay",
+		size: 1 << 10, cacheable: true, refuse: refuseExcess,
 	},
 	{
 		name: "refuse-new", about: "a new connection from a refused address",

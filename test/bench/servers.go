@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -121,6 +122,8 @@ var kinds = []kind{
 				return "it has no TLS"
 			case s.refuse == refuseConnections:
 				return "it refuses requests, not connections"
+			case s.refuse == refuseExcess:
+				return "its limits are a module of others"
 			case s.client == spreading:
 				return "its cache is in memory"
 			case s.client == purging:
@@ -144,9 +147,11 @@ var kinds = []kind{
 			return []string{program, "run", "--adapter", "caddyfile", "--config", config}
 		},
 		cannot: func(s scenario) string {
-			switch s.client {
-			case churning, spreading, playing, purging, collapsing:
+			switch {
+			case slices.Contains([]client{churning, spreading, playing, purging, collapsing}, s.client):
 				return "it has no cache"
+			case s.refuse == refuseExcess:
+				return "its limits are a module of others"
 			}
 			return ""
 		},
@@ -163,7 +168,7 @@ var kinds = []kind{
 var origin = kind{name: "origin", program: "nginx", config: "origin.conf", command: nginxCommand}
 
 func seawallCommand(program, config string, s setting) []string {
-	if s.Stall > 0 { // there is no flag for that
+	if s.Stall > 0 || s.Refuse == refuseExcess { // there are no flags for that
 		return []string{program, "run", "--config", config, "--data", s.Dir}
 	}
 	command := []string{

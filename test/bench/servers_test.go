@@ -42,6 +42,7 @@ func TestConfigure(t *testing.T) {
 	crowded := setting{Size: 1 << 10, Cacheable: true, HTTP2: true, Waits: true}
 	tagged := setting{Size: 128, Cacheable: true, Tags: purgeTagList()}
 	denied := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseRequests}
+	excess := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseExcess}
 	reset := setting{Size: 1 << 10, Cacheable: true, Refuse: refuseConnections}
 	tests := []struct {
 		name          string
@@ -104,6 +105,8 @@ func TestConfigure(t *testing.T) {
 		{"haproxy over HTTP/2", haproxy, multiplexed, []string{" no-tls-tickets alpn h2\n", "log ring@log"}, nil},
 		{"haproxy attacked", haproxy, attacked, []string{"timeout client 2s\n", "timeout http-request 2s\n"}, nil},
 		{"haproxy over TLS, resuming", haproxy, resumed, []string{" curves X25519\n"}, []string{"X25519 no-tls-tickets"}},
+		{"nginx limits requests", nginx, excess, []string{"limit_req_zone $binary_remote_addr zone=excess:10m rate=1r/m;", "limit_req zone=excess;", "access.log json"}, []string{"$denied"}},
+		{"haproxy limits requests", haproxy, excess, []string{"http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1 }"}, []string{"403"}},
 		{"haproxy refuses requests", haproxy, denied, []string{"http-request deny deny_status 403 if { src 127.0.0.1 }"}, []string{"reject"}},
 		{"haproxy refuses connections", haproxy, reset, []string{"tcp-request connection reject if { src 127.0.0.1 }"}, []string{"deny"}},
 		{"varnish hit", varnish, hit, []string{`.host = "127.0.0.1";`, `.port = "18083";`}, []string{"(pass)", "acl"}},
@@ -235,11 +238,11 @@ func TestCannot(t *testing.T) {
 		"nginx":   {"memory", "hit-ratio", "purge-tag"},
 		"haproxy": {"disk-64k", "hit-ratio", "purge-tag", "collapse"},
 		"varnish": {
-			"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-new", "idle-tls",
+			"tls-hit-1k", "tls-hit-64k", "handshake", "refuse-ratelimit", "refuse-new", "idle-tls",
 			"handshake-resumed", "latency-tls-hit-1k", "hit-under-handshakes",
 			"h2-16x8", "h2-64x1", "h2-pass", "idle-h2", "idle-h2-stream", "h2-attacks", "disk-64k", "purge-tag",
 		},
-		"caddy": {"memory", "disk-64k", "hit-ratio", "purge-tag", "collapse"},
+		"caddy": {"refuse-ratelimit", "memory", "disk-64k", "hit-ratio", "purge-tag", "collapse"},
 	}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)

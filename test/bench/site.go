@@ -137,7 +137,7 @@ func (t *site) check(ctx context.Context, k kind, url string) error {
 		if err := t.verify(a); err != nil {
 			return fmt.Errorf("%s: %w", url, err)
 		}
-		if t.scenario.refuse == refuseRequests || t.scenario.cacheable && i == 0 {
+		if t.scenario.refuse == refuseRequests || t.scenario.refuse == refuseExcess || t.scenario.cacheable && i == 0 {
 			continue
 		}
 		if k.hit != nil && k.hit(a.header) != t.scenario.cacheable {
@@ -165,6 +165,9 @@ type answer struct {
 
 // verify compares an answer with what every server has to answer.
 func (t *site) verify(a answer) error {
+	if t.scenario.refuse == refuseExcess && a.status == http.StatusTooManyRequests {
+		return nil
+	}
 	if t.scenario.refuse == refuseRequests {
 		if a.status != http.StatusForbidden {
 			return fmt.Errorf("status %d: want 403", a.status)

@@ -47,6 +47,7 @@ var commands = map[string]command{
 	"dokuwiki":  dokuWiki,  // dokuwiki FOLDER [SITE]: the server to protect is DokuWiki with this folder's conf and data; another one has SITE
 	"halt":      halt,      // halt: end nginx, and what is behind it
 	"tour":      tours,     // tour private TEXT... | begins URL... | goes | sees URL | again: visitors of real sites through $DOOR; again: of a dead origin
+	"killed":    killed,    // killed N [FLAG...]: a shield killed N times under load, every byte of whose answers is checked
 	"shield":    shield,    // shield [FLAG...|says REGEXP|signal NAME|upgrade [FLAG...]|wait|stop|memory MIB]: seawall protect
 	"node":      runNode,   // node [FLAG...]: seawall run --config seawall.yaml; then as shield
 	"get":       get,       // get [curl's ARG...] URL: response on stdout, its id in $ID

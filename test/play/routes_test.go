@@ -24,6 +24,7 @@ func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", says(forTenMinutes, "a page"))
 	mux.HandleFunc("POST /page", says(forNobody, "changed"))
+	mux.HandleFunc("POST /login", login)
 	mux.HandleFunc("GET /live", says(forNobody, "live"))
 	mux.HandleFunc("GET /name", says(forNobody, s.name))
 	mux.HandleFunc("GET /old", says("max-age=0, stale-if-error=600", "old"))
@@ -55,6 +56,17 @@ func says(cacheControl, text string) http.HandlerFunc {
 		w.Header().Set("Cache-Control", cacheControl)
 		fmt.Fprintln(w, text)
 	}
+}
+
+// login lets in who has the password.
+func login(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", forNobody)
+	if r.PostFormValue("password") != "right" {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprintln(w, "wrong")
+		return
+	}
+	fmt.Fprintln(w, "welcome")
 }
 
 // with answers with the fields in its query.

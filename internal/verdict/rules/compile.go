@@ -21,6 +21,7 @@ const (
 	Config
 	Origin
 	Firewall
+	RateLimit
 	LateTransform
 	CacheSettings
 	ResponseHeaders
@@ -31,14 +32,14 @@ const (
 func (p Phase) String() string {
 	return [...]string{
 		"http_request_dynamic_redirect", "http_request_transform", "http_config_settings", "http_request_origin", "http_request_firewall_custom",
-		"http_request_late_transform", "http_request_cache_settings", "http_response_headers_transform",
+		"http_ratelimit", "http_request_late_transform", "http_request_cache_settings", "http_response_headers_transform",
 	}[p]
 }
 
 // of returns a zone's rules in a phase.
 func (p Phase) of(s *spec.Rules) []spec.Rule {
 	return [...][]spec.Rule{
-		s.DynamicRedirect, s.Transform, s.Config, s.Origin, s.Firewall, s.LateTransform, s.CacheSettings, s.ResponseHeaders,
+		s.DynamicRedirect, s.Transform, s.Config, s.Origin, s.Firewall, s.RateLimit, s.LateTransform, s.CacheSettings, s.ResponseHeaders,
 	}[p]
 }
 
@@ -46,38 +47,54 @@ func (p Phase) of(s *spec.Rules) []spec.Rule {
 func (p Phase) actions() []spec.RuleAction {
 	return [...][]spec.RuleAction{
 		{spec.RuleRedirects}, {spec.RuleRewrites}, {spec.RuleSetConfig}, {spec.RuleRoutes}, {spec.RuleBlock, spec.RuleLog, spec.RuleSkipping},
-		{spec.RuleRewrites}, {spec.RuleSetCache}, {spec.RuleRewrites},
+		{spec.RuleBlock, spec.RuleLog}, {spec.RuleRewrites}, {spec.RuleSetCache}, {spec.RuleRewrites},
 	}[p]
 }
 
 // latest is the part of a request that a phase's expressions may read.
 func (p Phase) latest() rules.Phase {
-	if p == ResponseHeaders {
+	switch p {
+	case ResponseHeaders:
 		return rules.Response
+	case Firewall:
+		return rules.Body
 	}
 	return rules.Head
 }
 
-// maxRules bounds the rules of a zone in one phase.
-const maxRules = 10_000
+// Bounds of a zone's rules in one phase. Rate limits have memory of their own.
+const (
+	maxRules      = 10_000
+	maxRateLimits = 100
+)
 
-// Room keeps what outlives a zone's rules: their counts.
+// most is how many rules of the phase a zone may have.
+func (p Phase) most() int {
+	if p == RateLimit {
+		return maxRateLimits
+	}
+	return maxRules
+}
+
+// Room keeps what outlives a zone's rules: how often they held, and what rate limits have counted.
 type Room struct {
-	fields    []field
-	spellings spellings
-	counts    tallies
+	fields []field
+	counts tallies
+	tables tables
 }
 
 // New returns a room in which no rule has matched yet.
 func New() *Room {
-	return &Room{fields: allFields(), spellings: newSpellings(), counts: newTallies()}
+	return &Room{fields: allFields(), counts: newTallies(), tables: newTables()}
 }
 
 // Ruleset is the rules of one zone. It is immutable.
 type Ruleset struct {
 	phases [phases]phase
-	any    bool // there are rules that the request's head is judged by
-	spares bool // one of them may spare a request the zone's limits
+	bodies phase          // firewall rules that read the request's body
+	counts [moments]phase // rate limits, by what they count
+	any    bool           // there are rules that the request's head is judged by
+	spares bool           // one of them may spare a request the zone's limits
 	judges sync.Pool
 }
 
@@ -101,7 +118,10 @@ type rule struct {
 	rewrite  rewrite
 	host     string
 	settings flow.Settings
+	limit    *rateLimit // of a rule of that phase
 }
+
+func (r *rule) expression() *rules.Filter { return r.filter }
 
 // Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
 func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
@@ -115,19 +135,19 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	}
 	set := &Ruleset{}
 	set.judges.New = func() any {
-		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields, spellings: r.spellings}}
+		return &judge{machine: rules.NewMachine(scheme), source: source{fields: r.fields}}
 	}
 	seen := make(map[string]bool)
 	for p := range phases {
 		of := p.of(s)
-		if len(of) > maxRules {
-			return nil, fmt.Errorf("rules.%s: %d rules: want at most %d", p, len(of), maxRules)
+		if len(of) > p.most() {
+			return nil, fmt.Errorf("rules.%s: %d rules: want at most %d", p, len(of), p.most())
 		}
 		for i := range of {
 			if of[i].Disabled {
 				continue
 			}
-			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i]}
+			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i], tables: tablesOf(s)}
 			compiled, err := c.compile(seen)
 			if err != nil {
 				return nil, fmt.Errorf("rules.%s[%d].%w", p, i, err)
@@ -136,24 +156,36 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 		}
 	}
 	for p := range set.phases {
-		set.phases[p].build()
+		set.phases[p].build((*rule).expression)
 	}
+	for m := range set.counts {
+		set.counts[m].build((*rule).counting)
+	}
+	set.bodies.build((*rule).expression)
 	return set, nil
 }
 
 func (s *Ruleset) add(p Phase, r *rule) {
+	if p == Firewall && r.filter.Phase() == rules.Body {
+		s.bodies.rules = append(s.bodies.rules, r)
+		return
+	}
 	s.phases[p].rules = append(s.phases[p].rules, r)
 	s.any = s.any || p != ResponseHeaders
 	s.spares = s.spares || r.skip.limits
+	if r.limit != nil {
+		of := &s.counts[r.limit.moment]
+		of.rules = append(of.rules, r)
+	}
 }
 
-func (p *phase) build() {
+func (p *phase) build(filter func(*rule) *rules.Filter) {
 	if len(p.rules) == 0 {
 		return
 	}
 	filters := make([]*rules.Filter, len(p.rules))
 	for i, r := range p.rules {
-		filters[i] = r.filter
+		filters[i] = filter(r)
 	}
 	p.set = rules.NewSet(filters)
 }
@@ -165,6 +197,7 @@ type compiler struct {
 	zone   string
 	phase  Phase
 	spec   *spec.Rule
+	tables int // that the zone's rate limits need
 }
 
 func (c *compiler) compile(seen map[string]bool) (*rule, error) {
@@ -186,7 +219,11 @@ func (c *compiler) compile(seen map[string]bool) (*rule, error) {
 	if err := c.checkAction(); err != nil {
 		return nil, err
 	}
-	return r, c.parameters(r)
+	if err := c.parameters(r); err != nil || c.phase != RateLimit {
+		return r, err
+	}
+	r.limit, err = c.rateLimit()
+	return r, err
 }
 
 // maxDetail bounds what of an expression a refusal shows.
@@ -229,7 +266,7 @@ func (c *compiler) parameters(r *rule) (err error) {
 	s := c.spec
 	switch s.Action {
 	case spec.RuleBlock:
-		r.block, err = compileBlock(&s.Response)
+		r.block, err = c.block()
 	case spec.RuleSkipping:
 		r.skip, err = compileSkip(&s.Skip)
 	case spec.RuleRedirects:
@@ -258,9 +295,13 @@ type block struct {
 	answer *flow.Message // nil for the page that explains itself
 }
 
-func compileBlock(s *spec.RuleResponse) (block, error) {
+func (c *compiler) block() (block, error) {
+	s := &c.spec.Response
 	b := block{status: s.StatusCode}
-	if b.status == 0 {
+	switch {
+	case b.status == 0 && c.phase == RateLimit:
+		b.status = http.StatusTooManyRequests
+	case b.status == 0:
 		b.status = http.StatusForbidden
 	}
 	if b.status < 400 || b.status > 599 {

@@ -5,6 +5,9 @@
 // rules say, as a [Finding]. A ruleset asks for a field only if one of its rules reads it, and keeps nothing of a flow beyond its judgement
 // but samples: of each rule the latest 8, taken at most once a second.
 //
+// Rate limits count requests by the values of expressions, hashed with a key, in tables whose size is given by how many rules there are: what
+// clients send changes neither that nor what another rule has counted. They err for the visitor: for want of room, a count begins anew.
+//
 // Expressions that don't compile are refused with their place, and then the zone keeps its last good set. Judging can't fail: what a request
 // has not is missing, and a comparison with that is false.
 package rules

@@ -15,7 +15,7 @@ type field struct {
 
 // allFields are those that there are, by Cloudflare's names, with what only we have under names of our own.
 func allFields() []field {
-	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), responseFields())
+	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), bodyFields(), responseFields())
 }
 
 const (
@@ -23,8 +23,8 @@ const (
 	madeCost = 60  // to make a text
 )
 
-func multimap() rules.Type { return rules.MapOf(rules.ArrayOf(rules.Bytes)) }
-func array() rules.Type    { return rules.ArrayOf(rules.Bytes) }
+func multimapType() rules.Type { return rules.MapOf(rules.ArrayOf(rules.Bytes)) }
+func arrayType() rules.Type    { return rules.ArrayOf(rules.Bytes) }
 
 func head(name string, t rules.Type, cost int, value func(*source) rules.Value, aliases ...string) field {
 	return field{rules.Field{Name: name, Aliases: aliases, Type: t, Cost: cost, Phase: rules.Head}, value}
@@ -45,9 +45,9 @@ func requestFields() []field {
 		head("http.request.full_uri", rules.Bytes, madeCost, func(s *source) rules.Value {
 			return rules.BytesValue(s.request.Scheme + "://" + s.request.Authority + uri(s.request.Path, s.request.Query, s.request.HasQuery))
 		}),
-		head("http.request.uri.args", multimap(), listCost, func(s *source) rules.Value { return s.argumentList().multimap() }),
-		head("http.request.uri.args.names", array(), listCost, func(s *source) rules.Value { return s.argumentList().namesOf() }),
-		head("http.request.uri.args.values", array(), listCost, func(s *source) rules.Value { return s.argumentList().valuesOf() }),
+		head("http.request.uri.args", multimapType(), listCost, func(s *source) rules.Value { return s.argumentMap().whole() }),
+		head("http.request.uri.args.names", arrayType(), listCost, func(s *source) rules.Value { return s.argumentMap().namesOf() }),
+		head("http.request.uri.args.values", arrayType(), listCost, func(s *source) rules.Value { return s.argumentMap().valuesOf() }),
 		head("http.request.timestamp.sec", rules.Int, 1, func(s *source) rules.Value { return rules.IntValue(s.flow.Request.Received.Unix()) }),
 		head("http.request.timestamp.msec", rules.Int, 1, func(s *source) rules.Value {
 			return rules.IntValue(int64(s.flow.Request.Received.Nanosecond() / 1e6))
@@ -81,9 +81,9 @@ func rawFields() []field {
 			q := &s.flow.Request
 			return rules.BytesValue(q.Scheme + "://" + q.Authority + uri(path(s), q.Query, q.HasQuery))
 		}),
-		head("raw.http.request.uri.args", multimap(), listCost, func(s *source) rules.Value { return s.rawArgumentList().multimap() }),
-		head("raw.http.request.uri.args.names", array(), listCost, func(s *source) rules.Value { return s.rawArgumentList().namesOf() }),
-		head("raw.http.request.uri.args.values", array(), listCost, func(s *source) rules.Value { return s.rawArgumentList().valuesOf() }),
+		head("raw.http.request.uri.args", multimapType(), listCost, func(s *source) rules.Value { return s.rawArgumentMap().whole() }),
+		head("raw.http.request.uri.args.names", arrayType(), listCost, func(s *source) rules.Value { return s.rawArgumentMap().namesOf() }),
+		head("raw.http.request.uri.args.values", arrayType(), listCost, func(s *source) rules.Value { return s.rawArgumentMap().valuesOf() }),
 	}
 }
 
@@ -93,12 +93,12 @@ func headerFields() []field {
 		return head(of, rules.Bytes, 15, func(s *source) rules.Value { return s.header(name) })
 	}
 	return []field{
-		head("http.request.headers", multimap(), listCost, func(s *source) rules.Value { return s.headerList().multimap() }),
-		head("http.request.headers.names", array(), listCost, func(s *source) rules.Value { return s.headerList().namesOf() }),
-		head("http.request.headers.values", array(), listCost, func(s *source) rules.Value { return s.headerList().valuesOf() }),
+		head("http.request.headers", multimapType(), 5, func(s *source) rules.Value { return s.headerMap().whole() }),
+		head("http.request.headers.names", arrayType(), 5, func(s *source) rules.Value { return s.headerMap().namesOf() }),
+		head("http.request.headers.values", arrayType(), 5, func(s *source) rules.Value { return s.headerMap().valuesOf() }),
 		head("http.request.headers.truncated", rules.Bool, 1, func(*source) rules.Value { return rules.BoolValue(false) }),
-		head("http.request.cookies", multimap(), listCost, func(s *source) rules.Value { return s.cookieList().multimap() }),
-		head("http.request.accepted_languages", array(), 2*listCost, (*source).acceptedLanguages),
+		head("http.request.cookies", multimapType(), listCost, func(s *source) rules.Value { return s.cookieMap().whole() }),
+		head("http.request.accepted_languages", arrayType(), 2*listCost, (*source).acceptedLanguages),
 		named("http.cookie", "cookie"),
 		named("http.referer", "referer"),
 		named("http.user_agent", "user-agent"),
@@ -110,6 +110,7 @@ func headerFields() []field {
 func connectionFields() []field {
 	return []field{
 		head("ip.src", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Request.Client) }),
+		head("ip.src.prefix", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Request.Source.Addr()) }),
 		head("cf.edge.server_ip", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Conn.Local.Addr()) }, "edge.server_ip"),
 		head("cf.edge.server_port", rules.Int, 1, func(s *source) rules.Value { return rules.IntValue(int64(s.flow.Conn.Local.Port())) }, "edge.server_port"),
 		head("cf.ray_id", rules.Bytes, madeCost, func(s *source) rules.Value { return rules.BytesValue(s.flow.Request.ID.String()) }, "http.request.id"),
@@ -183,9 +184,9 @@ func responseFields() []field {
 			}
 			return rules.IntValue(int64(s.message.Status))
 		}),
-		response("http.response.headers", multimap(), listCost, func(s *source) rules.Value { return s.responseList().multimap() }),
-		response("http.response.headers.names", array(), listCost, func(s *source) rules.Value { return s.responseList().namesOf() }),
-		response("http.response.headers.values", array(), listCost, func(s *source) rules.Value { return s.responseList().valuesOf() }),
+		response("http.response.headers", multimapType(), 5, func(s *source) rules.Value { return s.responseMap().whole() }),
+		response("http.response.headers.names", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().namesOf() }),
+		response("http.response.headers.values", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().valuesOf() }),
 		response("http.response.content_type.media_type", rules.Bytes, 20, mediaType),
 	}
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"net/textproto"
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -12,6 +11,7 @@ import (
 type pairs struct {
 	of   []flow.Field
 	part part
+	fold bool // its names are those of header fields, which are the same in any case
 }
 
 // part is what of pairs an array has.
@@ -26,8 +26,21 @@ const (
 // Len implements [rules.Items].
 func (p *pairs) Len() int { return len(p.of) }
 
+// Under implements [rules.Items].
+func (p *pairs) Under(i int, key string) bool {
+	if p.fold {
+		return flow.Named(p.of[i].Name, key)
+	}
+	return p.of[i].Name == key
+}
+
 // Key implements [rules.Items].
-func (p *pairs) Key(i int) string { return p.of[i].Name }
+func (p *pairs) Key(i int) string {
+	if p.fold {
+		return strings.ToLower(p.of[i].Name)
+	}
+	return p.of[i].Name
+}
 
 // At implements [rules.Items].
 func (p *pairs) At(i int) rules.Value {
@@ -42,6 +55,9 @@ type texts struct{ of []string }
 
 // Len implements [rules.Items].
 func (t *texts) Len() int { return len(t.of) }
+
+// Under implements [rules.Items].
+func (*texts) Under(int, string) bool { return false }
 
 // Key implements [rules.Items].
 func (*texts) Key(int) string { return "" }
@@ -80,36 +96,6 @@ func cookies(to []flow.Field, fields []flow.Field) []flow.Field {
 				to = append(to, flow.Field{Name: name, Value: value})
 			}
 		}
-	}
-	return to
-}
-
-// spellings are the names of usual fields in lower case, by how HTTP/1.1's clients write them: those cost no memory.
-type spellings map[string]string
-
-func newSpellings() spellings {
-	s := make(spellings)
-	for _, name := range [...]string{
-		"accept", "accept-encoding", "accept-language", "authorization", "cache-control", "connection", "content-length", "content-type", "cookie",
-		"dnt", "host", "if-modified-since", "if-none-match", "origin", "pragma", "range", "referer", "sec-ch-ua", "sec-ch-ua-mobile",
-		"sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "te", "upgrade-insecure-requests",
-		"user-agent", "x-forwarded-for", "x-requested-with", "content-encoding", "date", "etag", "expires", "last-modified", "server",
-		"set-cookie", "vary", "location", "transfer-encoding",
-	} {
-		s[textproto.CanonicalMIMEHeaderKey(name)] = name
-	}
-	s["DNT"], s["ETag"] = "dnt", "etag"
-	return s
-}
-
-// lowered appends fields with their names in lower case, as expressions write them.
-func (s spellings) lowered(to []flow.Field, fields []flow.Field) []flow.Field {
-	for i := range fields {
-		name, ok := s[fields[i].Name]
-		if !ok {
-			name = strings.ToLower(fields[i].Name)
-		}
-		to = append(to, flow.Field{Name: name, Value: fields[i].Value})
 	}
 	return to
 }

@@ -12,6 +12,8 @@ import (
 type judge struct {
 	machine *rules.Machine
 	source  source
+	before  flow.Request // the request as rate limits see it, once the header has been changed
+	key     []byte       // what it is counted by
 }
 
 // Outcome is what firewall rules have come to.
@@ -41,6 +43,7 @@ func (s *Ruleset) ReadsResponses() bool { return s != nil && s.phases[ResponseHe
 // Spared is what rules have spared a request.
 type Spared struct {
 	Limits bool
+	rest   bool // of the firewall's rules
 	phases [phases]bool
 	rules  map[string]bool
 }
@@ -56,10 +59,14 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 	s.transform(j, f)
 	s.configure(j, f, &s.phases[Config], nil)
 	s.route(j, f)
-	if s.firewall(j, f, grace, &spared) {
+	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
-	f.Verdict.SparesResponse, f.Verdict.SparedRules = spared.phases[ResponseHeaders], spared.rules
+	if !spared.phases[RateLimit] && s.limit(j, f, grace, &spared) {
+		return Blocked, spared
+	}
+	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Unchanged = spared.rest, spared.phases[RateLimit], spared.phases[ResponseHeaders]
+	f.Verdict.Spared = spared.rules
 	if !spared.phases[LateTransform] {
 		s.lateTransform(j, f, &spared)
 	}
@@ -73,7 +80,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	p := &s.phases[ResponseHeaders]
 	message := f.Message()
-	if p.set == nil || message == nil || f.Verdict.SparesResponse {
+	if p.set == nil || message == nil || f.Verdict.Unchanged {
 		return
 	}
 	j := s.judges.Get().(*judge)
@@ -82,7 +89,7 @@ func (s *Ruleset) JudgeResponse(f *flow.Flow) {
 	j.source.message = message
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
-		if f.Verdict.SparedRules[r.short()] {
+		if f.Verdict.Spared[r.short()] {
 			continue
 		}
 		r.note(j, f)
@@ -99,6 +106,10 @@ func (j *judge) begin(f *flow.Flow) {
 func (s *Ruleset) rest(j *judge) {
 	j.machine.Reset(nil)
 	j.source.forget()
+	j.before = flow.Request{}
+	if cap(j.key) > maxKeptKey {
+		j.key = nil
+	}
 	s.judges.Put(j)
 }
 
@@ -170,8 +181,10 @@ func (s *Ruleset) route(j *judge, f *flow.Flow) {
 }
 
 // firewall reports whether a rule blocks the request.
-func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared) bool {
-	p := &s.phases[Firewall]
+func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared, p *phase) bool {
+	if spared.rest {
+		return false
+	}
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
 		if spared.rules[r.short()] {
@@ -181,7 +194,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared) 
 		switch {
 		case r.action == spec.RuleSkipping:
 			spared.add(&r.skip)
-			if r.skip.rest {
+			if spared.rest {
 				return false
 			}
 		case r.action == spec.RuleLog:
@@ -195,7 +208,7 @@ func (s *Ruleset) firewall(j *judge, f *flow.Flow, grace Grace, spared *Spared) 
 }
 
 func (s *Spared) add(k *skip) {
-	s.Limits = s.Limits || k.limits
+	s.Limits, s.rest = s.Limits || k.limits, s.rest || k.rest
 	for p, is := range k.phases {
 		s.phases[p] = s.phases[p] || is
 	}

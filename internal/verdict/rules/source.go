@@ -14,23 +14,31 @@ import (
 
 // source answers for one flow's fields. What it makes of a flow is kept until the next: expressions refer to it.
 type source struct {
-	fields    []field
-	spellings spellings
+	fields []field
 
 	flow    *flow.Flow
 	request *flow.Request // as it is by now: transforms have changed it
 	message *flow.Message // the response, or nil
+	body    *peeked       // the request's, once it is judged, or nil
 
-	headers, arguments, cookies, responded list
-	rawArguments                           list
+	headers, responded                     multimap
+	arguments, rawArguments, cookies, form multimap
+	made                                   [4][]flow.Field // what the latter four consist of
 	languages                              texts
 }
 
-// list is a multimap that is made when it is first asked for, and what expressions see of it.
-type list struct {
-	made               bool
-	all, names, values pairs
+// multimap is what expressions see of a list of names and values.
+type multimap struct{ all, names, values pairs }
+
+// see returns a multimap of fields, whose memory is the caller's.
+func (m *multimap) see(of []flow.Field, fold bool) *multimap {
+	*m = multimap{pairs{of, both, fold}, pairs{of, names, fold}, pairs{of, values, fold}}
+	return m
 }
+
+func (m *multimap) whole() rules.Value    { return rules.ItemsValue(multimapType(), &m.all) }
+func (m *multimap) namesOf() rules.Value  { return rules.ItemsValue(arrayType(), &m.names) }
+func (m *multimap) valuesOf() rules.Value { return rules.ItemsValue(arrayType(), &m.values) }
 
 // reset begins with another flow, or with what rules have made of this one.
 func (s *source) reset(f *flow.Flow) {
@@ -40,66 +48,50 @@ func (s *source) reset(f *flow.Flow) {
 
 // forget keeps nothing of a flow.
 func (s *source) forget() {
-	s.flow, s.request, s.message = nil, nil, nil
-	for _, l := range [...]*list{&s.headers, &s.arguments, &s.cookies, &s.responded, &s.rawArguments} {
-		l.forget()
+	s.flow, s.request, s.message, s.body = nil, nil, nil, nil
+	s.headers, s.responded, s.arguments, s.rawArguments, s.cookies, s.form = multimap{}, multimap{}, multimap{}, multimap{}, multimap{}, multimap{}
+	for i := range s.made {
+		clear(s.made[i])
+		s.made[i] = s.made[i][:0]
 	}
 	clear(s.languages.of)
 	s.languages.of = s.languages.of[:0]
 }
 
-func (l *list) forget() {
-	clear(l.all.of)
-	l.all.of, l.made = l.all.of[:0], false
-}
-
-// of returns the list, which the function makes.
-func (l *list) of(fill func(to []flow.Field) []flow.Field) *list {
-	if !l.made {
-		l.made = true
-		l.all.of = fill(l.all.of)
-		l.names = pairs{l.all.of, names}
-		l.values = pairs{l.all.of, values}
-	}
-	return l
-}
-
-// multimap, namesOf and valuesOf are what expressions see of a list.
-func (l *list) multimap() rules.Value {
-	return rules.ItemsValue(rules.MapOf(rules.ArrayOf(rules.Bytes)), &l.all)
-}
-func (l *list) namesOf() rules.Value  { return rules.ItemsValue(rules.ArrayOf(rules.Bytes), &l.names) }
-func (l *list) valuesOf() rules.Value { return rules.ItemsValue(rules.ArrayOf(rules.Bytes), &l.values) }
-
 // Value implements [rules.Source].
 func (s *source) Value(i int) rules.Value { return s.fields[i].value(s) }
 
-func (s *source) headerList() *list {
-	return s.headers.of(func(to []flow.Field) []flow.Field { return s.spellings.lowered(to, s.request.Fields) })
+func (s *source) headerMap() *multimap { return s.headers.see(s.request.Fields, true) }
+
+func (s *source) responseMap() *multimap {
+	if s.message == nil {
+		return s.responded.see(nil, true)
+	}
+	return s.responded.see(s.message.Fields, true)
 }
 
-func (s *source) argumentList() *list {
-	return s.arguments.of(func(to []flow.Field) []flow.Field { return arguments(to, s.request.Query) })
+func (s *source) argumentMap() *multimap {
+	if s.arguments.all.of == nil {
+		s.made[0] = arguments(s.made[0], s.request.Query)
+		s.arguments.see(s.made[0], false)
+	}
+	return &s.arguments
 }
 
-func (s *source) rawArgumentList() *list {
-	return s.rawArguments.of(func(to []flow.Field) []flow.Field {
-		_, query := split(s.flow.Request.Target)
-		return arguments(to, query)
-	})
+func (s *source) rawArgumentMap() *multimap {
+	if s.rawArguments.all.of == nil {
+		s.made[1] = arguments(s.made[1], s.flow.Request.Query)
+		s.rawArguments.see(s.made[1], false)
+	}
+	return &s.rawArguments
 }
 
-func (s *source) cookieList() *list {
-	return s.cookies.of(func(to []flow.Field) []flow.Field { return cookies(to, s.request.Fields) })
-}
-
-func (s *source) responseList() *list {
-	return s.responded.of(func(to []flow.Field) []flow.Field {
-		if s.message == nil {
-			return to
-		}
-		return s.spellings.lowered(to, s.message.Fields)
-	})
+func (s *source) cookieMap() *multimap {
+	if s.cookies.all.of == nil {
+		s.made[2] = cookies(s.made[2], s.request.Fields)
+		s.cookies.see(s.made[2], false)
+	}
+	return &s.cookies
 }
 
 // header is a field's first value; one that a request has not is empty.

@@ -150,9 +150,14 @@ func (s *Ruleset) Counts() []Count {
 		return nil
 	}
 	var counts []Count
-	for p := range s.phases {
-		for _, r := range s.phases[p].rules {
+	add := func(of []*rule) {
+		for _, r := range of {
 			counts = append(counts, Count{Rule: r.name, Action: r.action, Expression: r.detail, Matches: r.tally.count(), tally: r.tally})
+		}
+	}
+	for p := range s.phases {
+		if add(s.phases[p].rules); Phase(p) == Firewall {
+			add(s.bodies.rules)
 		}
 	}
 	return counts

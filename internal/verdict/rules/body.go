@@ -1,0 +1,145 @@
+package rules
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"strings"
+
+	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/rules"
+)
+
+// maxBody is how many bytes of a request's body rules look at, and so what is held in memory of each request that is at work.
+const maxBody = 64 << 10
+
+// ReadsBodies tells that there are rules for the bodies of requests.
+func (s *Ruleset) ReadsBodies() bool { return s != nil && s.bodies.set != nil }
+
+// JudgeContent judges the beginning of a request's body, by the rules that read it, and leaves it to be read once more. It waits for
+// the client. A request that rules have spared the rest by its head is not looked at.
+func (s *Ruleset) JudgeContent(f *flow.Flow, grace Grace) {
+	if f.Verdict.Unjudged {
+		return
+	}
+	body := s.peek(f)
+	j := s.judges.Get().(*judge)
+	defer s.rest(j)
+	j.begin(f)
+	j.source.body = body
+	s.firewall(j, f, grace, &Spared{rules: f.Verdict.Spared}, &s.bodies)
+}
+
+// peeked is what rules see of a body.
+type peeked struct {
+	text  string
+	whole bool
+}
+
+// peek reads up to maxBody of a body, or until the client breaks off, and puts it before the rest.
+func (s *Ruleset) peek(f *flow.Flow) *peeked {
+	if f.Request.Length == 0 || f.Exchange == nil {
+		return &peeked{whole: true}
+	}
+	buffer := make([]byte, 0, bodySize(f.Request.Length))
+	var err error
+	for err == nil && len(buffer) < maxBody {
+		if len(buffer) == cap(buffer) {
+			buffer = append(buffer, 0)[:len(buffer)]
+		}
+		var n int
+		n, err = f.Exchange.ReadBody(buffer[len(buffer):min(cap(buffer), maxBody)])
+		buffer = buffer[:len(buffer)+n]
+	}
+	if err == nil && f.Request.Length == int64(len(buffer)) { // the end comes with the next read
+		err = io.EOF
+	}
+	again := &again{Exchange: f.Exchange, rest: buffer}
+	if err != nil && !errors.Is(err, io.EOF) {
+		again.err = err
+	}
+	f.Exchange = again
+	return &peeked{text: string(buffer), whole: errors.Is(err, io.EOF)}
+}
+
+// bodySize is the room for a body whose length is declared, or not (-1).
+func bodySize(length int64) int {
+	const usual = 4 << 10
+	if length < 0 {
+		return usual
+	}
+	return int(min(length, maxBody))
+}
+
+// again is an exchange whose body begins with what has been read already.
+type again struct {
+	flow.Exchange
+	rest []byte
+	err  error // what ended it, behind rest
+}
+
+// ReadBody implements [flow.Exchange].
+func (a *again) ReadBody(p []byte) (int, error) {
+	if len(a.rest) > 0 {
+		n := copy(p, a.rest)
+		a.rest = a.rest[n:]
+		return n, nil
+	}
+	if a.err != nil {
+		return 0, a.err
+	}
+	return a.Exchange.ReadBody(p)
+}
+
+// bodyFields are the beginning of the request's body.
+func bodyFields() []field {
+	const cost = 1000
+	body := func(name string, t rules.Type, value func(*source) rules.Value) field {
+		return field{rules.Field{Name: name, Type: t, Cost: cost, Phase: rules.Body}, value}
+	}
+	return []field{
+		body("http.request.body.raw", rules.Bytes, func(s *source) rules.Value { return rules.BytesValue(s.content().text) }),
+		body("http.request.body.truncated", rules.Bool, func(s *source) rules.Value { return rules.BoolValue(!s.content().whole) }),
+		body("http.request.body.size", rules.Int, bodyLength),
+		body("http.request.body.mime", rules.Bytes, func(s *source) rules.Value { return rules.BytesValue(s.contentType()) }),
+		body("http.request.body.form", multimapType(), func(s *source) rules.Value { return s.formMap().whole() }),
+		body("http.request.body.form.names", arrayType(), func(s *source) rules.Value { return s.formMap().namesOf() }),
+		body("http.request.body.form.values", arrayType(), func(s *source) rules.Value { return s.formMap().valuesOf() }),
+	}
+}
+
+// content is what is known of the body: nothing before it is judged.
+func (s *source) content() *peeked {
+	if s.body == nil {
+		return &peeked{}
+	}
+	return s.body
+}
+
+// bodyLength is the body's, as declared, or else as far as it was read.
+func bodyLength(s *source) rules.Value {
+	if n := s.flow.Request.Length; n >= 0 {
+		return rules.IntValue(n)
+	}
+	return rules.IntValue(int64(len(s.content().text)))
+}
+
+// contentType is the media type that the client declares, in lower case.
+func (s *source) contentType() string {
+	declared := s.request.Get("content-type")
+	media, _, err := mime.ParseMediaType(declared)
+	if err != nil {
+		media, _, _ = strings.Cut(declared, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+	}
+	return media
+}
+
+// formMap is a form's fields, not decoded, in their order; none for a body of another type.
+func (s *source) formMap() *multimap {
+	if s.form.all.of == nil && s.contentType() == "application/x-www-form-urlencoded" {
+		s.made[3] = arguments(s.made[3], s.content().text)
+		s.form.see(s.made[3], false)
+	}
+	return &s.form
+}
