@@ -131,8 +131,8 @@ type Verdict struct {
 	Settings   Settings
 	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
 	Charged, Counted bool
-	// Unjudged tells that rules spare the request the firewall's rest, Unlimited all rate limits of rules, Unchanged all changes of the
-	// response, Spared which rules they spare it by name.
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Unchanged that
+	// they spare it all changes of its response, Spared which rules they spare it by name.
 	Unjudged, Unlimited, Unchanged bool
 	Spared                         map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of

@@ -7,8 +7,8 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// TestRedirectTarget wants a request's query to go along, in its place, where the rule says so.
-func TestRedirectTarget(t *testing.T) {
+// TestRedirectQuery wants a request's query to go along, in its place, where the rule says so.
+func TestRedirectQuery(t *testing.T) {
 	tests := []struct {
 		name, to, query string
 		preserve        bool
