@@ -92,7 +92,7 @@ func New() *Room {
 type Ruleset struct {
 	phases [phases]phase
 	bodies phase          // firewall rules that read the request's body
-	counts [moments]phase // rate limits, by what they count
+	counts [moments]phase // rate limits that count elsewhere than where they refuse
 	any    bool           // there are rules that the request's head is judged by
 	spares bool           // one of them may spare a request the zone's limits
 	judges sync.Pool
@@ -167,7 +167,7 @@ func (s *Ruleset) add(p Phase, r *rule) {
 	s.phases[p].rules = append(s.phases[p].rules, r)
 	s.any = s.any || p != ResponseHeaders
 	s.spares = s.spares || r.skip.limits
-	if r.limit != nil {
+	if r.limit != nil && r.limit.moment != judged {
 		of := &s.counts[r.limit.moment]
 		of.rules = append(of.rules, r)
 	}
