@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/prefixes"
 	"github.com/seawall/seawall/rules"
 )
 
@@ -274,10 +276,32 @@ func (r *rule) evidence(j *judge, f *flow.Flow) string {
 	if !r.tally.afford(f.Request.Received.Unix()) {
 		return r.detail
 	}
-	_, parts, _ := strings.Cut(r.filter.Explain(j.machine).String(), "\n") // the first line is the whole again
-	lines := strings.Split(strings.TrimSpace(parts), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
+	whole := r.filter.Explain(j.machine)
+	return r.detail + ", where " + clippedTo(strings.Join(parts(&whole, nil), "; "), maxEvidence)
+}
+
+// parts are what each part of an expression was, as far as that may be written down: evidence gets into the log.
+func parts(whole *rules.Explanation, to []string) []string {
+	for i := range whole.Parts {
+		p := &whole.Parts[i]
+		text := strings.Join(strings.Fields(p.Text), " ")
+		shown := clipped(p.Value)
+		if addr, err := netip.ParseAddr(p.Value); err == nil {
+			shown = prefixes.Network(addr).String()
+		} else if secret(text) {
+			shown = clippedTo(p.Value, maxShown)
+		}
+		to = parts(p, append(to, text+" = "+shown))
 	}
-	return r.detail + ", where " + clippedTo(strings.Join(lines, "; "), maxEvidence)
+	return to
+}
+
+// secret tells of a part that may hold what is nobody else's business: keys, cookies, forms, and addresses of visitors.
+func secret(text string) bool {
+	for _, of := range [...]string{"cookie", "headers", "body", "x_forwarded_for", "args"} {
+		if strings.Contains(text, of) {
+			return true
+		}
+	}
+	return false
 }
