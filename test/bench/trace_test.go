@@ -115,8 +115,9 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// Each policy is as good again on the same trace, and otter resists what is asked for once.
+// Each policy is about as good again on the same trace, and otter, which maintains itself on other goroutines, resists what is asked for once.
 func TestPlay(t *testing.T) {
+	const noise = 0.03
 	requests := trace{skew: 0.9, polluted: true}.requests()
 	var shares []float64
 	for _, p := range policies {
@@ -132,7 +133,7 @@ func TestPlay(t *testing.T) {
 			}
 			runs = append(runs, share)
 		}
-		if math.Abs(runs[0]-runs[1]) > 0.01 {
+		if math.Abs(runs[0]-runs[1]) > noise {
 			t.Errorf("%s: got %.4f and %.4f of hits, want about the same", p.name, runs[0], runs[1])
 		}
 		shares = append(shares, runs[0])
