@@ -2,10 +2,12 @@ package geo
 
 import (
 	"bytes"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +28,8 @@ func write(tb testing.TB, path string, records map[string]record) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	for network, r := range records {
+	for _, network := range slices.Sorted(maps.Keys(records)) { // those within others lie behind them
+		r := records[network]
 		_, n, err := net.ParseCIDR(network)
 		if err != nil {
 			tb.Fatal(err)
