@@ -100,8 +100,8 @@ func lead(z *zone.Zone, f *flow.Flow) {
 
 // fetch asks the origin, if the flow may, and reports whether it answered.
 func fetch(z *zone.Zone, f *flow.Flow) bool {
-	z.Verdict.JudgeBody(f)
-	if f.Verdict.Refusal != nil {
+	if z.Verdict.JudgeBody(f); f.Verdict.Refusal != nil {
+		giveBack(f)
 		return false
 	}
 	if f.Admission.Lease == nil { // else it had to have a share before it set out
@@ -111,12 +111,19 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 		return false
 	}
 	if z.Verdict.JudgeContent(f); f.Verdict.Refusal != nil {
-		f.Admission.Lease.Release()
-		f.Admission.Lease = nil
+		giveBack(f)
 		return false
 	}
 	z.Origin.Fetch(f)
 	return f.Origin.Refusal == nil
+}
+
+// giveBack gives the share of the origin's budget back that a flow has and does not need.
+func giveBack(f *flow.Flow) {
+	if l := f.Admission.Lease; l != nil {
+		f.Admission.Lease = nil
+		l.Release()
+	}
 }
 
 // finish answers the client and writes down what happened.
