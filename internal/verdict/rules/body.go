@@ -54,12 +54,13 @@ func (s *Ruleset) peek(f *flow.Flow) *peeked {
 	if err == nil && f.Request.Length == int64(len(buffer)) { // the end comes with the next read
 		err = io.EOF
 	}
-	again := &again{Exchange: f.Exchange, rest: buffer}
+	text := string(buffer)
+	again := &again{Exchange: f.Exchange, rest: text}
 	if err != nil && !errors.Is(err, io.EOF) {
 		again.err = err
 	}
 	f.Exchange = again
-	return &peeked{text: string(buffer), whole: errors.Is(err, io.EOF)}
+	return &peeked{text: text, whole: errors.Is(err, io.EOF)}
 }
 
 // bodySize is the room for a body whose length is declared, or not (-1).
@@ -74,7 +75,7 @@ func bodySize(length int64) int {
 // again is an exchange whose body begins with what has been read already.
 type again struct {
 	flow.Exchange
-	rest []byte
+	rest string
 	err  error // what ended it, behind rest
 }
 

@@ -131,7 +131,7 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	}
 	set := &Ruleset{}
 	set.judges.New = func() any { return r.judge(scheme) }
-	seen := make(map[string]bool)
+	seen, names := make(map[string]bool), namesOf(s)
 	for p := range phases {
 		of := p.of(s)
 		if len(of) > p.most() {
@@ -141,7 +141,7 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 			if of[i].Disabled {
 				continue
 			}
-			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i], tables: tablesOf(s)}
+			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i], tables: tablesOf(s), names: names}
 			compiled, err := c.compile(seen)
 			if err != nil {
 				return nil, fmt.Errorf("rules.%s[%d].%w", p, i, err)
@@ -192,6 +192,18 @@ type compiler struct {
 	phase  Phase
 	spec   *spec.Rule
 	tables int // that the zone's rate limits need
+	names  map[string]bool
+}
+
+// namesOf are the names of a zone's rules that a skip can be about.
+func namesOf(s *spec.Rules) map[string]bool {
+	names := make(map[string]bool)
+	for p := Firewall; p < phases; p++ {
+		for _, r := range p.of(s) {
+			names[r.Name] = true
+		}
+	}
+	return names
 }
 
 func (c *compiler) compile(seen map[string]bool) (*rule, error) {
@@ -262,7 +274,7 @@ func (c *compiler) parameters(r *rule) (err error) {
 	case spec.RuleBlock:
 		r.block, err = c.block()
 	case spec.RuleSkipping:
-		r.skip, err = compileSkip(&s.Skip)
+		r.skip, err = c.skip()
 	case spec.RuleRedirects:
 		r.redirect, err = c.redirect()
 	case spec.RuleRewrites:
@@ -331,9 +343,13 @@ type skip struct {
 // limitsPhase is what the zone's own limits are called in a skip.
 const limitsPhase = "limits"
 
-func compileSkip(s *spec.RuleSkip) (skip, error) {
+func (c *compiler) skip() (skip, error) {
+	s := &c.spec.Skip
 	k := skip{rest: s.Rest, rules: make(map[string]bool, len(s.Rules))}
-	for _, name := range s.Rules {
+	for i, name := range s.Rules {
+		if !c.names[name] {
+			return k, fmt.Errorf("skip.rules[%d]: no rule of this phase or a later one is called %q", i, name)
+		}
 		k.rules[name] = true
 	}
 	for i, name := range s.Phases {

@@ -34,6 +34,8 @@ func TestSkip(t *testing.T) {
 			s, err := New().Compile("test", &spec.Rules{
 				Firewall: []spec.Rule{
 					{Name: "skip", Expression: "not ssl", Action: spec.RuleSkipping, Skip: tt.skip},
+					{Name: "lat", Expression: "ssl", Action: spec.RuleLog},
+					{Name: "ate", Expression: "ssl", Action: spec.RuleLog},
 				},
 				LateTransform:   []spec.Rule{{Name: "late", Expression: "not ssl", Action: spec.RuleRewrites, Rewrite: header("late")}},
 				CacheSettings:   []spec.Rule{{Name: "cache", Expression: "not ssl", Action: spec.RuleSetCache, Cache: spec.RuleCache{Bypass: true}}},

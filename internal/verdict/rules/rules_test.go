@@ -271,6 +271,7 @@ func TestRefused(t *testing.T) {
 		{"an action of another phase", spec.Rules{Transform: []spec.Rule{blocking("a", "ssl")}}, `rules.http_request_transform[0].action: "block" is none of this phase: want rewrite`},
 		{"a status", spec.Rules{Firewall: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleBlock, Response: spec.RuleResponse{StatusCode: 200}}}}, `rules.http_request_firewall_custom[0].response.status_code: 200: want 400 to 599`},
 		{"nothing to skip", spec.Rules{Firewall: []spec.Rule{skipping("a", "ssl", spec.RuleSkip{})}}, `rules.http_request_firewall_custom[0].skip: empty`},
+		{"no such rule", spec.Rules{Firewall: []spec.Rule{skipping("a", "ssl", spec.RuleSkip{Rules: []string{"b"}})}}, `rules.http_request_firewall_custom[0].skip.rules[0]: no rule of this phase or a later one is called "b"`},
 		{"an earlier phase", spec.Rules{Firewall: []spec.Rule{skipping("a", "ssl", spec.RuleSkip{Phases: []string{"http_request_transform"}})}}, `rules.http_request_firewall_custom[0].skip.phases[0]: "http_request_transform" is no later phase`},
 		{"no target", spec.Rules{DynamicRedirect: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleRedirects}}}, `rules.http_request_dynamic_redirect[0].redirect: empty`},
 		{"a bad target", spec.Rules{DynamicRedirect: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleRedirects, Redirect: spec.RuleRedirect{URL: "//evil"}}}}, `rules.http_request_dynamic_redirect[0].redirect.url: "//evil" is no target`},
