@@ -53,9 +53,9 @@ func halves(addr netip.Addr) (upper, lower uint64) {
 // last is the last address of an item's prefix.
 func (i *item) last() (upper, lower uint64) {
 	if i.bits < 64 {
-		return i.upper | (1<<63>>i.bits<<1 - 1), math.MaxUint64
+		return i.upper | math.MaxUint64>>i.bits, math.MaxUint64
 	}
-	return i.upper, i.lower | (1<<63>>(i.bits-64)<<1 - 1)
+	return i.upper, i.lower | math.MaxUint64>>(i.bits-64)
 }
 
 // before orders two addresses.
