@@ -4,9 +4,9 @@
 // IPv4-mapped IPv6 addresses are looked up, and prefixes of them stored, as the IPv4 they stand for; scope zones are
 // ignored. IPv4 and IPv6 are apart: ::/0 contains no IPv4 address.
 //
-// A Set is sorted ranges of addresses with an index (docs/decisions/0017): a lookup reads the index, a few neighbouring places and one
-// line, and searches 19 steps for a million prefixes at most, however they lie, so no list can make it slow. Nothing allocates in a
-// lookup. Memory is at most 22 bytes a prefix in a Set and 28 in a Map, 16 more if one is longer than a /64; the number of
+// A Set is sorted ranges of addresses with a directory (docs/decisions/0017): a lookup reads a few places of the directory and one line of
+// ranges. It reads at most 4 nodes and searches in at most 40 steps, however a million prefixes lie, so no list can make it slow. Nothing
+// allocates in a lookup. Memory is at most 25 bytes a prefix in a Set and 31 in a Map, 16 more if one is longer than a /64; the number of
 // prefixes is bounded by ParseList. What cannot be parsed gets an error that says where it is and what would be right.
 package prefixes
 

@@ -25,7 +25,8 @@ func compile(tb testing.TB, list ...string) *Set {
 }
 
 func TestMatch(t *testing.T) {
-	set := compile(t, "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.0.2.0/24", "2001:db8::/32", "2001:db8:1::/48", "fe80::/10")
+	set := compile(t, "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.0.2.0/24", "2001:db8::/32", "2001:db8:1::/48", "2001:db8:2::5",
+		"fe80::/10")
 	tests := []struct {
 		addr string
 		want string
@@ -39,6 +40,8 @@ func TestMatch(t *testing.T) {
 		{"192.0.3.0", ""},
 		{"2001:db8::1", "2001:db8::/32"},
 		{"2001:db8:1:ffff::1", "2001:db8:1::/48"},
+		{"2001:db8:2::5", "2001:db8:2::5/128"},
+		{"2001:db8:2::6", "2001:db8::/32"},
 		{"2001:db9::", ""},
 		{"fe80::1%eth0", "fe80::/10"},
 		{"::", ""},
@@ -122,12 +125,7 @@ func TestAgreesWithScan(t *testing.T) {
 			entries = append(entries, Entry[int]{list[len(list)-1], len(list) - 1})
 		}
 		addr := addrs.Draw(t, "addr")
-		var want netip.Prefix
-		for _, p := range list {
-			if p.Contains(addr) && (!want.IsValid() || p.Bits() > want.Bits()) {
-				want = p
-			}
-		}
+		want := scan(list, addr)
 		set := Compile(list)
 		got, ok := set.Match(addr)
 		if got != want || ok != want.IsValid() {
@@ -143,6 +141,44 @@ func TestAgreesWithScan(t *testing.T) {
 	})
 }
 
+// scan looks through a list for the most specific prefix that contains addr.
+func scan(list []netip.Prefix, addr netip.Addr) (found netip.Prefix) {
+	for _, p := range list {
+		if p.Contains(addr) && (!found.IsValid() || p.Bits() > found.Bits()) {
+			found = p
+		}
+	}
+	return found
+}
+
+// FuzzMatch holds Match against a scan, at the first and last addresses of prefixes and beside them, in lists that may have heaps in heaps.
+func FuzzMatch(f *testing.F) {
+	f.Add([]byte("\x80\x01\x02\x03\x04\x40\x01\x02\x03\x05"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var list []netip.Prefix
+		for ; len(data) >= 5 && len(list) < 1000; data = data[5:] {
+			addr := netip.AddrFrom16([16]byte{0: data[1], 3: data[2], 7: data[3], 15: data[4]})
+			list = append(list, netip.PrefixFrom(addr, min(int(data[0]), 128)).Masked())
+		}
+		set := Compile(list)
+		for _, p := range list {
+			last := p.Addr().As16()
+			for bit := p.Bits(); bit < 128; bit++ {
+				last[bit/8] |= 0x80 >> (bit % 8)
+			}
+			end := netip.AddrFrom16(last)
+			for _, addr := range []netip.Addr{p.Addr(), p.Addr().Prev(), end, end.Next()} {
+				if !addr.IsValid() || addr.Is4In6() {
+					continue
+				}
+				if got, _ := set.Match(addr); got != scan(list, addr) {
+					t.Fatalf("%v in %v: got %v, want %v", addr, list, got, scan(list, addr))
+				}
+			}
+		}
+	})
+}
+
 // isLast tells whether the prefix at a place does not come again.
 func isLast(list []netip.Prefix, place int) bool {
 	return !slices.Contains(list[place+1:], list[place])
@@ -150,7 +186,7 @@ func isLast(list []netip.Prefix, place int) bool {
 
 // TestMany holds a large set, of which the index is a part, against a table for each length.
 func TestMany(t *testing.T) {
-	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "mixed"} {
+	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "IPv6 of routes", "IPv6 of hosts", "mixed"} {
 		t.Run(family, func(t *testing.T) {
 			list, within, random := million(family)
 			list = list[:50_000]
@@ -217,9 +253,11 @@ func TestSourceNetwork(t *testing.T) {
 	}
 }
 
-// million returns a million prefixes, and addresses within some of them and at random. IPv4 ones are /24 to /32, IPv6 ones /48 to /64.
+// million returns a million prefixes, and addresses within some of them and at random. IPv4 ones are /24 to /32, IPv6 ones /48 to /64, those of
+// routes /29 to /48 as in BGP, and those of hosts a few /128s in each of many /64s.
 func million(family string) (list []netip.Prefix, within, random []netip.Addr) {
 	rng := rand.New(rand.NewPCG(1, 2))
+	registries := []byte{0x20, 0x24, 0x26, 0x28, 0x2a, 0x2c}
 	draw := func() (netip.Addr, int) {
 		if family == "IPv4" || family == "mixed" && rng.IntN(2) == 0 {
 			return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, rng.Uint32()))), 24 + rng.IntN(9)
@@ -228,6 +266,14 @@ func million(family string) (list []netip.Prefix, within, random []netip.Addr) {
 		b[0] = 0x20 | b[0]&0x1f
 		if family == "IPv6 of few" { // allocated as registries do: a few /12s, in which some /32s are full
 			b[0], b[1], b[2], b[3] = 0x2a, b[1]&0x0f, b[2]&0x07, b[3]&0x03
+		}
+		switch family {
+		case "IPv6 of routes": // half are /48s, and most of the rest /32s to /44s, in the registries' /12s
+			b[0], b[1] = registries[rng.IntN(len(registries))], b[1]&0x0f
+			return netip.AddrFrom16(b), [...]int{29, 32, 32, 36, 40, 44, 48, 48, 48, 48}[rng.IntN(10)]
+		case "IPv6 of hosts":
+			b[0], b[1], b[2], b[5], b[6], b[7] = 0x2a, b[1]&0x0f, b[2]&0x07, b[5]&0x01, 0, 0
+			return netip.AddrFrom16(b), 128
 		}
 		return netip.AddrFrom16(b), 48 + rng.IntN(17)
 	}
@@ -252,7 +298,7 @@ func heap() int64 {
 }
 
 func BenchmarkContains(b *testing.B) {
-	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "mixed"} {
+	for _, family := range []string{"IPv4", "IPv6", "IPv6 of few", "IPv6 of routes", "IPv6 of hosts", "mixed"} {
 		list, within, random := million(family)
 		few, before := Compile(list[:20]), heap()
 		many := Compile(list)

@@ -19,7 +19,7 @@ func (e *constant) eval(*Machine) Value { return e.value }
 // fieldExpr is the value of a field.
 type fieldExpr struct{ index int }
 
-func (e *fieldExpr) eval(m *Machine) Value { return m.field(e.index) }
+func (e *fieldExpr) eval(m *Machine) Value { return *m.field(e.index) }
 
 // currentExpr is the element that the [*] around it is at.
 type currentExpr struct{ typ Type }

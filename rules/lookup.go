@@ -99,6 +99,12 @@ func (l *lookup) build() (left []int) {
 
 // look finds out about one value.
 func (l *lookup) look(m *Machine, f found) {
+	if field, ok := l.left.(*fieldExpr); ok { // as most are: it makes nothing, and its value need not be copied
+		if v := m.field(field.index); !v.Missing() {
+			l.find(v, f)
+		}
+		return
+	}
 	before := m.mark()
 	if v := l.left.eval(m); !v.Missing() {
 		l.find(&v, f)

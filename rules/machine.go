@@ -59,15 +59,16 @@ func (m *Machine) forget() {
 // Exceeded tells whether a result was missing since Reset because the arena had no room for it.
 func (m *Machine) Exceeded() bool { return m.exceeded }
 
-// field returns the value of a field, and asks for it if it is the first to.
-func (m *Machine) field(i int) Value {
+// field returns the value of a field, and asks for it if it is the first to. Only the machine changes it.
+func (m *Machine) field(i int) *Value {
+	v := &m.values[i]
 	if !m.known.has(i) {
 		m.known.set(i)
-		if v := m.source.Value(i); v.typ == m.scheme.fields[i].Type {
-			m.values[i] = v
+		if *v = m.source.Value(i); v.typ != m.scheme.fields[i].Type {
+			*v = Value{}
 		}
 	}
-	return m.values[i]
+	return v
 }
 
 // A mark is a state of the arena to go back to.
