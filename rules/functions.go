@@ -257,15 +257,6 @@ func strict(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []opera
 	return func(_ *compiler, _ *callNode, args []operand) (expr, error) { return newCall(fn, args...), nil }
 }
 
-// lenient builds calls that cope with missing arguments.
-func lenient(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []operand) (expr, error) {
-	return func(_ *compiler, _ *callNode, args []operand) (expr, error) {
-		e := newCall(fn, args...)
-		e.lenient = true
-		return e, nil
-	}
-}
-
 // text returns the literal string that an argument is, "" if it was left out.
 func text(args []operand, i int) string {
 	if i >= len(args) {

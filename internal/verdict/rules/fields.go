@@ -15,7 +15,7 @@ type field struct {
 
 // allFields are those that there are, by Cloudflare's names, with what only we have under names of our own.
 func allFields() []field {
-	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), certificateFields(), knownFields(), bodyFields(), responseFields())
+	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), certificateFields(), knownFields(), bodyFields(), multipartFields(), responseFields())
 }
 
 const (
