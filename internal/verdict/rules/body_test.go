@@ -49,7 +49,7 @@ func TestBodyLimits(t *testing.T) {
 		change(&r)
 		return r
 	}
-	by := func(characteristics ...string) spec.Rule {
+	per := func(characteristics ...string) spec.Rule {
 		return about(func(r *spec.Rule) { r.RateLimit.Characteristics = characteristics })
 	}
 	tests := []struct {
@@ -57,24 +57,24 @@ func TestBodyLimits(t *testing.T) {
 		rule  spec.Rule
 		steps []step
 	}{
-		{"a text of JSON", by(`lookup_json_string(http.request.body.raw, "user")`), []step{
+		{"a text of JSON", per(`lookup_json_string(http.request.body.raw, "user")`), []step{
 			{"203.0.113.1", jsonType, `{"user":"ann"}`, true}, {"203.0.113.2", jsonType, `{"user":"ann"}`, true}, {"203.0.113.3", jsonType, `{ "user": "ann", "x": 1 }`, false},
 			{"203.0.113.3", jsonType, `{"user":"bob"}`, true}, {"203.0.113.3", jsonType, `{"user":""}`, true}, {"203.0.113.3", jsonType, `{}`, true},
 			{"203.0.113.4", jsonType, `no JSON`, true}, {"203.0.113.5", jsonType, `[]`, false},
 		}},
-		{"a number of JSON", by(`lookup_json_integer(http.request.body.raw, "product", "id")`), []step{
+		{"a number of JSON", per(`lookup_json_integer(http.request.body.raw, "product", "id")`), []step{
 			{"203.0.113.1", jsonType, `{"product":{"id":5}}`, true}, {"203.0.113.1", jsonType, `{"product":{"id":5}}`, true},
 			{"203.0.113.1", jsonType, `{"product":{"id":6}}`, true}, {"203.0.113.1", jsonType, `{"product":{"id":5}}`, false},
 		}},
-		{"a form's field", by(`http.request.body.form["user"]`), []step{
+		{"a form's field", per(`http.request.body.form["user"]`), []step{
 			{"203.0.113.1", urlencoded, "user=ann&x=1", true}, {"203.0.113.1", urlencoded, "x=2&user=ann", true}, {"203.0.113.1", urlencoded, "user=bob", true},
 			{"203.0.113.1", urlencoded, "user=ann", false}, {"203.0.113.1", jsonType, "user=ann", true},
 		}},
-		{"an element, and the client", by(`http.request.body.form["user"][0]`, "ip.src"), []step{
+		{"an element, and the client", per(`http.request.body.form["user"][0]`, "ip.src"), []step{
 			{"203.0.113.1", urlencoded, "user=ann", true}, {"203.0.113.1", urlencoded, "user=ann&user=bob", true}, {"203.0.113.2", urlencoded, "user=ann", true},
 			{"203.0.113.1", urlencoded, "user=ann", false},
 		}},
-		{"the whole", by("http.request.body.raw"), []step{
+		{"the whole", per("http.request.body.raw"), []step{
 			{"203.0.113.1", jsonType, "a", true}, {"203.0.113.1", jsonType, "a", true}, {"203.0.113.1", jsonType, "b", true}, {"203.0.113.2", jsonType, "a", false},
 		}},
 		{"what the rule is about", about(func(r *spec.Rule) {
