@@ -25,6 +25,7 @@ const kept = 256
 // Hello is a ClientHello (RFC 8446 §4.1.2), as far as it tells who speaks. Its slices and strings are its own: nothing points
 // into what was parsed. Together they take at most eight times MaxHello.
 type Hello struct {
+	Length           int      // of the message in bytes, without its header
 	Version          uint16   // legacy_version
 	Ciphers          []uint16 // cipher_suites, in order, GREASE included
 	Extensions       []uint16 // their types, in order, GREASE included, each once
@@ -50,7 +51,7 @@ func (h *Hello) Parse(b []byte) (n int, err error) {
 		return 0, err
 	}
 	*h = Hello{
-		Ciphers: empty(h.Ciphers), Extensions: empty(h.Extensions), Protocols: empty(h.Protocols),
+		Length: len(body), Ciphers: empty(h.Ciphers), Extensions: empty(h.Extensions), Protocols: empty(h.Protocols),
 		SignatureSchemes: empty(h.SignatureSchemes), Versions: empty(h.Versions), Curves: empty(h.Curves),
 	}
 	if err := h.parse(body); err != nil {

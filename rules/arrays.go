@@ -91,11 +91,14 @@ func buildHasKey(c *compiler, n *callNode, args []operand) (expr, error) {
 	if !args[0].typ.isMap() {
 		return nil, c.errorf(n.args[0], "has_key wants a map: %s has type %s", c.source(n.args[0]), args[0].nodeType())
 	}
-	key := text(args, 1)
 	return newCall(func(_ *Machine, args []Value) Value {
+		key := args[1].str
+		if args[1].raw != nil {
+			key = string(args[1].raw) // Items know keys as texts
+		}
 		v := args[0].under(key)
 		return BoolValue(!v.Missing())
-	}, args[0]), nil
+	}, args...), nil
 }
 
 func buildHasValue(c *compiler, n *callNode, args []operand) (expr, error) {
@@ -167,6 +170,47 @@ func split(m *Machine, v Value, separator *needle, limit int) Value {
 		v = v.part(i+len(separator.text), v.size())
 	}
 	p.of = append(p.of, v)
+	return Value{typ: ArrayOf(Bytes), items: p}
+}
+
+// maxJoined is how many elements concat makes an array of at most.
+const maxJoined = 1024
+
+// buildConcat builds concat: of texts and numbers a text, of arrays an array.
+func buildConcat(c *compiler, n *callNode, args []operand) (expr, error) {
+	isArray := args[0].typ.isArray()
+	for i := range args {
+		if args[i].typ.isArray() != isArray || isArray && args[i].over != nil {
+			return nil, c.errorf(n.args[i], "%s has type %s: concat takes arrays alone, and without [*]", c.source(n.args[i]), args[i].nodeType())
+		}
+	}
+	fn := concat
+	if isArray {
+		fn = concatArrays
+	}
+	e := newCall(fn, args...)
+	e.lenient = true
+	return e, nil
+}
+
+// concatArrays puts arrays together, without those that are missing.
+func concatArrays(m *Machine, args []Value) Value {
+	p := m.newParts()
+	for i := range args {
+		if args[i].Missing() {
+			continue
+		}
+		for k := range args[i].items.Len() {
+			if !args[i].has(k) {
+				continue
+			}
+			if len(p.of) == maxJoined {
+				m.exceeded = true
+				return Value{}
+			}
+			p.of = append(p.of, args[i].items.At(k))
+		}
+	}
 	return Value{typ: ArrayOf(Bytes), items: p}
 }
 

@@ -13,6 +13,7 @@ func compileRegexp(pattern string) (*regexp.Regexp, hint, string) {
 	if len(pattern) > MaxRegexp {
 		return nil, nil, fmt.Sprintf("the regular expression has %d bytes: %d are allowed", len(pattern), MaxRegexp)
 	}
+	pattern = withoutUnicodeFlag(pattern)
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, nil, strings.TrimPrefix(err.Error(), "error parsing regexp: ")
@@ -27,6 +28,20 @@ func compileRegexp(pattern string) (*regexp.Regexp, hint, string) {
 		return nil, nil, "the regular expression is too large: fewer or shorter repetitions are wanted"
 	}
 	return re, hintOf(parsed), ""
+}
+
+// withoutUnicodeFlag takes the flag u out of the flags that an expression begins with, as in (?u) or (?iu), which those who come from Rust
+// write: it says that the expression is about characters, and RE2's always are.
+func withoutUnicodeFlag(pattern string) string {
+	group, rest, closed := strings.Cut(pattern, ")")
+	flags, ok := strings.CutPrefix(group, "(?")
+	if !ok || !closed || !strings.Contains(flags, "u") || strings.Trim(flags, "imsUu") != "" {
+		return pattern
+	}
+	if flags = strings.ReplaceAll(flags, "u", ""); flags == "" {
+		return rest
+	}
+	return "(?" + flags + ")" + rest
 }
 
 // comparison compiles an operator and its literals, for values of a type.

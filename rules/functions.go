@@ -15,7 +15,8 @@ type function struct {
 	cost     int // ns of a call, without its arguments
 	build    func(c *compiler, n *callNode, args []operand) (expr, error)
 	// whole functions take an array as one argument, and what [*] goes through as well.
-	whole bool
+	whole  bool
+	arrays bool // of arrays it makes an array
 	// Only in value expressions, because it allocates.
 	rewrites bool
 }
@@ -42,13 +43,16 @@ var functions = map[string]function{
 	"cidr6": {params: params(source(IP), fixed("IPv6 bits", Int)), result: IP, cost: 3, build: buildCIDR},
 
 	"coalesce": {params: params(value(), value()), more: value(), cost: 3, build: buildCoalesce},
-	"concat":   {params: params(value(Bytes, Int)), more: value(Bytes, Int), result: Bytes, cost: 20, build: lenient(concat)},
-	"join":     {params: params(value(), fixed("separator", Bytes)), result: Bytes, cost: 50, whole: true, build: buildJoin},
-	"len":      {params: params(value()), result: Int, cost: 2, whole: true, build: buildLen},
+	"concat": {
+		params: params(value(Bytes, Int, ArrayOf(Bytes))), more: value(Bytes, Int, ArrayOf(Bytes)), result: Bytes, arrays: true, cost: 20,
+		build: buildConcat,
+	},
+	"join": {params: params(value(), fixed("separator", Bytes)), result: Bytes, cost: 50, whole: true, build: buildJoin},
+	"len":  {params: params(value()), result: Int, cost: 2, whole: true, build: buildLen},
 	"split": {
 		params: params(value(Bytes), fixed("separator", Bytes), fixed("limit", Int)), optional: 1, result: ArrayOf(Bytes), cost: 60, build: buildSplit,
 	},
-	"has_key":   {params: params(value(), fixed("key", Bytes)), result: Bool, cost: 20, build: buildHasKey},
+	"has_key":   {params: params(value(), param{name: "key", types: []Type{Bytes}}), result: Bool, cost: 20, build: buildHasKey},
 	"has_value": {params: params(value(), value()), result: Bool, cost: 40, whole: true, build: buildHasValue},
 
 	"starts_with":   {params: params(source(Bytes), value(Bytes)), result: Bool, cost: 3, build: buildAffix},
@@ -125,7 +129,7 @@ func (c *compiler) call(n *callNode) (operand, error) {
 		return operand{}, err
 	}
 	o := operand{expr: e, typ: f.result, cost: f.cost}
-	if o.typ == 0 {
+	if o.typ == 0 || f.arrays && args[0].typ.isArray() {
 		o.typ = args[0].typ
 	}
 	constant := true
@@ -186,6 +190,8 @@ func (c *compiler) argument(n *callNode, arg node, p *param, whole bool) (operan
 		return o, c.errorf(arg, "the %s of %s has to be a field or a function, not a literal", p.name, n.name)
 	case whole:
 		return o, nil
+	case o.lifted && len(p.types) > 0:
+		return o, c.errorf(arg, "the %s of %s has type %s: want [*] behind it", p.name, n.name, o.nodeType())
 	case o.lifted || len(p.types) > 0 && !slices.Contains(p.types, o.typ):
 		return o, c.errorf(arg, "the %s of %s has type %s: want %s", p.name, n.name, o.nodeType(), p.want())
 	}
@@ -249,15 +255,6 @@ func newCall(fn func(*Machine, []Value) Value, args ...operand) *callExpr {
 // strict builds calls that are missing when an argument is.
 func strict(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []operand) (expr, error) {
 	return func(_ *compiler, _ *callNode, args []operand) (expr, error) { return newCall(fn, args...), nil }
-}
-
-// lenient builds calls that cope with missing arguments.
-func lenient(fn func(*Machine, []Value) Value) func(*compiler, *callNode, []operand) (expr, error) {
-	return func(_ *compiler, _ *callNode, args []operand) (expr, error) {
-		e := newCall(fn, args...)
-		e.lenient = true
-		return e, nil
-	}
 }
 
 // text returns the literal string that an argument is, "" if it was left out.

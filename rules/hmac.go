@@ -53,7 +53,7 @@ func (h *timedHMAC) setKey(key string) {
 	}
 }
 
-// valid tells whether a token was made with the key, at most the time to live before now.
+// valid tells whether a token was made with the key, less than the time to live before now.
 func (h *timedHMAC) valid(m *Machine, token []byte, now int64) bool {
 	dash := bytes.LastIndexByte(token, '-')
 	if h.urlSafe {
@@ -65,7 +65,7 @@ func (h *timedHMAC) valid(m *Machine, token []byte, now int64) bool {
 	}
 	stamp := token[dash-timeDigits : dash]
 	issued, err := strconv.ParseUint(string(stamp), 10, 63)
-	if err != nil || now-int64(issued) > h.ttl {
+	if err != nil || now-int64(issued) >= h.ttl {
 		return false
 	}
 	var given [sha256.Size]byte

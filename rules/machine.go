@@ -14,6 +14,7 @@ type Machine struct {
 	stack   []Value // arguments of calls under way
 	splits  []*parts
 	parted  int // of splits, those in use
+	touched int // of splits, those that were in use since Reset
 
 	exceeded bool
 	judged   judged
@@ -41,6 +42,10 @@ func (m *Machine) Reset(source Source) {
 	m.forget()
 	m.judged.set = nil
 	clear(m.stack[:cap(m.stack)]) // what a request's values are parts of is not kept
+	for _, p := range m.splits[:m.touched] {
+		p.forget()
+	}
+	m.touched = 0
 	if cap(m.arena) > kept {
 		m.arena = nil
 	}
@@ -101,6 +106,15 @@ func (p *parts) At(i int) Value         { return p.of[i] }
 func (p *parts) Under(int, string) bool { return false } // an array has no keys
 func (p *parts) Key(int) string         { return "" }
 
+// forget keeps nothing of a text, and no more memory than a split takes.
+func (p *parts) forget() {
+	if cap(p.of) > 2*maxParts {
+		p.of = nil
+	}
+	clear(p.of[:cap(p.of)])
+	p.of = p.of[:0]
+}
+
 // newParts returns parts that live until the mark before is released.
 func (m *Machine) newParts() *parts {
 	if m.parted == len(m.splits) {
@@ -108,6 +122,7 @@ func (m *Machine) newParts() *parts {
 	}
 	p := m.splits[m.parted]
 	m.parted++
+	m.touched = max(m.touched, m.parted)
 	p.of = p.of[:0]
 	return p
 }

@@ -219,8 +219,8 @@ func testTimedHMAC(t *testing.T, key string) {
 		want              bool
 	}{
 		{"good", good, "100, now, 8", true},
-		{"last second", good, "13, now, 8", true},
-		{"expired", good, "12, now, 8", false},
+		{"last second", good, "14, now, 8", true},
+		{"expired", good, "13, now, 8", false},
 		{"another message", strings.Replace(good, "cat", "dog", 1), "100, now, 8", false},
 		{"another separator length", good, "100, now, 7", false},
 		{"later", strings.Replace(good, "1484063787", "1484063788", 1), "100, now, 8", false},

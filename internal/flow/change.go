@@ -5,8 +5,8 @@ import "slices"
 // Change is what a rule does to one field of a header.
 type Change struct {
 	Operation Operation
-	// Name is in lower case.
-	Name, Value string
+	// Name is as whoever made the change writes it, Key the same in lower case. HTTP/2 writes all names like that.
+	Name, Key, Value string
 }
 
 // Operation is a kind of change.
@@ -24,7 +24,7 @@ func Apply(fields []Field, changes []Change) []Field {
 	for i := range changes {
 		c := &changes[i]
 		if c.Operation != Add {
-			fields = slices.DeleteFunc(fields, func(f Field) bool { return Named(f.Name, c.Name) })
+			fields = slices.DeleteFunc(fields, func(f Field) bool { return Named(f.Name, c.Key) })
 		}
 		if c.Operation != Remove {
 			fields = append(fields, Field{Name: c.Name, Value: c.Value})

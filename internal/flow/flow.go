@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"time"
@@ -49,15 +50,31 @@ type Conn struct {
 // TLS is what a handshake told; hello writes it.
 type TLS struct {
 	Version, Cipher uint16
+	HelloLength     uint32 // of the ClientHello in bytes, without the message's header
 	ServerName      string
 	Protocol        string // ALPN
 	Resumed         bool
 	// JA4 is the client's fingerprint.
 	JA4 ja4.Fingerprint
-	// ClientSubject is the subject of the client's certificate, if it showed one and that was verified (RFC 4514).
-	ClientSubject string
+	// Client is the client's certificate, if it showed one and that was verified; else nil.
+	Client *ClientCertificate
 	// Policy is that of the server name's zone, as hello compiled it, or nil.
 	Policy any
+}
+
+// ClientCertificate is a client's certificate that was verified.
+type ClientCertificate struct {
+	Subject string // RFC 4514
+	// Chain leads from the certificate to its authority's. It is package tls's own.
+	Chain []*x509.Certificate
+}
+
+// ClientSubject is the subject of the client's certificate, or "".
+func (t *TLS) ClientSubject() string {
+	if t.Client == nil {
+		return ""
+	}
+	return t.Client.Subject
 }
 
 // Told is the error of a handshake that went on after the ClientHello, and ended with an alert to the client, who may already have sent

@@ -6,7 +6,7 @@ import "net/netip"
 type Location struct {
 	// Country is two letters in upper case (ISO 3166), "XX" for unknown, "T1" for an exit of Tor; "" where the node knows of no countries.
 	Country string
-	// Continent is one of AF, AN, AS, EU, NA, OC and SA.
+	// Continent is one of AF, AN, AS, EU, NA, OC and SA, or "T1" as above.
 	Continent string
 	// ASN is the number of the autonomous system that announces the address, and ASOrganization who runs that.
 	ASN            uint32

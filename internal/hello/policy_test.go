@@ -130,8 +130,11 @@ func TestClientCertificates(t *testing.T) {
 						continue
 					}
 					got := info.TLS
-					if got.Resumed != v.resumed || got.ClientSubject != v.subject {
-						t.Errorf("%d, %s: got resumed %v and subject %q, want %v and %q", i, v.host, got.Resumed, got.ClientSubject, v.resumed, v.subject)
+					if got.Resumed != v.resumed || got.ClientSubject() != v.subject {
+						t.Errorf("%d, %s: got resumed %v and subject %q, want %v and %q", i, v.host, got.Resumed, got.ClientSubject(), v.resumed, v.subject)
+					}
+					if v.subject != "" && (len(got.Client.Chain) != 2 || got.Client.Chain[0].Subject.String() != v.subject) {
+						t.Errorf("%d, %s: got a chain of %d", i, v.host, len(got.Client.Chain))
 					}
 					if p, _ := got.Policy.(*Policy); p != policies[v.host] {
 						t.Errorf("%d, %s: got another policy", i, v.host)

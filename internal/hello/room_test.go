@@ -173,7 +173,10 @@ func TestHandshake(t *testing.T) {
 			}
 			want := &flow.TLS{
 				Version: tt.max, Cipher: client.CipherSuite, ServerName: "www.example.org", Protocol: client.NegotiatedProtocol,
-				JA4: server.JA4, // which is a test of its own
+				JA4: server.JA4, HelloLength: server.HelloLength, // which are a test of their own
+			}
+			if server.HelloLength < 100 || server.HelloLength > 4096 {
+				t.Errorf("got a ClientHello of %d bytes", server.HelloLength)
 			}
 			if diff := cmp.Diff(want, server); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

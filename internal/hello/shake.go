@@ -58,6 +58,7 @@ type Shake struct {
 // hello is what is known of a client before its handshake.
 type hello struct {
 	name   string
+	length uint32 // of the ClientHello
 	client ja4.Fingerprint
 	policy *Policy
 	hides  bool // it has an Encrypted Client Hello, which may say otherwise
@@ -116,7 +117,7 @@ func (s *Shake) meet() (whole bool, refusal *Refusal) {
 		return false, &Refusal{NotTLS, err.Error()}
 	}
 	s.settings = r.settings.Load()
-	s.hello = hello{name: h.ServerName, client: h.Fingerprint(ja4.TCP), hides: h.ECH && len(s.settings.public) > 0}
+	s.hello = hello{name: h.ServerName, length: uint32(h.Length), client: h.Fingerprint(ja4.TCP), hides: h.ECH && len(s.settings.public) > 0}
 	s.hello.policy = r.policy(s.hello.name)
 	if refusal := r.refused(s.settings, s.hello.policy, s.hello.name, s.hello.client); refusal != nil {
 		return false, refusal
@@ -218,18 +219,19 @@ func (s *Shake) learn() error {
 		return errors.Join(errChallenge, s.conn.CloseWrite())
 	}
 	t := &flow.TLS{
-		Version:    c.Version,
-		Cipher:     c.CipherSuite,
-		ServerName: normal(c.ServerName),
-		Protocol:   c.NegotiatedProtocol,
-		Resumed:    c.DidResume,
-		JA4:        s.hello.client,
+		Version:     c.Version,
+		Cipher:      c.CipherSuite,
+		HelloLength: s.hello.length,
+		ServerName:  normal(c.ServerName),
+		Protocol:    c.NegotiatedProtocol,
+		Resumed:     c.DidResume,
+		JA4:         s.hello.client,
 	}
 	if s.hello.policy != nil {
 		t.Policy = s.hello.policy
 	}
 	if len(c.VerifiedChains) > 0 {
-		t.ClientSubject = c.PeerCertificates[0].Subject.String()
+		t.Client = &flow.ClientCertificate{Subject: c.PeerCertificates[0].Subject.String(), Chain: c.VerifiedChains[0]}
 	}
 	if c.DidResume {
 		s.room.counts.resumed.Add(1)

@@ -36,7 +36,7 @@ func (r *Room) appendLine(b []byte, f *flow.Flow, s *shard) []byte {
 		if t.JA4 != (ja4.Fingerprint{}) {
 			b = append(append(append(b, `,"ja4":"`...), t.JA4[:]...), '"') // letters, digits and _
 		}
-		b = appendText(b, `,"client_subject":"`, t.ClientSubject, maxText)
+		b = appendText(b, `,"client_subject":"`, t.ClientSubject(), maxText)
 	}
 	b = appendKnown(b, f)
 	b = appendInt(b, `,"status":`, int64(f.Response.Status))

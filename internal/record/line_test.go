@@ -275,10 +275,10 @@ zone       example`
 // TestClientCertificate: a line tells whose certificate the client showed.
 func TestClientCertificate(t *testing.T) {
 	f := hit()
-	f.Conn.TLS.ClientSubject = `CN="a",O=b`
+	f.Conn.TLS.Client = &flow.ClientCertificate{Subject: `CN="a",O=b`}
 	e, err := Parse(line(t, f, nil))
-	if err != nil || e.ClientSubject != f.Conn.TLS.ClientSubject {
-		t.Errorf("got %q, %v, want %q", e.ClientSubject, err, f.Conn.TLS.ClientSubject)
+	if err != nil || e.ClientSubject != f.Conn.TLS.ClientSubject() {
+		t.Errorf("got %q, %v, want %q", e.ClientSubject, err, f.Conn.TLS.ClientSubject())
 	}
 	var got strings.Builder
 	if err := e.Explain(&got); err != nil || !strings.Contains(got.String(), "\n           with a certificate of "+e.ClientSubject+"\n") {
@@ -414,7 +414,7 @@ func FuzzLine(f *testing.F) {
 		x.Request.Method, x.Request.Host, x.Request.Target = method, host, target
 		x.Request.Fields = []flow.Field{{Name: "user-agent", Value: agent}}
 		x.Response.Err = errors.New(agent)
-		x.Conn.TLS.ClientSubject = host
+		x.Conn.TLS.Client = &flow.ClientCertificate{Subject: host}
 		r := &Room{}
 		got := r.appendLine(nil, x, &shard{})
 		if bytes.Count(got, newline) != 1 || got[len(got)-1] != '\n' {

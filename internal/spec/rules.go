@@ -175,7 +175,7 @@ type RuleConfig struct {
 type RuleRateLimit struct {
 	// Characteristics are what is counted apart: 1 to 8 expressions of any type but a map, such as ip.src, ip.src.prefix or
 	// http.request.headers["x-api-key"]. What a request has not is a value of its own. Each edge counts for itself: Cloudflare's cf.colo.id
-	// may be named, and alone counts all requests together.
+	// may be named, and alone counts all requests together. With one that reads the body, requests count when they reach the origin.
 	Characteristics []string `yaml:"characteristics"`
 	// Requests is how many of them there may be in a Period.
 	Requests int `yaml:"requests_per_period"`

@@ -59,7 +59,7 @@ const torExits = "tor"
 func (r *Room) Locate(client netip.Addr) flow.Location {
 	l := r.geo.Locate(client)
 	if tor := r.lists.Get(torExits); tor != nil && tor.Has(client) {
-		l.Country = "T1"
+		l.Country, l.Continent = "T1", "T1"
 	}
 	return l
 }

@@ -268,8 +268,8 @@ func TestNamedList(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for addr, country := range map[string]string{"198.51.100.7": "T1", "198.51.100.8": ""} {
-		if got := r.Locate(netip.MustParseAddr(addr)).Country; got != country {
-			t.Errorf("%s: got country %q, want %q", addr, got, country)
+		if got := r.Locate(netip.MustParseAddr(addr)); got.Country != country || got.Continent != country {
+			t.Errorf("%s: got country %q and continent %q, want %q", addr, got.Country, got.Continent, country)
 		}
 	}
 }

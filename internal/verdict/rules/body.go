@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net/http"
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -14,20 +15,31 @@ import (
 const maxBody = 64 << 10
 
 // ReadsBodies tells that there are rules for the bodies of requests.
-func (s *Ruleset) ReadsBodies() bool { return s != nil && s.bodies.set != nil }
+func (s *Ruleset) ReadsBodies() bool { return s != nil && (s.bodies.set != nil || s.forms.set != nil) }
 
 // JudgeContent judges the beginning of a request's body, by the rules that read it, and leaves it to be read once more. It waits for
-// the client. A request that rules have spared the rest by its head is not looked at.
+// the client. A request that rules have spared the rest by its head is not looked at. Those who pass are counted by the rate limits that
+// read the body.
 func (s *Ruleset) JudgeContent(f *flow.Flow, grace Grace) {
-	if f.Verdict.Unjudged {
+	judged, limited := s.bodies.set != nil && !f.Verdict.Unjudged, s.forms.set != nil && !f.Verdict.Unlimited
+	if !judged && !limited {
 		return
 	}
-	body := s.peek(f)
+	body, spared := s.peek(f), Spared{rules: f.Verdict.Spared}
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
-	j.begin(f)
-	j.source.body = body
-	s.firewall(j, f, grace, &Spared{rules: f.Verdict.Spared}, &s.bodies)
+	if judged {
+		j.begin(f)
+		j.source.body = body
+		if s.firewall(j, f, grace, &spared, &s.bodies) {
+			return
+		}
+	}
+	if limited && !spared.phases[RateLimit] {
+		j.beginBefore(f)
+		j.source.body = body
+		s.limit(j, f, &s.forms, beside, spared.rules, f.Now(), grace)
+	}
 }
 
 // peeked is what rules see of a body.
@@ -92,17 +104,19 @@ func (a *again) ReadBody(p []byte) (int, error) {
 	return a.Exchange.ReadBody(p)
 }
 
+// bodyCost is what it costs to wait for a body, and to take it apart: more than all else.
+const bodyCost = 1000
+
 // bodyFields are the beginning of the request's body.
 func bodyFields() []field {
-	const cost = 1000
 	body := func(name string, t rules.Type, value func(*source) rules.Value) field {
-		return field{rules.Field{Name: name, Type: t, Cost: cost, Phase: rules.Body}, value}
+		return field{rules.Field{Name: name, Type: t, Cost: bodyCost, Phase: rules.Body}, value}
 	}
 	return []field{
 		body("http.request.body.raw", rules.Bytes, func(s *source) rules.Value { return rules.BytesValue(s.content().text) }),
 		body("http.request.body.truncated", rules.Bool, func(s *source) rules.Value { return rules.BoolValue(!s.content().whole) }),
 		body("http.request.body.size", rules.Int, bodyLength),
-		body("http.request.body.mime", rules.Bytes, func(s *source) rules.Value { return rules.BytesValue(s.contentType()) }),
+		body("http.request.body.mime", rules.Bytes, func(s *source) rules.Value { return rules.BytesValue(sniffed(s.content().text)) }),
 		body("http.request.body.form", multimapType(), func(s *source) rules.Value { return s.formMap().whole() }),
 		body("http.request.body.form.names", arrayType(), func(s *source) rules.Value { return s.formMap().namesOf() }),
 		body("http.request.body.form.values", arrayType(), func(s *source) rules.Value { return s.formMap().valuesOf() }),
@@ -123,6 +137,19 @@ func bodyLength(s *source) rules.Value {
 		return rules.IntValue(n)
 	}
 	return rules.IntValue(int64(len(s.content().text)))
+}
+
+// sniffed is the media type that a body looks like, whatever its sender says; empty if there is none.
+func sniffed(text string) string {
+	switch {
+	case text == "":
+		return ""
+	case strings.HasPrefix(text, "II*\x00"), strings.HasPrefix(text, "MM\x00*"):
+		return "image/tiff" // which package http does not know
+	}
+	const enough = 512 // for DetectContentType
+	media, _, _ := strings.Cut(http.DetectContentType([]byte(text[:min(len(text), enough)])), ";")
+	return media
 }
 
 // contentType is the media type that the client declares, in lower case.

@@ -56,7 +56,7 @@ func (p Phase) latest() rules.Phase {
 	switch p {
 	case ResponseHeaders:
 		return rules.Response
-	case Firewall:
+	case Firewall, RateLimit:
 		return rules.Body
 	}
 	return rules.Head
@@ -92,6 +92,7 @@ func New() *Room {
 type Ruleset struct {
 	phases [phases]phase
 	bodies phase          // firewall rules that read the request's body
+	forms  phase          // rate limits that do
 	counts [moments]phase // rate limits that count elsewhere than where they refuse
 	any    bool           // there are rules that the request's head is judged by
 	spares bool           // one of them may spare a request the zone's limits
@@ -156,19 +157,24 @@ func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 		set.counts[m].build((*rule).counting)
 	}
 	set.bodies.build((*rule).expression)
+	set.forms.build((*rule).expression)
 	return set, nil
 }
 
 func (s *Ruleset) add(p Phase, r *rule) {
-	if p == Firewall && r.filter.Phase() == rules.Body {
-		s.bodies.rules = append(s.bodies.rules, r)
-		return
+	of := &s.phases[p]
+	switch {
+	case p == Firewall && r.filter.Phase() == rules.Body:
+		of = &s.bodies
+	case r.limit != nil && (r.limit.moment == read || r.limit.moment == beside):
+		of = &s.forms
+	default:
+		s.any = s.any || p != ResponseHeaders
+		s.spares = s.spares || r.skip.limits
 	}
-	s.phases[p].rules = append(s.phases[p].rules, r)
-	s.any = s.any || p != ResponseHeaders
-	s.spares = s.spares || r.skip.limits
-	if r.limit != nil && r.limit.moment != judged {
-		of := &s.counts[r.limit.moment]
+	of.rules = append(of.rules, r)
+	if r.limit != nil && r.limit.moment != judged && r.limit.moment != read {
+		of = &s.counts[r.limit.moment]
 		of.rules = append(of.rules, r)
 	}
 }
@@ -228,7 +234,7 @@ func (c *compiler) compile(seen map[string]bool) (*rule, error) {
 	if err := c.parameters(r); err != nil || c.phase != RateLimit {
 		return r, err
 	}
-	r.limit, err = c.rateLimit()
+	r.limit, err = c.rateLimit(r.filter)
 	return r, err
 }
 

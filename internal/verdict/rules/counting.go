@@ -14,21 +14,19 @@ import (
 // maxKeptKey bounds the memory of a key that is kept for the next one.
 const maxKeptKey = 16 << 10
 
-// limit judges by the rate limits that know a request when they see it, and reports whether one refuses it. The rules' expressions say which
-// requests are refused; then come those that count by another expression.
-func (s *Ruleset) limit(j *judge, f *flow.Flow, grace Grace, spared *Spared) bool {
-	p := &s.phases[RateLimit]
-	now := f.Request.Received
+// limit judges by rate limits that know a request when they see it, and reports whether one refuses it. The rules' expressions say which
+// requests are refused; then come those that count by another expression, at a moment.
+func (s *Ruleset) limit(j *judge, f *flow.Flow, p *phase, at moment, spared map[string]bool, now time.Time, grace Grace) bool {
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
 		r := p.rules[i]
-		if spared.rules[r.short()] {
+		if spared[r.short()] {
 			continue
 		}
 		if wait := r.limit.judge(j.keyOf(r.limit), now); wait > 0 && s.exceed(j, f, r, now.Add(wait), now, grace) {
 			return true
 		}
 	}
-	return s.count(j, f, aside, spared.rules, now, grace)
+	return s.count(j, f, at, spared, now, grace)
 }
 
 // JudgeBody counts a request that is bound for the origin.
@@ -175,7 +173,7 @@ func (l *rateLimit) judge(key limit.Key, now time.Time) (wait time.Duration) {
 		}
 	}
 	switch l.moment {
-	case judged:
+	case judged, read:
 		return l.take(key, now)
 	case bound:
 		return 0

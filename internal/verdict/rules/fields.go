@@ -15,7 +15,7 @@ type field struct {
 
 // allFields are those that there are, by Cloudflare's names, with what only we have under names of our own.
 func allFields() []field {
-	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), knownFields(), bodyFields(), responseFields())
+	return slices.Concat(requestFields(), rawFields(), headerFields(), connectionFields(), certificateFields(), knownFields(), bodyFields(), multipartFields(), responseFields())
 }
 
 const (
@@ -113,6 +113,11 @@ func connectionFields() []field {
 		head("ip.src.prefix", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Request.Source.Addr()) }),
 		head("cf.edge.server_ip", rules.IP, 1, func(s *source) rules.Value { return rules.IPValue(s.flow.Conn.Local.Addr()) }, "edge.server_ip"),
 		head("cf.edge.server_port", rules.Int, 1, func(s *source) rules.Value { return rules.IntValue(int64(s.flow.Conn.Local.Port())) }, "edge.server_port"),
+		head("cf.edge.client_port", rules.Int, 1, func(s *source) rules.Value { return rules.IntValue(int64(s.flow.Conn.Remote.Port())) }, "edge.client_port"),
+		head("cf.edge.client_tcp", rules.Bool, 1, func(s *source) rules.Value {
+			return rules.BoolValue(!strings.HasPrefix(s.flow.Request.Proto, "HTTP/3"))
+		}, "edge.client_tcp"),
+		head("cf.threat_score", rules.Int, 1, func(*source) rules.Value { return rules.IntValue(0) }), // as Cloudflare has it by now
 		head("cf.ray_id", rules.Bytes, madeCost, func(s *source) rules.Value { return rules.BytesValue(s.flow.Request.ID.String()) }, "http.request.id"),
 		head("cf.random_seed", rules.Bytes, 2*madeCost, randomSeed, "random_seed"),
 		head("cf.bot_management.ja4", rules.Bytes, madeCost, tlsJA4, "tls.ja4"),
@@ -125,8 +130,12 @@ func connectionFields() []field {
 			}
 			return rules.BytesValue("")
 		}),
-		head("cf.tls_client_auth.cert_verified", rules.Bool, 1, clientVerified, "cf.tls_client_auth.cert_presented", "tls.client_verified"),
-		head("cf.tls_client_auth.cert_subject_dn", rules.Bytes, 1, clientSubject, "cf.tls_client_auth.cert_subject_dn_rfc2253", "tls.client_subject"),
+		head("cf.tls_client_hello_length", rules.Int, 1, func(s *source) rules.Value {
+			if t := s.flow.Conn.TLS; t != nil {
+				return rules.IntValue(int64(t.HelloLength))
+			}
+			return rules.IntValue(0)
+		}, "tls.hello_length"),
 	}
 }
 
@@ -153,26 +162,14 @@ func knownFields() []field {
 	}
 }
 
-// inEuropeanUnion knows its members, as of 2026.
+// inEuropeanUnion knows its members, as of 2026, and those of their regions that have a code of their own.
 func inEuropeanUnion(country string) bool {
-	const members = "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE"
+	const members = "AT AX BE BG HR CY CZ DK EE FI FR GF GP DE GR HU IE IT LV LT LU MF MQ MT NL PL PT RE RO SK SI ES SE YT"
 	return len(country) == 2 && strings.Contains(members, country)
 }
 
-// clientVerified tells of a certificate that was shown: one that does not verify ends the handshake.
-func clientVerified(s *source) rules.Value {
-	return rules.BoolValue(s.flow.Conn.TLS != nil && s.flow.Conn.TLS.ClientSubject != "")
-}
-
-func clientSubject(s *source) rules.Value {
-	if t := s.flow.Conn.TLS; t != nil {
-		return rules.BytesValue(t.ClientSubject)
-	}
-	return rules.BytesValue("")
-}
-
-func response(name string, t rules.Type, cost int, value func(*source) rules.Value) field {
-	return field{rules.Field{Name: name, Type: t, Cost: cost, Phase: rules.Response}, value}
+func response(name string, t rules.Type, cost int, value func(*source) rules.Value, aliases ...string) field {
+	return field{rules.Field{Name: name, Aliases: aliases, Type: t, Cost: cost, Phase: rules.Response}, value}
 }
 
 // responseFields are the response's head, before it is changed.
@@ -184,10 +181,16 @@ func responseFields() []field {
 			}
 			return rules.IntValue(int64(s.message.Status))
 		}),
-		response("http.response.headers", multimapType(), 5, func(s *source) rules.Value { return s.responseMap().whole() }),
-		response("http.response.headers.names", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().namesOf() }),
-		response("http.response.headers.values", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().valuesOf() }),
+		response("http.response.headers", multimapType(), 5, func(s *source) rules.Value { return s.responseMap().whole() },
+			"raw.http.response.headers"),
+		response("http.response.headers.names", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().namesOf() },
+			"raw.http.response.headers.names"),
+		response("http.response.headers.values", arrayType(), 5, func(s *source) rules.Value { return s.responseMap().valuesOf() },
+			"raw.http.response.headers.values"),
 		response("http.response.content_type.media_type", rules.Bytes, 20, mediaType),
+		response("cf.timings.origin_ttfb_msec", rules.Int, 1, func(s *source) rules.Value {
+			return rules.IntValue(s.flow.Origin.FirstByte.Milliseconds())
+		}),
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 
 // request makes a flow of a target and fields as "Name: value".
 func request(target string, fields ...string) *flow.Flow {
-	f := &flow.Flow{Conn: &flow.Conn{Local: netip.MustParseAddrPort("192.0.2.1:443"), TLS: &flow.TLS{
-		Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256, ServerName: "www.example.org",
+	f := &flow.Flow{Conn: &flow.Conn{Remote: netip.MustParseAddrPort("203.0.113.7:50123"), Local: netip.MustParseAddrPort("192.0.2.1:443"), TLS: &flow.TLS{
+		Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256, ServerName: "www.example.org", HelloLength: 508,
 	}}}
 	q := &f.Request
 	q.Received = time.Unix(1_700_000_000, 123_000_000)

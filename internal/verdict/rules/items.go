@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
@@ -82,7 +83,7 @@ func arguments(to []flow.Field, query string) []flow.Field {
 	return to
 }
 
-// cookies appends the cookies of all Cookie fields (RFC 6265 §4.2.1).
+// cookies appends the cookies of all Cookie fields (RFC 6265 §4.2.1), with their names decoded, as some frameworks encode them.
 func cookies(to []flow.Field, fields []flow.Field) []flow.Field {
 	for i := range fields {
 		if !flow.Named(fields[i].Name, "cookie") {
@@ -92,6 +93,9 @@ func cookies(to []flow.Field, fields []flow.Field) []flow.Field {
 			var cookie string
 			cookie, rest, _ = strings.Cut(rest, ";")
 			name, value, ok := strings.Cut(strings.Trim(cookie, " \t"), "=")
+			if decoded, err := url.PathUnescape(name); err == nil {
+				name = decoded
+			}
 			if ok && name != "" {
 				to = append(to, flow.Field{Name: name, Value: value})
 			}

@@ -64,7 +64,7 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) {
 		return Blocked, spared
 	}
-	if !spared.phases[RateLimit] && s.limit(j, f, grace, &spared) {
+	if !spared.phases[RateLimit] && s.limit(j, f, &s.phases[RateLimit], aside, spared.rules, f.Request.Received, grace) {
 		return Blocked, spared
 	}
 	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Unchanged = spared.rest, spared.phases[RateLimit], spared.phases[ResponseHeaders]

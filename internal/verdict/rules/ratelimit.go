@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ const (
 	judged   moment = iota // as it is refused if it is one too many: what counts is what the rule is about
 	aside                  // likewise by its head, but what counts is something else
 	bound                  // on its way to the origin
+	read                   // as judged, when its body has been read, on its way to the origin likewise
+	beside                 // as aside, when its body has been read
 	answered               // when its response has been sent
 	moments                // how many there are
 )
@@ -53,14 +56,14 @@ const (
 
 func (r *rule) counting() *rules.Filter { return r.limit.counter }
 
-// rateLimit compiles what the rule limits.
-func (c *compiler) rateLimit() (*rateLimit, error) {
+// rateLimit compiles what the rule limits, which holds for those that a filter says.
+func (c *compiler) rateLimit(about *rules.Filter) (*rateLimit, error) {
 	s := &c.spec.RateLimit
 	l := &rateLimit{toOrigin: s.ToOrigin}
 	if err := c.characteristics(l); err != nil {
 		return nil, err
 	}
-	if err := c.counter(l); err != nil {
+	if err := c.counter(l, about); err != nil {
 		return nil, err
 	}
 	if err := l.meter(s); err != nil {
@@ -110,7 +113,7 @@ func (c *compiler) characteristics(l *rateLimit) error {
 		if err != nil {
 			return fmt.Errorf("ratelimit.characteristics[%d]: %w", i, err)
 		}
-		if key.Phase() != rules.Head {
+		if key.Phase() == rules.Response {
 			return fmt.Errorf("ratelimit.characteristics[%d]: it reads the %s: want what is known when the request is judged", i, key.Phase())
 		}
 		l.keys = append(l.keys, key)
@@ -130,8 +133,14 @@ func (l *rateLimit) apart() string {
 	return "by " + shorten(strings.Join(names, ", "))
 }
 
+// readsBody tells that the rule can be judged only when a request's body has been read.
+func (l *rateLimit) readsBody(about *rules.Filter) bool {
+	return about.Phase() == rules.Body || l.counter.Phase() == rules.Body ||
+		slices.ContainsFunc(l.keys, func(k *rules.Key) bool { return k.Phase() == rules.Body })
+}
+
 // counter finds out what counts, and when.
-func (c *compiler) counter(l *rateLimit) (err error) {
+func (c *compiler) counter(l *rateLimit, about *rules.Filter) (err error) {
 	key, text := "ratelimit.counting_expression", c.spec.RateLimit.Counting
 	if text == "" {
 		key, text = "expression", c.spec.Expression
@@ -139,11 +148,16 @@ func (c *compiler) counter(l *rateLimit) (err error) {
 	if l.counter, err = rules.Compile(c.scheme, text); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
+	body, late := l.readsBody(about), l.counter.Phase() == rules.Response || c.spec.RateLimit.BytesPerPeriod != 0
 	switch {
-	case l.counter.Phase() == rules.Response || c.spec.RateLimit.BytesPerPeriod != 0:
+	case late && (body || strings.Contains(text, "http.request.body.")):
+		return fmt.Errorf("ratelimit: it reads the request's body, which is gone when responses are counted: want a count of requests")
+	case late:
 		l.moment = answered
-	case l.counter.Phase() == rules.Body:
-		return fmt.Errorf("%s: it reads the body, which nothing counts", key)
+	case body && c.spec.RateLimit.Counting != "":
+		l.moment = beside
+	case body:
+		l.moment = read
 	case l.toOrigin:
 		l.moment = bound
 	case c.spec.RateLimit.Counting != "":

@@ -550,6 +550,13 @@ func TestRateLimitErrors(t *testing.T) {
 		{"mitigation negative", func(r *spec.Rule) { r.RateLimit.Mitigation = -1 }, "ratelimit.mitigation_timeout: -1ns: want 0, or 1s to 24h0m0s"},
 		{"expression of a response", func(r *spec.Rule) { r.Expression = "http.response.code eq 401" },
 			"expression: it reads the response, which is not known yet in this phase"},
+		{"bytes by the body", func(r *spec.Rule) {
+			r.RateLimit.Requests, r.RateLimit.BytesPerPeriod, r.RateLimit.Characteristics = 0, 5, []string{`http.request.body.form["user"]`}
+		}, "ratelimit: it reads the request's body, which is gone when responses are counted: want a count of requests"},
+		{"responses by the body", func(r *spec.Rule) {
+			r.RateLimit.Counting = `http.response.code eq 401 and http.request.body.raw contains "x"`
+		},
+			"ratelimit: it reads the request's body, which is gone when responses are counted"},
 		{"counting expression", func(r *spec.Rule) { r.RateLimit.Counting = "http.response.code" }, "ratelimit.counting_expression: column 1: "},
 		{"status", func(r *spec.Rule) { r.Response.StatusCode = 200 }, "response.status_code: 200: want 400 to 599"},
 		{"action", func(r *spec.Rule) { r.Action = spec.RuleSkipping }, `action: "skip" is none of this phase: want block, log`},

@@ -115,7 +115,7 @@ type rewrite struct {
 // header is a change of a field.
 type header struct {
 	operation flow.Operation
-	name      string
+	name, key string // key is in lower case
 	value     value
 }
 
@@ -151,13 +151,13 @@ func (c *compiler) rewrite() (w rewrite, err error) {
 }
 
 func (c *compiler) header(s *spec.RuleHeader) (header, error) {
-	h := header{name: strings.ToLower(s.Name)}
+	h := header{name: s.Name, key: strings.ToLower(s.Name)}
 	var err error
 	h.value, err = c.value("value", s.Value, "expression", s.Expression)
 	switch {
 	case err != nil:
 		return h, err
-	case !isToken(h.name) || protected(h.name):
+	case !isToken(h.key) || protected(h.key):
 		return h, fmt.Errorf("name: %q can't be changed", s.Name)
 	case !isValue(s.Value):
 		return h, fmt.Errorf("value: %q can't stand in a header", s.Value)
@@ -187,7 +187,7 @@ func (w *rewrite) changes(m *rules.Machine, to []flow.Change) []flow.Change {
 		h := &w.headers[i]
 		text, ok := h.value.of(m)
 		if ok && isValue(text) {
-			to = append(to, flow.Change{Operation: h.operation, Name: h.name, Value: text})
+			to = append(to, flow.Change{Operation: h.operation, Name: h.name, Key: h.key, Value: text})
 		}
 	}
 	return to

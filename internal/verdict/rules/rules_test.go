@@ -218,7 +218,7 @@ func TestHeaders(t *testing.T) {
 	f := request("/p", "X-Old: a%0ab", "X-Country: ZZ", "X-Add: 1", "Accept: */*")
 	f.Request.Locator = located{Country: "FR"}
 	set.Judge(f, dryRun(false))
-	want := []flow.Field{{Name: "X-Add", Value: "1"}, {Name: "Accept", Value: "*/*"}, {Name: "x-country", Value: "FR"}, {Name: "x-add", Value: "2"}}
+	want := []flow.Field{{Name: "X-Add", Value: "1"}, {Name: "Accept", Value: "*/*"}, {Name: "X-Country", Value: "FR"}, {Name: "X-Add", Value: "2"}}
 	if d := cmp.Diff(want, f.Effective().Fields); d != "" {
 		t.Errorf("request (-want +got):\n%s", d)
 	}
@@ -228,7 +228,7 @@ func TestHeaders(t *testing.T) {
 	f.Origin.Message = &flow.Message{Status: 200}
 	set.JudgeResponse(f)
 	got := flow.Apply([]flow.Field{{Name: "Server", Value: "x"}, {Name: "A", Value: "b"}}, f.Verdict.Responding)
-	if d := cmp.Diff([]flow.Field{{Name: "A", Value: "b"}, {Name: "x-path", Value: "/p"}}, got); d != "" {
+	if d := cmp.Diff([]flow.Field{{Name: "A", Value: "b"}, {Name: "X-Path", Value: "/p"}}, got); d != "" {
 		t.Errorf("response (-want +got):\n%s", d)
 	}
 }

@@ -25,6 +25,7 @@ type source struct {
 	arguments, rawArguments, cookies, form multimap
 	made                                   [4][]flow.Field // what the latter four consist of
 	languages                              texts
+	parts                                  *multipart // what the body consists of, once it was asked for
 }
 
 // multimap is what expressions see of a list of names and values.
@@ -48,7 +49,7 @@ func (s *source) reset(f *flow.Flow) {
 
 // forget keeps nothing of a flow.
 func (s *source) forget() {
-	s.flow, s.request, s.message, s.body = nil, nil, nil, nil
+	s.flow, s.request, s.message, s.body, s.parts = nil, nil, nil, nil, nil
 	s.headers, s.responded, s.arguments, s.rawArguments, s.cookies, s.form = multimap{}, multimap{}, multimap{}, multimap{}, multimap{}, multimap{}
 	for i := range s.made {
 		clear(s.made[i])

@@ -158,6 +158,8 @@ func (s *Ruleset) Counts() []Count {
 	for p := range s.phases {
 		if add(s.phases[p].rules); Phase(p) == Firewall {
 			add(s.bodies.rules)
+		} else if Phase(p) == RateLimit {
+			add(s.forms.rules)
 		}
 	}
 	return counts
