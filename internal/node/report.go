@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/node/metrics"
 	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/zone"
@@ -192,18 +194,34 @@ func reportZone(z *zone.Zone, s *spec.Zone, counts *record.Counts) status.Zone {
 		return r
 	}
 	r.Hosts, r.DryRun = s.Hosts, s.Action == spec.ActionLog
-	load := z.Admission.Load()
-	r.Budget = status.Budget{
-		Concurrent: load.Concurrent, MaxConcurrent: s.Budget.Concurrent, Queued: load.Queued, MaxQueued: s.Budget.Queue,
-		Upgrades: load.Upgrades, MaxUpgrades: s.Budget.Upgrades, Rate: s.Budget.Rate.String(),
+	r.Budget = reportBudget(z.Admission, &s.Budget)
+	r.Servers = appendServers(r.Servers, "", z.Origin)
+	for i := range s.Pools {
+		name := s.Pools[i].Name
+		if p := z.Pools[name]; p != nil { // else a reload has come between
+			r.Pools = append(r.Pools, status.Pool{Name: name, Budget: reportBudget(p.Admission, &s.Pools[i].Budget)})
+			r.Servers = appendServers(r.Servers, name, p.Origin)
+		}
 	}
-	for _, o := range z.Origin.Servers() {
-		r.Servers = append(r.Servers, status.Server{
-			URL: o.URL, Weight: o.Weight, Backup: o.Backup, Up: o.Up, Why: o.Why, Since: o.Since,
+	return r
+}
+
+func reportBudget(p *admission.Policy, s *spec.Budget) status.Budget {
+	load := p.Load()
+	return status.Budget{
+		Concurrent: load.Concurrent, MaxConcurrent: s.Concurrent, Queued: load.Queued, MaxQueued: s.Queue,
+		Upgrades: load.Upgrades, MaxUpgrades: s.Upgrades, Rate: s.Rate.String(),
+	}
+}
+
+func appendServers(to []status.Server, pool string, p *origin.Policy) []status.Server {
+	for _, o := range p.Servers() {
+		to = append(to, status.Server{
+			Pool: pool, URL: o.URL, Weight: o.Weight, Backup: o.Backup, Up: o.Up, Why: o.Why, Since: o.Since,
 			InFlight: o.InFlight, Requests: int64(o.Requests), Failures: int64(o.Failures),
 		})
 	}
-	return r
+	return to
 }
 
 // sources are where the metrics come from.

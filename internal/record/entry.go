@@ -45,6 +45,7 @@ type Entry struct {
 	Stored      bool   `json:"stored,omitempty"`
 	Collapsed   bool   `json:"collapsed,omitempty"`
 
+	Pool           string  `json:"pool,omitempty"` // that a rule routed the request to
 	QueueMs        float64 `json:"queue_ms,omitempty"`
 	Origin         string  `json:"origin,omitempty"`
 	OriginAttempts int     `json:"origin_attempts,omitempty"`
@@ -106,6 +107,9 @@ func (e *Entry) Explain(w io.Writer) error {
 	s.tell("zone", e.zone())
 	s.tell("verdict", e.verdict())
 	s.tell("cache", e.cache())
+	if e.Pool != "" {
+		s.tell("pool", e.Pool+", in place of the zone's own origin")
+	}
 	if e.QueueMs > 0 {
 		s.tell("admission", fmt.Sprintf("waited %.1f ms for the origin's budget", e.QueueMs))
 	}

@@ -236,7 +236,7 @@ func LogFields() []string {
 	return []string{
 		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "hfp", "tls", "ja4", "client_subject", "country", "asn", "bot", "status", "bytes", "ms",
 		"verdict", "rule", "dry", "undone", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
-		"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
+		"pool", "queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
 		"tunnel_ms", "tunnel_sent", "tunnel_received",
 		"refusal", "refusal_rule", "refusal_detail", "retry_after_ms", "referer", "agent", "error", "sample",
 	}

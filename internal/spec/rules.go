@@ -10,7 +10,7 @@ type Rules struct {
 	Transform []Rule `yaml:"http_request_transform"`
 	// Config changes settings for some requests.
 	Config []Rule `yaml:"http_config_settings"`
-	// Origin chooses what the origin gets to see as Host.
+	// Origin chooses the origin, and what it gets to see as Host.
 	Origin []Rule `yaml:"http_request_origin"`
 	// Firewall refuses, spares and notes requests.
 	Firewall []Rule `yaml:"http_request_firewall_custom"`
@@ -148,8 +148,10 @@ type RuleHeader struct {
 	Expression string `yaml:"expression"`
 }
 
-// RuleRoute is how the origin is asked.
+// RuleRoute is which origin is asked, and how: at least one of the two.
 type RuleRoute struct {
+	// Pool is the one of the zone's pools that is asked in place of the zone's own origin.
+	Pool string `yaml:"pool"`
 	// HostHeader is the Host that it gets.
 	HostHeader string `yaml:"host_header"`
 }

@@ -21,14 +21,16 @@ type Policy struct {
 }
 
 // Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
-// check, a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
+// check, though not what rules change, as the site would be another one without that; a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
 // them; then its rules. Who passes is sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
 	p.bots.Judge(f)
 	switch listing, prefix, name := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
-		p.send(f)
+		if p.rules.Empty() || p.rules.Change(f) == rules.Passed {
+			p.send(f)
+		}
 		return
 	case lists.Denied:
 		if p.deny(f, prefix, name); f.Verdict.Refusal != nil {

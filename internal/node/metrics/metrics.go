@@ -97,7 +97,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.Zones.Each(func(z *zone.Zone) {
 		s.zone(z)
 		if z.Name() != snapshot.Unserved {
-			s.servers(z)
+			s.pools(z)
 			if p, ok := c.Prefetched(z.Name()); ok {
 				s.prefetched(z.Name(), &p)
 			}

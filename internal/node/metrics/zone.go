@@ -2,8 +2,10 @@ package metrics
 
 import (
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/zone"
 )
 
@@ -35,11 +37,8 @@ func (s sink) zone(z *zone.Zone) {
 	s.add(bytesCache, float64(counts.CacheBytes), name)
 	s.histogram(requestSeconds, &counts.Duration, name)
 
-	load := z.Admission.Load()
 	s.add(originRequests, float64(counts.OriginAttempts), name)
-	s.add(originConcurrent, float64(load.Concurrent), name)
-	s.add(originQueued, float64(load.Queued), name)
-	s.add(originUpgrades, float64(load.Upgrades), name)
+	s.load(name, z.Admission)
 	s.histogram(originSeconds, &counts.OriginDuration, name)
 	s.histogram(queueSeconds, &counts.QueueDuration, name)
 }
@@ -53,10 +52,26 @@ func (s sink) prefetched(name string, p *edge.Prefetched) {
 	s.add(prefetchLooked, float64(p.Looked), name)
 }
 
+// pools shows the servers of a zone's origin, and of its pools.
+func (s sink) pools(z *zone.Zone) {
+	s.servers(z.Name(), z.Origin)
+	for name, p := range z.Pools {
+		s.servers(z.Name()+"/"+name, p.Origin)
+		s.load(z.Name()+"/"+name, p.Admission)
+	}
+}
+
+// load shows how much of a budget is in use.
+func (s sink) load(name string, p *admission.Policy) {
+	load := p.Load()
+	s.add(originConcurrent, float64(load.Concurrent), name)
+	s.add(originQueued, float64(load.Queued), name)
+	s.add(originUpgrades, float64(load.Upgrades), name)
+}
+
 // servers shows an origin's servers, of which no two have the same URL.
-func (s sink) servers(z *zone.Zone) {
-	name := z.Name()
-	for _, server := range z.Origin.Servers() {
+func (s sink) servers(name string, o *origin.Policy) {
+	for _, server := range o.Servers() {
 		s.add(serverUp, truth(server.Up), name, server.URL)
 		s.add(serverInFlight, float64(server.InFlight), name, server.URL)
 		s.add(serverRequests, float64(server.Requests), name, server.URL)

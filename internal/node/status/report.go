@@ -133,6 +133,7 @@ type Zone struct {
 
 	Servers      []Server      `json:"servers"`
 	Budget       Budget        `json:"budget"`
+	Pools        []Pool        `json:"pools,omitempty"`
 	Certificates []Certificate `json:"certificates"`
 }
 
@@ -145,6 +146,7 @@ type Rule struct {
 // Server is one of an origin's. Why is its last failure, also if it is up again; Since is when it went down or came up, zero if it never
 // did. Requests and Failures count since the start.
 type Server struct {
+	Pool     string    `json:"pool,omitempty"` // "" for the zone's own origin
 	URL      string    `json:"url"`
 	Weight   int       `json:"weight"`
 	Backup   bool      `json:"backup"`
@@ -166,6 +168,12 @@ type Budget struct {
 	Upgrades      int    `json:"upgrades"`
 	MaxUpgrades   int    `json:"max_upgrades"`
 	Rate          string `json:"rate"` // as configured: "100/s burst 20", "off"
+}
+
+// Pool is an origin that rules route to.
+type Pool struct {
+	Name   string `json:"name"`
+	Budget Budget `json:"budget"`
 }
 
 // Certificate is one that visitors are shown, or that is still to be obtained: then Issuer and NotAfter are zero. Problem says why it

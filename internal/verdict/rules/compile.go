@@ -116,7 +116,7 @@ type rule struct {
 	skip     skip
 	redirect redirect
 	rewrite  rewrite
-	host     string
+	route    spec.RuleRoute
 	settings flow.Settings
 	limit    *rateLimit // of a rule of that phase
 }
@@ -280,7 +280,7 @@ func (c *compiler) parameters(r *rule) (err error) {
 	case spec.RuleRewrites:
 		r.rewrite, err = c.rewrite()
 	case spec.RuleRoutes:
-		r.host, err = routed(&s.Route)
+		r.route, err = routed(s.Route)
 	case spec.RuleSetCache:
 		r.settings = flow.Settings{Bypass: s.Cache.Bypass, EdgeTTL: s.Cache.EdgeTTL}
 		if !s.Cache.Bypass && s.Cache.EdgeTTL == 0 {
@@ -372,9 +372,13 @@ func (c *compiler) skip() (skip, error) {
 	return k, nil
 }
 
-func routed(s *spec.RuleRoute) (string, error) {
-	if s.HostHeader == "" || strings.ContainsFunc(s.HostHeader, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == '@' }) {
-		return "", fmt.Errorf("route.host_header: %q is no host", s.HostHeader)
+// routed checks where a rule leads. Whether there is such a pool, the zone knows.
+func routed(s spec.RuleRoute) (spec.RuleRoute, error) {
+	switch {
+	case s == spec.RuleRoute{}:
+		return s, fmt.Errorf("route: empty: want a pool or a host_header")
+	case strings.ContainsFunc(s.HostHeader, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == '@' }):
+		return s, fmt.Errorf("route.host_header: %q is no host", s.HostHeader)
 	}
-	return s.HostHeader, nil
+	return s, nil
 }
