@@ -287,7 +287,7 @@ var remedies = map[string]string{
 	"loop":               "the origin points back at this node: correct the origin's address",
 	"unknown-host":       "add the host to a zone's hosts (--host) if it is one of the site's",
 	"misdirected":        "the client has to open a connection for this host (browsers do on 421); see the zones' https sections",
-	"rule":               "change the rule in the zone's rules, or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
+	"rule":               "change the rule in the zone's rules (in node.rules, if it begins with node/), or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
 	"denied":             "take the prefix off the deny list, or add a more specific one to the allow list (--allow)",
 	"request-limit":      "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have",
 	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) changes the rate, limits.per_network what a whole network may have",

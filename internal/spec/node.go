@@ -48,6 +48,9 @@ type Node struct {
 	Lists    []List   `yaml:"lists"`
 	Geo      Geo      `yaml:"geo"`
 	Crawlers Crawlers `yaml:"crawlers"`
+
+	// Rules come before all else that zones have a say in, and no zone spares anybody them.
+	Rules NodeRules `yaml:"rules"`
 }
 
 // Listener is an address to listen on, "host:port" as net.Listen takes it. If the system does not permit it (a port below 1024, without

@@ -24,6 +24,18 @@ type Rules struct {
 	ResponseHeaders []Rule `yaml:"http_response_headers_transform"`
 }
 
+// AllZones stands for the zone in counts and exceptions of the node's own rules; no zone is called that.
+const AllZones = "*"
+
+// NodeRules are the operator's, for the requests of all zones. They see a request as its client sent it, and judge by its head alone. A zone's
+// lists, skips and dry run are nothing to them.
+type NodeRules struct {
+	// Firewall refuses, spares and notes requests. A skip spares other rules of the node, and no zone's.
+	Firewall []Rule `yaml:"http_request_firewall_custom"`
+	// RateLimit refuses those that are too many. They are counted as they come, in all zones together.
+	RateLimit []Rule `yaml:"http_ratelimit"`
+}
+
 // PhaseRules are a zone's rules of one phase.
 type PhaseRules struct {
 	Phase string // as Cloudflare calls it

@@ -6,6 +6,7 @@ import (
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/origin"
+	"github.com/seawall/seawall/internal/verdict/rules"
 	"github.com/seawall/seawall/internal/zone"
 )
 
@@ -29,9 +30,7 @@ func (s sink) zone(z *zone.Zone) {
 	for _, c := range z.Verdict.Counts() {
 		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
 	}
-	for _, c := range z.Verdict.Rules() {
-		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
-	}
+	s.rules(name, z.Verdict.Rules())
 	s.add(responsesBroken, float64(counts.Broken), name)
 	s.add(bodyBytes, float64(counts.Bytes), name)
 	s.add(bytesCache, float64(counts.CacheBytes), name)
@@ -41,6 +40,12 @@ func (s sink) zone(z *zone.Zone) {
 	s.load(name, z.Admission)
 	s.histogram(originSeconds, &counts.OriginDuration, name)
 	s.histogram(queueSeconds, &counts.QueueDuration, name)
+}
+
+func (s sink) rules(zone string, counts []rules.Count) {
+	for _, c := range counts {
+		s.add(ruleMatches, float64(c.Matches), zone, c.Rule)
+	}
 }
 
 // prefetched shows what of a zone is fetched ahead.

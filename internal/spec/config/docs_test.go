@@ -39,7 +39,11 @@ func TestDocs(t *testing.T) {
 		}
 		var b strings.Builder
 		b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-		c.table(&b, typ, usual, "", make(map[reflect.Type]string))
+		told := make(map[reflect.Type]string)
+		if typ == nodeType {
+			told[reflect.TypeFor[spec.Rule]()] = "zones[].rules.http_request_dynamic_redirect"
+		}
+		c.table(&b, typ, usual, "", told)
 		return m[1] + b.String() + m[3]
 	})
 	if *update {

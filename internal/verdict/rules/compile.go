@@ -125,6 +125,15 @@ func (r *rule) expression() *rules.Filter { return r.filter }
 
 // Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
 func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
+	return r.compile(zone, s, lists)
+}
+
+// CompileNode is Compile for the node's own rules, whose names begin with node/.
+func (r *Room) CompileNode(s *spec.NodeRules, lists rules.Lists) (*Ruleset, error) {
+	return r.compile(spec.AllZones, &spec.Rules{Firewall: s.Firewall, RateLimit: s.RateLimit}, lists)
+}
+
+func (r *Room) compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
 	scheme, err := r.scheme(lists)
 	if err != nil {
 		return nil, err
@@ -195,6 +204,9 @@ type compiler struct {
 	names  map[string]bool
 }
 
+// ofNode tells that the rule is one of the node's own.
+func (c *compiler) ofNode() bool { return c.zone == spec.AllZones }
+
 // namesOf are the names of a zone's rules that a skip can be about.
 func namesOf(s *spec.Rules) map[string]bool {
 	names := make(map[string]bool)
@@ -209,6 +221,9 @@ func namesOf(s *spec.Rules) map[string]bool {
 func (c *compiler) compile(seen map[string]bool) (*rule, error) {
 	s := c.spec
 	name := c.phase.String() + "/" + s.Name
+	if c.ofNode() {
+		name = "node/" + name
+	}
 	if s.Name == "" {
 		return nil, fmt.Errorf("name: missing: it is what logs and explanations call the rule")
 	}
@@ -248,6 +263,9 @@ func (c *compiler) filter(key, expression string) (*rules.Filter, error) {
 	f, err := rules.Compile(c.scheme, expression)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if c.ofNode() && f.Phase() > rules.Head {
+		return nil, fmt.Errorf("%s: it reads the %s: the node's rules judge by the request's head alone", key, f.Phase())
 	}
 	if latest := c.phase.latest(); f.Phase() > latest {
 		return nil, fmt.Errorf("%s: it reads the %s, which is not known yet in this phase", key, f.Phase())
@@ -357,6 +375,8 @@ func (c *compiler) skip() (skip, error) {
 		for ; p < phases && p.String() != name; p++ {
 		}
 		switch {
+		case c.ofNode() && p != RateLimit:
+			return k, fmt.Errorf("skip.phases[%d]: %q is none that the node's rules can spare: want %s", i, name, RateLimit)
 		case name == limitsPhase:
 			k.limits = true
 		case p == phases || p < Firewall:

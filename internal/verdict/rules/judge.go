@@ -57,6 +57,18 @@ func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spar
 	return outcome, spared
 }
 
+// Guard judges a request's head by the node's own rules, before any of its zone's. What they spare it, they spare it of themselves.
+func (s *Ruleset) Guard(f *flow.Flow, grace Grace) Outcome {
+	j := s.judges.Get().(*judge)
+	defer s.rest(j)
+	j.begin(f)
+	var spared Spared
+	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) || !spared.phases[RateLimit] && s.limit(j, f, grace, &spared) {
+		return Blocked
+	}
+	return Passed
+}
+
 // Change judges the head of a request that nothing may refuse, for what rules change.
 func (s *Ruleset) Change(f *flow.Flow) Outcome {
 	spared := Spared{rest: true}
