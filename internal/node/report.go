@@ -16,6 +16,7 @@ import (
 	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
 )
 
@@ -161,6 +162,7 @@ func (n *Node) reportZones(r *status.Report) {
 	compiled := make(map[string]*zone.Zone)
 	n.snapshot.Each(func(z *zone.Zone) { compiled[z.Name()] = z })
 	counted := make(map[string]status.Counters, len(compiled))
+	r.Rules, r.Undone = n.reportRules(spec.AllZones), reportUndone(n.rooms.Verdict.Exceptions.List())
 	add := func(name string, s *spec.Zone) {
 		z := compiled[name]
 		if z == nil { // a reload has come between
@@ -175,6 +177,30 @@ func (n *Node) reportZones(r *status.Report) {
 		add(s.Name, s)
 	}
 	n.admin.history.Fill(r, counted)
+}
+
+// reportRules are the rules of a zone, or with "*" the node's own.
+func (n *Node) reportRules(of string) (list []status.Rule) {
+	for _, r := range n.rulesOf(of, false) {
+		shown := status.Rule{Name: r.Rule, Action: r.Action, Expression: r.Expression, Matches: int64(r.Matches)}
+		if r.Undone != nil {
+			shown.Undone = *r.Undone
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+func reportUndone(list []exceptions.Exception) []status.Undone {
+	undone := make([]status.Undone, len(list))
+	for i := range list {
+		e := &list[i]
+		undone[i] = status.Undone{What: e.String(), Zone: e.Zone, Until: e.Until, By: e.By}
+		if e.Zone == spec.AllZones {
+			undone[i].Zone = ""
+		}
+	}
+	return undone
 }
 
 // reportZone tells what is known of a zone; s is nil if it is none of the configuration's.

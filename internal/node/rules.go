@@ -16,7 +16,6 @@ import (
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/spec"
-	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/verdict/rules"
 	"github.com/seawall/seawall/internal/zone"
 )
@@ -51,7 +50,10 @@ type Rules []Rule
 // rulesOf lists the rules of a zone, "" for all, "*" for the node's own.
 func (n *Node) rulesOf(of string, samples bool) Rules {
 	list := Rules{}
-	undone := n.rooms.Verdict.Exceptions.List()
+	undone := make(map[[2]string]*time.Time)
+	for _, e := range n.rooms.Verdict.Exceptions.List() {
+		undone[[2]string{e.Zone, e.Rule}] = &e.Until
+	}
 	add := func(zone string, counts []rules.Count) {
 		for _, c := range counts {
 			r := Rule{Zone: zone, Rule: c.Rule, Action: string(c.Action), Expression: c.Expression, Matches: c.Matches}
@@ -74,10 +76,7 @@ func (n *Node) rulesOf(of string, samples bool) Rules {
 		add(z.Name(), z.Verdict.Rules())
 	})
 	for i := range list {
-		at := slices.IndexFunc(undone, func(e exceptions.Exception) bool { return e.Zone == list[i].Zone && e.Rule == list[i].Rule })
-		if at >= 0 {
-			list[i].Undone = &undone[at].Until
-		}
+		list[i].Undone = undone[[2]string{list[i].Zone, list[i].Rule}]
 	}
 	slices.SortStableFunc(list, func(a, b Rule) int { return cmp.Compare(a.Zone, b.Zone) })
 	return list
