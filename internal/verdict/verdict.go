@@ -2,6 +2,8 @@ package verdict
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -45,6 +47,17 @@ func New(*spec.Node) *Room {
 
 // UseNames gives the room what asks a DNS server for the names of crawlers' addresses. It is called before Configure.
 func (r *Room) UseNames(resolve func(server string) bots.Names) { r.bots.Resolve = resolve }
+
+// UseDirectories gives the room what asks hosts for the keys of crawlers. It is called before Configure.
+func (r *Room) UseDirectories(ask http.RoundTripper, log *slog.Logger) {
+	r.bots.UseDirectories(ask, log)
+}
+
+// Close ends what goes on behind requests.
+func (r *Room) Close() {
+	r.Exceptions.Close()
+	r.bots.Close()
+}
 
 // Configure puts in force what is of all zones: lists, geo, crawlers and the node's own rules. What can't be used is a problem, which begins with its
 // key, and leaves that as it was. It tells whether zones have to be compiled anew, because there are other lists.

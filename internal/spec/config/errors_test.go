@@ -145,6 +145,9 @@ func TestBadNode(t *testing.T) {
 		{"ECH", "tls:\n  ech:\n    - config: AEX+DQ==\n      key: AAAA", `main.yaml:4: node.tls.ech[0].config: is no ECHConfig of version 0xfe0d`},
 		{"ECH without a key", "tls:\n  ech:\n    - config: AEX+DQ==", `main.yaml:4: node.tls.ech[0].key: is missing: want a text`},
 		{"DNS server", "crawlers: {resolver: dns.example}", `main.yaml:2: node.crawlers.resolver: "dns.example" does not fit: want a DNS server's address, such as 127.0.0.1 or [2001:db8::53]:53`},
+		{"crawler's directory", "crawlers: {known: [{name: a, agent: abc, directory: 'https://a/b'}]}", `main.yaml:2: node.crawlers.known[0].directory: "https://a/b" does not fit: want a host, such as bot.example.org`},
+		{"node's rule without a name", "rules: {http_ratelimit: [{action: block, expression: ssl}]}", `main.yaml:2: node.rules.http_ratelimit[0].name: is missing: want at most 64 letters, digits, dots, - and _`},
+		{"rule of a zone's phase", "rules: {http_request_origin: []}", `main.yaml:2: node.rules.http_request_origin: is no key here: want one of http_request_firewall_custom, http_ratelimit`},
 		{"crawler without agent", "crawlers: {known: [{name: a}]}", `main.yaml:2: node.crawlers.known[0].agent: is missing: want 3 to 64 letters, digits and signs`},
 		{"directory", "acme: {authorities: [{key_id: x}]}", `main.yaml:2: node.acme.authorities[0].directory: is missing: want the https URL of a directory, such as https://acme`},
 	}

@@ -128,6 +128,10 @@ var rules = map[string]rule{
 	},
 	"Crawler.names": {pattern: regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`), want: "a domain in lower case, such as googlebot.com"},
 
+	"Crawler.directory": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`), want: "a host, such as bot.example.org",
+	},
+
 	"Lists.allow": {appended: true},
 	"Lists.deny":  {appended: true},
 
