@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/seawall/seawall/internal/origin/lock"
@@ -88,7 +89,11 @@ func (l *originLock) servers() (urls []string, err error) {
 		return nil, err
 	}
 	for _, z := range c.Zones {
-		for _, s := range z.Origin.Servers {
+		servers := z.Origin.Servers
+		for _, p := range z.Pools {
+			servers = slices.Concat(servers, p.Origin.Servers)
+		}
+		for _, s := range servers {
 			urls = append(urls, s.URL)
 		}
 	}

@@ -24,7 +24,7 @@ func compileDimensions(k *spec.CacheKey) dimensions {
 
 // text is a request's values, "" if the key has no dimensions.
 func (d *dimensions) text(q *flow.Request) string {
-	if d.headers == nil && d.cookies == nil && !d.device && !d.country && q.HostHeader == "" {
+	if d.headers == nil && d.cookies == nil && !d.device && !d.country && q.HostHeader == "" && q.Pool == "" {
 		return ""
 	}
 	var buffer [256]byte
@@ -53,6 +53,9 @@ func (d *dimensions) text(q *flow.Request) string {
 	}
 	if q.HostHeader != "" { // another site may be behind it
 		b = append(append(b, 2), q.HostHeader...)
+	}
+	if q.Pool != "" { // as every pool is
+		b = append(append(b, 3), q.Pool...)
 	}
 	return string(b)
 }

@@ -315,7 +315,7 @@ func (c *crawler) visit(z *zone.Zone, f *flow.Flow, inAnyCase bool) outcome {
 	case z.Cache.Copied(f.Effective(), c.wish.Every/2): // rounds do not all take the same time
 		return stored
 	}
-	lease := z.Admission.Spare()
+	lease := z.Asked(f).Admission.Spare()
 	if lease == nil {
 		return busy
 	}

@@ -104,8 +104,9 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 		giveBack(f)
 		return false
 	}
+	pool := z.Asked(f)
 	if f.Admission.Lease == nil { // else it had to have a share before it set out
-		z.Admission.Admit(f)
+		pool.Admission.Admit(f)
 	}
 	if f.Admission.Refusal != nil {
 		return false
@@ -114,7 +115,7 @@ func fetch(z *zone.Zone, f *flow.Flow) bool {
 		giveBack(f)
 		return false
 	}
-	z.Origin.Fetch(f)
+	pool.Origin.Fetch(f)
 	return f.Origin.Refusal == nil
 }
 
@@ -131,7 +132,7 @@ func finish(z *zone.Zone, f *flow.Flow) {
 	z.Verdict.JudgeResponse(f)
 	z.Response.Write(f)
 	if f.Response.Status == 101 && f.Response.Err == nil {
-		z.Origin.Tunnel(f)
+		z.Asked(f).Origin.Tunnel(f)
 	}
 	z.Verdict.Settle(f)
 	z.Record.Add(f)

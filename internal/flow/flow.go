@@ -120,8 +120,9 @@ type Request struct {
 	location Location
 	located  bool
 
-	// HostHeader, unless "", is what the origin gets as Host: rules alone say so.
-	HostHeader string
+	// HostHeader, unless "", is what the origin gets as Host, and Pool the one of its zone's that is asked in place of the zone's own origin:
+	// rules alone say so.
+	HostHeader, Pool string
 
 	Refusal *Refusal
 }

@@ -176,6 +176,9 @@ func (n *Node) serveZonePage(w http.ResponseWriter, r *http.Request) {
 		noZone(w)
 		return
 	}
+	if name != status.Unserved {
+		z.Rules = n.reportRules(name)
+	}
 	status.ZonePage(w, report, z, r.URL.Query())
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -120,6 +121,7 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 	if err := n.listen(ctx); err != nil {
 		return err
 	}
+	n.rooms.Verdict.UseDirectories(directories(), n.log)
 	_, problems := n.rooms.Verdict.Configure(&n.spec) // which before is compiled with
 	if w.node == nil {                                // else they are told when that is put in force
 		n.warn("starting without", problems...)
@@ -169,7 +171,7 @@ func (n *Node) abandon() {
 		_ = n.admin.close()
 	}
 	if n.rooms.Verdict != nil {
-		n.rooms.Verdict.Exceptions.Close()
+		n.rooms.Verdict.Close()
 	}
 	if n.rooms.Origin != nil {
 		n.rooms.Origin.Close()
@@ -232,6 +234,11 @@ func resolve(server string) bots.Names {
 	}}
 }
 
+// directories makes what asks hosts for the keys of crawlers: each once in a while, so no connection is kept.
+func directories() http.RoundTripper {
+	return &http.Transport{DisableKeepAlives: true, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+}
+
 func (n *Node) warn(what string, problems ...error) {
 	for _, err := range problems {
 		n.log.Warn(what, "error", err)
@@ -285,7 +292,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		n.hello.Close()
 	}
 	n.workers.Close()
-	n.rooms.Verdict.Exceptions.Close()
+	n.rooms.Verdict.Close()
 	n.rooms.Origin.Close()
 	n.rooms.Cache.CloseDisk()
 	if n.admin != nil {

@@ -85,6 +85,7 @@ func (n *Node) know(w *wanted) []error {
 	if anew {
 		n.snapshot.Outdate()
 	}
+	n.spec.Rules = n.rooms.Verdict.NodeRules() // not what was refused
 	for i, err := range problems {
 		if w.file != nil {
 			problems[i] = w.file.Explain("", err)
@@ -96,7 +97,7 @@ func (n *Node) know(w *wanted) []error {
 // reloadable sets those keys of a node that a reload can change to another's; for others, [config.Diff] says that they want a restart.
 func reloadable(to, from *spec.Node) {
 	to.Certificates, to.ACME, to.Deny = from.Certificates, from.ACME, from.Deny
-	to.Lists, to.Geo, to.Crawlers = from.Lists, from.Geo, from.Crawlers
+	to.Lists, to.Geo, to.Crawlers, to.Rules = from.Lists, from.Geo, from.Crawlers, from.Rules
 	queue := to.TLS.Handshakes.Queue
 	to.TLS = from.TLS
 	to.TLS.Handshakes.Queue = queue

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seawall/seawall/internal/response"
+	"github.com/seawall/seawall/internal/spec"
 )
 
 // Remedy is how the rule that refused a request stands now, and what undoes it.
@@ -23,7 +24,7 @@ type Remedy struct {
 }
 
 // remedy finds what undoes the refusal of an explanation, by the entry, or by the sealed hash of the rule's name. It is nil if no rule of the
-// zone's refused that is still in force.
+// zone's, or of the node's own, refused that is still in force.
 func (n *Node) remedy(x *Explanation, sealed uint32) *Remedy {
 	of := func(r Rule) bool { return response.Hash(r.Rule) == sealed }
 	if x.Entry != nil {
@@ -32,18 +33,22 @@ func (n *Node) remedy(x *Explanation, sealed uint32) *Remedy {
 	if x.Zone == "" {
 		return nil
 	}
-	all := n.rulesOf(x.Zone, false)
+	all := append(n.rulesOf(x.Zone, false), n.rulesOf(spec.AllZones, false)...)
 	at := slices.IndexFunc(all, of)
 	if at < 0 {
 		return nil
 	}
-	m := &Remedy{Rule: &all[at], Undo: []string{fmt.Sprintf("seawall undo --rule %s --zone %s --for 1h", word(all[at].Rule), word(x.Zone))}}
+	in := " --zone " + word(all[at].Zone)
+	m := &Remedy{Rule: &all[at], Undo: []string{"seawall undo --rule " + word(all[at].Rule) + in + " --for 1h"}}
 	if e := x.Entry; e != nil {
 		if e.RetryAfterMs > 0 {
 			ends := e.Time.Add(time.Duration(math.Ceil(e.RetryAfterMs)) * time.Millisecond)
 			m.Ends = &ends
 		}
-		command := fmt.Sprintf("seawall undo --address %s --zone %s --for 1h", e.Client, word(x.Zone))
+		if all[at].Zone == spec.AllZones { // as all addresses are excepted from the node's rules
+			in = ""
+		}
+		command := "seawall undo --address " + e.Client + in + " --for 1h"
 		if strings.Contains(e.Client, "/") {
 			command += " # the log knows its network only; its address will do, too"
 		}

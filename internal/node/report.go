@@ -7,13 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/node/metrics"
 	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/origin"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
 )
 
@@ -159,6 +162,7 @@ func (n *Node) reportZones(r *status.Report) {
 	compiled := make(map[string]*zone.Zone)
 	n.snapshot.Each(func(z *zone.Zone) { compiled[z.Name()] = z })
 	counted := make(map[string]status.Counters, len(compiled))
+	r.Rules, r.Undone = n.reportRules(spec.AllZones), reportUndone(n.rooms.Verdict.Exceptions.List())
 	add := func(name string, s *spec.Zone) {
 		z := compiled[name]
 		if z == nil { // a reload has come between
@@ -173,6 +177,30 @@ func (n *Node) reportZones(r *status.Report) {
 		add(s.Name, s)
 	}
 	n.admin.history.Fill(r, counted)
+}
+
+// reportRules are the rules of a zone, or with "*" the node's own.
+func (n *Node) reportRules(of string) (list []status.Rule) {
+	for _, r := range n.rulesOf(of, false) {
+		shown := status.Rule{Name: r.Rule, Action: r.Action, Expression: r.Expression, Matches: int64(r.Matches)}
+		if r.Undone != nil {
+			shown.Undone = *r.Undone
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+func reportUndone(list []exceptions.Exception) []status.Undone {
+	undone := make([]status.Undone, len(list))
+	for i := range list {
+		e := &list[i]
+		undone[i] = status.Undone{What: e.String(), Zone: e.Zone, Until: e.Until, By: e.By}
+		if e.Zone == spec.AllZones {
+			undone[i].Zone = ""
+		}
+	}
+	return undone
 }
 
 // reportZone tells what is known of a zone; s is nil if it is none of the configuration's.
@@ -192,18 +220,34 @@ func reportZone(z *zone.Zone, s *spec.Zone, counts *record.Counts) status.Zone {
 		return r
 	}
 	r.Hosts, r.DryRun = s.Hosts, s.Action == spec.ActionLog
-	load := z.Admission.Load()
-	r.Budget = status.Budget{
-		Concurrent: load.Concurrent, MaxConcurrent: s.Budget.Concurrent, Queued: load.Queued, MaxQueued: s.Budget.Queue,
-		Upgrades: load.Upgrades, MaxUpgrades: s.Budget.Upgrades, Rate: s.Budget.Rate.String(),
+	r.Budget = reportBudget(z.Admission, &s.Budget)
+	r.Servers = appendServers(r.Servers, "", z.Origin)
+	for i := range s.Pools {
+		name := s.Pools[i].Name
+		if p := z.Pools[name]; p != nil { // else a reload has come between
+			r.Pools = append(r.Pools, status.Pool{Name: name, Budget: reportBudget(p.Admission, &s.Pools[i].Budget)})
+			r.Servers = appendServers(r.Servers, name, p.Origin)
+		}
 	}
-	for _, o := range z.Origin.Servers() {
-		r.Servers = append(r.Servers, status.Server{
-			URL: o.URL, Weight: o.Weight, Backup: o.Backup, Up: o.Up, Why: o.Why, Since: o.Since,
+	return r
+}
+
+func reportBudget(p *admission.Policy, s *spec.Budget) status.Budget {
+	load := p.Load()
+	return status.Budget{
+		Concurrent: load.Concurrent, MaxConcurrent: s.Concurrent, Queued: load.Queued, MaxQueued: s.Queue,
+		Upgrades: load.Upgrades, MaxUpgrades: s.Upgrades, Rate: s.Rate.String(),
+	}
+}
+
+func appendServers(to []status.Server, pool string, p *origin.Policy) []status.Server {
+	for _, o := range p.Servers() {
+		to = append(to, status.Server{
+			Pool: pool, URL: o.URL, Weight: o.Weight, Backup: o.Backup, Up: o.Up, Why: o.Why, Since: o.Since,
 			InFlight: o.InFlight, Requests: int64(o.Requests), Failures: int64(o.Failures),
 		})
 	}
-	return r
+	return to
 }
 
 // sources are where the metrics come from.
@@ -211,6 +255,7 @@ func (n *Node) sources() *metrics.Sources {
 	return &metrics.Sources{
 		Connections: n.conns, Handshakes: n.hello, Workers: n.workers, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
 		MaxConnections: n.spec.Connections.Max,
+		Rules:          n.rooms.Verdict.Rules,
 		Prefetched:     n.path.Prefetched,
 		Version:        version(),
 		Certificates: func() (list []metrics.Certificate) {

@@ -15,14 +15,14 @@ import (
 
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
-	"github.com/seawall/seawall/internal/verdict/exceptions"
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict/rules"
 	"github.com/seawall/seawall/internal/zone"
 )
 
 // Rule is a rule in force and what it has matched since the node first knew it.
 type Rule struct {
-	Zone       string `json:"zone"`
+	Zone       string `json:"zone"`                 // "*" for the node's own rules
 	Rule       string `json:"rule"`                 // with its phase; the zone's own lists, limits and redirect have their keys
 	Action     string `json:"action,omitempty"`     // none for the zone's own
 	Expression string `json:"expression,omitempty"` // its beginning
@@ -47,10 +47,25 @@ type RuleSample struct {
 // Rules are those of zones, in the order in which requests meet them.
 type Rules []Rule
 
-// rulesOf lists the rules of a zone, "" for all.
+// rulesOf lists the rules of a zone, "" for all, "*" for the node's own.
 func (n *Node) rulesOf(of string, samples bool) Rules {
 	list := Rules{}
-	undone := n.rooms.Verdict.Exceptions.List()
+	undone := make(map[[2]string]*time.Time)
+	for _, e := range n.rooms.Verdict.Exceptions.List() {
+		undone[[2]string{e.Zone, e.Rule}] = &e.Until
+	}
+	add := func(zone string, counts []rules.Count) {
+		for _, c := range counts {
+			r := Rule{Zone: zone, Rule: c.Rule, Action: string(c.Action), Expression: c.Expression, Matches: c.Matches}
+			if samples {
+				r.Samples = sampled(c.Samples())
+			}
+			list = append(list, r)
+		}
+	}
+	if of == "" || of == spec.AllZones {
+		add(spec.AllZones, n.rooms.Verdict.Rules())
+	}
 	n.snapshot.Each(func(z *zone.Zone) {
 		if z.Name() == snapshot.Unserved || of != "" && z.Name() != of {
 			return
@@ -58,19 +73,10 @@ func (n *Node) rulesOf(of string, samples bool) Rules {
 		for _, c := range z.Verdict.Counts() {
 			list = append(list, Rule{Zone: z.Name(), Rule: c.Rule, Matches: c.Matches})
 		}
-		for _, c := range z.Verdict.Rules() {
-			r := Rule{Zone: z.Name(), Rule: c.Rule, Action: string(c.Action), Expression: c.Expression, Matches: c.Matches}
-			if samples {
-				r.Samples = sampled(c.Samples())
-			}
-			list = append(list, r)
-		}
+		add(z.Name(), z.Verdict.Rules())
 	})
 	for i := range list {
-		at := slices.IndexFunc(undone, func(e exceptions.Exception) bool { return e.Zone == list[i].Zone && e.Rule == list[i].Rule })
-		if at >= 0 {
-			list[i].Undone = &undone[at].Until
-		}
+		list[i].Undone = undone[[2]string{list[i].Zone, list[i].Rule}]
 	}
 	slices.SortStableFunc(list, func(a, b Rule) int { return cmp.Compare(a.Zone, b.Zone) })
 	return list
@@ -92,7 +98,7 @@ func (n *Node) serveRules(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	of := query.Get("zone")
-	if of != "" {
+	if of != "" && of != spec.AllZones {
 		if _, err := n.onlyZone(of); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 			return

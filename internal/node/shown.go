@@ -25,20 +25,29 @@ func (n *Node) shownConfig() ([]byte, error) {
 	for i := range specs {
 		z := *specs[i]
 		z.HTTPS.Certificates = withoutKeys(z.HTTPS.Certificates)
-		hide(&z.Origin.TLS.Key)
-		z.Origin.Servers = slices.Clone(z.Origin.Servers)
-		for j := range z.Origin.Servers {
-			if own := z.Origin.Servers[j].TLS; own != nil {
-				shown := *own
-				hide(&shown.Key)
-				z.Origin.Servers[j].TLS = &shown
-			}
+		hideKeys(&z.Origin)
+		z.Pools = slices.Clone(z.Pools)
+		for j := range z.Pools {
+			hideKeys(&z.Pools[j].Origin)
 		}
 		zones[i] = z
 	}
 	var text bytes.Buffer
 	err := config.Write(&text, &s, zones)
 	return text.Bytes(), err
+}
+
+// hideKeys hides what an origin's servers are shown.
+func hideKeys(o *spec.Origin) {
+	hide(&o.TLS.Key)
+	o.Servers = slices.Clone(o.Servers)
+	for i := range o.Servers {
+		if own := o.Servers[i].TLS; own != nil {
+			shown := *own
+			hide(&shown.Key)
+			o.Servers[i].TLS = &shown
+		}
+	}
 }
 
 func withoutKeys(list []spec.Certificate) []spec.Certificate {

@@ -85,7 +85,7 @@ func openNode(ctx context.Context, p *Process, path, data string, log *slog.Logg
 	n := &Node{spec: *w.node, log: log, source: s, process: p}
 	var before []spec.Zone
 	if saved != nil {
-		before = values(saved.Zones)
+		before, n.spec.Rules = values(saved.Zones), saved.Node.Rules // until those of the file have come in force
 	}
 	if n.watcher, err = fsnotify.NewWatcher(); err != nil {
 		n.warn("changes of the configuration are not noticed: reload by SIGHUP", err)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/snapshot"
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
 )
@@ -106,19 +107,21 @@ func parseAddress(text string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// refusingRule finds the one rule of a name that refuses, in a zone or in any.
+// refusingRule finds the one rule of a name that refuses, in a zone, in any, or with "*" of the node's own.
 func (n *Node) refusingRule(of, name string) (zoneName, rule string, err error) {
 	var found, others []string
-	n.snapshot.Each(func(z *zone.Zone) {
-		if z.Name() == snapshot.Unserved || of != "" && z.Name() != of {
+	look := func(in string, undoable func(string) []string) {
+		if in == snapshot.Unserved || of != "" && in != of {
 			return
 		}
-		others = append(others, z.Verdict.Undoable("")...)
-		for _, r := range z.Verdict.Undoable(name) {
-			zoneName, rule = z.Name(), r
+		others = append(others, undoable("")...)
+		for _, r := range undoable(name) {
+			zoneName, rule = in, r
 			found = append(found, zoneName+": "+rule)
 		}
-	})
+	}
+	look(spec.AllZones, n.rooms.Verdict.Undoable)
+	n.snapshot.Each(func(z *zone.Zone) { look(z.Name(), z.Verdict.Undoable) })
 	slices.Sort(others)
 	switch others = slices.Compact(others); {
 	case others == nil:

@@ -284,6 +284,34 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestStatusOfRules: a zone's page has its rules and what is undone in it, and no other zone's.
+func TestStatusOfRules(t *testing.T) {
+	n, _, data := twoZones(t)
+	for _, u := range []Undo{{Rule: "noted", Zone: "a"}, {Rule: "bad agents", Zone: "b"}, {Address: "192.0.2.9"}} {
+		if _, err := UndoRefusals(t.Context(), data, "", &u); (err != nil) != (u.Rule == "noted") {
+			t.Fatalf("%+v: got %v", u, err)
+		}
+	}
+	fares(t, n, "a.test", "192.0.2.1", "odd")
+	for zone, want := range map[string][]string{
+		"a": {firewall + "noted", "<td>log<td class=\"n\">1<td", "http.user_agent contains &#34;odd&#34;", "address 192.0.2.9 in all zones"},
+		"b": {"bad agents<small>undone, ends in ", "bad agents in zone b", "address 192.0.2.9 in all zones"},
+	} {
+		page, err := fetch(t.Context(), data, "", "/zones/"+zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range want {
+			if !strings.Contains(string(page), text) {
+				t.Errorf("zone %s: the page does not have %q", zone, text)
+			}
+		}
+		if zone == "a" && strings.Contains(string(page), "in zone b") {
+			t.Error("zone a's page has what is undone in zone b")
+		}
+	}
+}
+
 // TestShellWord: a rule's name is one word of the command that undoes it.
 func TestShellWord(t *testing.T) {
 	for give, want := range map[string]string{

@@ -45,6 +45,7 @@ type Entry struct {
 	Stored      bool   `json:"stored,omitempty"`
 	Collapsed   bool   `json:"collapsed,omitempty"`
 
+	Pool           string  `json:"pool,omitempty"` // that a rule routed the request to
 	QueueMs        float64 `json:"queue_ms,omitempty"`
 	Origin         string  `json:"origin,omitempty"`
 	OriginAttempts int     `json:"origin_attempts,omitempty"`
@@ -106,6 +107,9 @@ func (e *Entry) Explain(w io.Writer) error {
 	s.tell("zone", e.zone())
 	s.tell("verdict", e.verdict())
 	s.tell("cache", e.cache())
+	if e.Pool != "" {
+		s.tell("pool", e.Pool+", in place of the zone's own origin")
+	}
 	if e.QueueMs > 0 {
 		s.tell("admission", fmt.Sprintf("waited %.1f ms for the origin's budget", e.QueueMs))
 	}
@@ -283,7 +287,7 @@ var remedies = map[string]string{
 	"loop":               "the origin points back at this node: correct the origin's address",
 	"unknown-host":       "add the host to a zone's hosts (--host) if it is one of the site's",
 	"misdirected":        "the client has to open a connection for this host (browsers do on 421); see the zones' https sections",
-	"rule":               "change the rule in the zone's rules, or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
+	"rule":               "change the rule in the zone's rules (in node.rules, if it begins with node/), or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
 	"denied":             "take the prefix off the deny list, or add a more specific one to the allow list (--allow)",
 	"request-limit":      "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have",
 	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) changes the rate, limits.per_network what a whole network may have",

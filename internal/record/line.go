@@ -84,6 +84,7 @@ func appendRooms(b []byte, f *flow.Flow) []byte {
 		b = appendTrue(b, `,"undone":`, f.Verdict.Undone)
 	}
 	b = appendCache(b, &f.Cache)
+	b = appendText(b, `,"pool":"`, f.Effective().Pool, maxText)
 	if f.Admission.Waited > 0 {
 		b = appendMillis(b, `,"queue_ms":`, f.Admission.Waited)
 	}

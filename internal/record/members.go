@@ -45,6 +45,7 @@ var members = []Member{
 	{"ttl", "seconds for which it stays fresh; negative if it is stale"},
 	{"stored", "true if the response was kept"},
 	{"collapsed", "true if the request shared another one's fetch"},
+	{"pool", "the zone's pool that a rule routed the request to; absent for the zone's own origin"},
 	{"queue_ms", "milliseconds that the request waited for the origin's budget"},
 	{"origin", "the server that was asked"},
 	{"origin_attempts", "how often the request was sent, retries included"},

@@ -121,8 +121,8 @@ func (s *Snapshot) Apply(specs []spec.Zone, keep ...string) []error {
 		}
 	}
 	for name, f := range forms {
-		if before[name].zone != f.zone {
-			f.zone.Begin()
+		if old := before[name].zone; old != f.zone {
+			f.zone.Begin(old)
 		}
 	}
 	return problems

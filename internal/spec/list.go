@@ -187,6 +187,9 @@ type Crawler struct {
 	// Keys are those with which it signs its requests (Web Bot Auth, RFC 9421): a file in the form of its operator's directory at
 	// /.well-known/http-message-signatures-directory, of which Ed25519 keys count.
 	Keys FileText `yaml:"keys"`
+	// Directory is a host, such as bot.example.org, whose directory at that path is fetched over https, and again within a day: its keys come to
+	// those of the file. No other host is ever asked, whatever a request says.
+	Directory string `yaml:"directory"`
 }
 
 // FileText is the text of a file. In a file of configuration it is that file's path instead, from the folder of that file.

@@ -48,6 +48,9 @@ type Node struct {
 	Lists    []List   `yaml:"lists"`
 	Geo      Geo      `yaml:"geo"`
 	Crawlers Crawlers `yaml:"crawlers"`
+
+	// Rules come before all else that zones have a say in, and no zone spares anybody them.
+	Rules NodeRules `yaml:"rules"`
 }
 
 // Listener is an address to listen on, "host:port" as net.Listen takes it. If the system does not permit it (a port below 1024, without
@@ -236,7 +239,7 @@ func LogFields() []string {
 	return []string{
 		"time", "id", "zone", "client", "visitor", "method", "host", "target", "proto", "hfp", "tls", "ja4", "client_subject", "country", "asn", "bot", "status", "bytes", "ms",
 		"verdict", "rule", "dry", "undone", "cache", "cache_reason", "age", "ttl", "stored", "collapsed",
-		"queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
+		"pool", "queue_ms", "origin", "origin_attempts", "origin_reused", "origin_status", "origin_ms",
 		"tunnel_ms", "tunnel_sent", "tunnel_received",
 		"refusal", "refusal_rule", "refusal_detail", "retry_after_ms", "referer", "agent", "error", "sample",
 	}

@@ -48,6 +48,27 @@ type Server struct {
 	TLS *TLS `yaml:"tls,omitempty"`
 }
 
+// MaxPools is how many a zone may have.
+const MaxPools = 100
+
+// Pool is a further origin of a zone, which rules route requests to (http_request_origin). It has its own servers, health, connections and
+// budget: what one is asked for leaves the others alone. What it does not say is as in the defaults, not as in the zone's own origin.
+type Pool struct {
+	// Name is what rules call it. Logs and metrics of its servers have it behind the zone's: shop/api.
+	Name string `yaml:"name"`
+	// Origin is its servers.
+	Origin Origin `yaml:"origin"`
+	// Budget is what they may be given.
+	Budget Budget `yaml:"budget"`
+}
+
+// Zone is the zone as it would be if the pool were its origin, under a name of its own: no zone's name has a slash.
+func (p *Pool) Zone(of *Zone) *Zone {
+	z := *of
+	z.Name, z.Origin, z.Budget, z.Pools = of.Name+"/"+p.Name, p.Origin, p.Budget, nil
+	return &z
+}
+
 // OneServer is an origin's only server.
 func OneServer(url string) []Server { return []Server{{URL: url, Weight: 1}} }
 

@@ -10,7 +10,7 @@ type Rules struct {
 	Transform []Rule `yaml:"http_request_transform"`
 	// Config changes settings for some requests.
 	Config []Rule `yaml:"http_config_settings"`
-	// Origin chooses what the origin gets to see as Host.
+	// Origin chooses the origin, and what it gets to see as Host.
 	Origin []Rule `yaml:"http_request_origin"`
 	// Firewall refuses, spares and notes requests.
 	Firewall []Rule `yaml:"http_request_firewall_custom"`
@@ -22,6 +22,18 @@ type Rules struct {
 	CacheSettings []Rule `yaml:"http_request_cache_settings"`
 	// ResponseHeaders changes the response's header, as the visitor gets it.
 	ResponseHeaders []Rule `yaml:"http_response_headers_transform"`
+}
+
+// AllZones stands for the zone in counts and exceptions of the node's own rules; no zone is called that.
+const AllZones = "*"
+
+// NodeRules are the operator's, for the requests of all zones. They see a request as its client sent it, and judge by its head alone. A zone's
+// lists, skips and dry run are nothing to them.
+type NodeRules struct {
+	// Firewall refuses, spares and notes requests. A skip spares other rules of the node, and no zone's.
+	Firewall []Rule `yaml:"http_request_firewall_custom"`
+	// RateLimit refuses those that are too many. They are counted as they come, in all zones together.
+	RateLimit []Rule `yaml:"http_ratelimit"`
 }
 
 // PhaseRules are a zone's rules of one phase.
@@ -148,8 +160,10 @@ type RuleHeader struct {
 	Expression string `yaml:"expression"`
 }
 
-// RuleRoute is how the origin is asked.
+// RuleRoute is which origin is asked, and how: at least one of the two.
 type RuleRoute struct {
+	// Pool is the one of the zone's pools that is asked in place of the zone's own origin.
+	Pool string `yaml:"pool"`
 	// HostHeader is the Host that it gets.
 	HostHeader string `yaml:"host_header"`
 }

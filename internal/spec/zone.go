@@ -18,6 +18,8 @@ type Zone struct {
 	Hosts []string `yaml:"hosts"`
 
 	Origin Origin `yaml:"origin"`
+	// Pools are origins beside that one, at most 100, for requests that rules route to them: an API's servers, for example.
+	Pools  []Pool `yaml:"pools"`
 	HTTPS  HTTPS  `yaml:"https"`
 	Lists  Lists  `yaml:"lists"`
 	Limits Limits `yaml:"limits"`

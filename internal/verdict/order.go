@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"sync/atomic"
+
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
@@ -15,20 +17,26 @@ type Policy struct {
 	requests, originRequests *limits.Limit
 	redirect                 *redirect
 	bots                     *bots.Room
+	guard                    *atomic.Pointer[guard] // the node's own rules; nil if there are none
 	rules                    *rules.Ruleset
 	grace                    exceptions.Grace // what lists, limits and rules only say that they would have refused
 	counts                   *counts
 }
 
-// Judge gives the verdict on a request's head; it never waits. The lists come first: an allowed client is spared every further
-// check, a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
+// Judge gives the verdict on a request's head; it never waits. The node's own rules come before all that a zone has a say in, then the lists: an allowed client is spared every further
+// check, though not what rules change, as the site would be another one without that; a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
 // them; then its rules. Who passes is sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
 	p.bots.Judge(f)
+	if g := p.guard.Load(); g != nil && g.rules.Guard(f, &g.grace) == rules.Blocked {
+		return
+	}
 	switch listing, prefix, name := p.lists.Find(f.Request.Client); listing {
 	case lists.Allowed:
 		p.allow(f)
-		p.send(f)
+		if p.rules.Empty() || p.rules.Change(f) == rules.Passed {
+			p.send(f)
+		}
 		return
 	case lists.Denied:
 		if p.deny(f, prefix, name); f.Verdict.Refusal != nil {

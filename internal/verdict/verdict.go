@@ -2,9 +2,12 @@ package verdict
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 	"weak"
 
@@ -31,6 +34,7 @@ type Room struct {
 	geo   geo.Room
 	bots  *bots.Room
 	rules *rules.Room
+	own   atomic.Pointer[guard] // the node's rules
 
 	mu     sync.Mutex
 	counts map[string]weak.Pointer[counts] // by zone
@@ -44,12 +48,27 @@ func New(*spec.Node) *Room {
 // UseNames gives the room what asks a DNS server for the names of crawlers' addresses. It is called before Configure.
 func (r *Room) UseNames(resolve func(server string) bots.Names) { r.bots.Resolve = resolve }
 
-// Configure puts in force what all zones know of addresses: lists, geo and crawlers. What can't be used is a problem, which begins with its
+// UseDirectories gives the room what asks hosts for the keys of crawlers. It is called before Configure.
+func (r *Room) UseDirectories(ask http.RoundTripper, log *slog.Logger) {
+	r.bots.UseDirectories(ask, log)
+}
+
+// Close ends what goes on behind requests.
+func (r *Room) Close() {
+	r.Exceptions.Close()
+	r.bots.Close()
+}
+
+// Configure puts in force what is of all zones: lists, geo, crawlers and the node's own rules. What can't be used is a problem, which begins with its
 // key, and leaves that as it was. It tells whether zones have to be compiled anew, because there are other lists.
 func (r *Room) Configure(s *spec.Node) (anew bool, problems []error) {
 	anew, problems = r.lists.Configure(s.Lists)
 	problems = append(problems, r.geo.Configure(&s.Geo)...)
-	return anew, append(problems, r.bots.Configure(&s.Crawlers)...)
+	problems = append(problems, r.bots.Configure(&s.Crawlers)...)
+	if err := r.guard(&s.Rules); err != nil {
+		problems = append(problems, err)
+	}
+	return anew, problems
 }
 
 // torExits is the list of the node that has the exits of Tor.
@@ -92,6 +111,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	return &Policy{
 		redirect:       redirect,
 		bots:           r.bots,
+		guard:          &r.own,
 		lists:          listed,
 		requests:       requests,
 		originRequests: originRequests,

@@ -17,6 +17,15 @@ func TestCompile(t *testing.T) {
 		{"origin", func(z *spec.Zone) { z.Origin.Servers = spec.OneServer("ftp://a") }, "ftp"},
 		{"limits", func(z *spec.Zone) { z.Action = "perhaps" }, "action: "},
 		{"budget", func(z *spec.Zone) { z.Budget.Concurrent = -1 }, "budget.concurrent"},
+		{"pool's origin", func(z *spec.Zone) { z.Pools = pools("a"); z.Pools[0].Origin.Retries = -1 }, "pools[0].origin.retries: "},
+		{"pool's budget", func(z *spec.Zone) { z.Pools = pools("a", "b"); z.Pools[1].Budget.Queue = -1 }, "pools[1].budget.queue: "},
+		{"pools of one name", func(z *spec.Zone) { z.Pools = pools("a", "a") }, `pools[1].name: "a": want a name that no other pool of the zone has`},
+		{"too many pools", func(z *spec.Zone) { z.Pools = make([]spec.Pool, spec.MaxPools+1) }, "pools: 101 are too many: want 100 at most"},
+		{"no such pool", func(z *spec.Zone) { z.Pools, z.Rules = pools("a", "b"), routing("c") },
+			`rules.http_request_origin[0].route.pool: the zone has no pool "c": want a, b`},
+		{"no pool at all", func(z *spec.Zone) { z.Rules = routing("c") },
+			`rules.http_request_origin[0].route.pool: the zone has no pool "c": want one of pools, where there is none yet`},
+		{"a route", func(z *spec.Zone) { z.Pools, z.Rules = pools("a", "b"), routing("b") }, ""},
 		{"cache", func(z *spec.Zone) { z.Cache.Waiters = -1 }, "waiters"},
 	}
 	rooms := newRooms(t)
@@ -37,4 +46,20 @@ func TestCompile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pools are some of these names.
+func pools(names ...string) (list []spec.Pool) {
+	usual := spec.DefaultZone()
+	for _, name := range names {
+		p := spec.Pool{Name: name, Origin: usual.Origin, Budget: usual.Budget}
+		p.Origin.Servers = spec.OneServer("http://localhost")
+		list = append(list, p)
+	}
+	return list
+}
+
+// routing are rules that route all requests to a pool.
+func routing(pool string) spec.Rules {
+	return spec.Rules{Origin: []spec.Rule{{Name: "r", Expression: "ssl", Action: spec.RuleRoutes, Route: spec.RuleRoute{Pool: pool}}}}
 }

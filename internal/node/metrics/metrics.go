@@ -20,6 +20,8 @@ import (
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
+	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/internal/verdict/rules"
 	"github.com/seawall/seawall/internal/zone"
 	"github.com/seawall/seawall/workers"
 )
@@ -34,6 +36,8 @@ type Sources struct {
 	Zones       *snapshot.Snapshot
 	// MaxConnections bounds those open at one time.
 	MaxConnections int
+	// Rules are the node's own.
+	Rules func() []rules.Count
 	// Prefetched is what of a zone is fetched ahead, and whether anything is to be.
 	Prefetched func(zone string) (edge.Prefetched, bool)
 	// Certificates are those that visitors are shown, Configuration how the last reload went.
@@ -97,17 +101,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.Zones.Each(func(z *zone.Zone) {
 		s.zone(z)
 		if z.Name() != snapshot.Unserved {
-			s.servers(z)
+			s.pools(z)
 			if p, ok := c.Prefetched(z.Name()); ok {
 				s.prefetched(z.Name(), &p)
 			}
 		}
 	})
+	s.rules(spec.AllZones, c.Rules())
 	specs := c.Zones.Specs()
 	s.add(zonesInForce, float64(len(specs)))
 	for _, z := range specs {
 		s.add(originMax, float64(z.Budget.Concurrent), z.Name)
 		s.add(originQueueMax, float64(z.Budget.Queue), z.Name)
+		for _, p := range z.Pools {
+			s.add(originMax, float64(p.Budget.Concurrent), z.Name+"/"+p.Name)
+			s.add(originQueueMax, float64(p.Budget.Queue), z.Name+"/"+p.Name)
+		}
 	}
 	s.certificates(c.Certificates())
 }

@@ -84,6 +84,7 @@ func testSources(t *testing.T, zones int) *Sources {
 	end := time.Unix(1_800_000_000, 0)
 	return &Sources{
 		Connections: conn.New(&n, conn.Options{}), Handshakes: handshakes, Workers: pool, Records: records, Cache: objects, Zones: in, MaxConnections: n.Connections.Max, Version: "v1",
+		Rules:      rooms.Verdict.Rules,
 		Prefetched: func(string) (edge.Prefetched, bool) { return edge.Prefetched{Listed: 2}, true },
 		Certificates: func() []Certificate {
 			return []Certificate{{"a.test", end.Add(-time.Hour)}, {"a.test", end}, {"a.test", end.Add(-time.Minute)}, {"b.test", end}}

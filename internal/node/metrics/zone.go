@@ -2,8 +2,11 @@ package metrics
 
 import (
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/flow"
+	"github.com/seawall/seawall/internal/origin"
+	"github.com/seawall/seawall/internal/verdict/rules"
 	"github.com/seawall/seawall/internal/zone"
 )
 
@@ -27,21 +30,22 @@ func (s sink) zone(z *zone.Zone) {
 	for _, c := range z.Verdict.Counts() {
 		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
 	}
-	for _, c := range z.Verdict.Rules() {
-		s.add(ruleMatches, float64(c.Matches), name, c.Rule)
-	}
+	s.rules(name, z.Verdict.Rules())
 	s.add(responsesBroken, float64(counts.Broken), name)
 	s.add(bodyBytes, float64(counts.Bytes), name)
 	s.add(bytesCache, float64(counts.CacheBytes), name)
 	s.histogram(requestSeconds, &counts.Duration, name)
 
-	load := z.Admission.Load()
 	s.add(originRequests, float64(counts.OriginAttempts), name)
-	s.add(originConcurrent, float64(load.Concurrent), name)
-	s.add(originQueued, float64(load.Queued), name)
-	s.add(originUpgrades, float64(load.Upgrades), name)
+	s.load(name, z.Admission)
 	s.histogram(originSeconds, &counts.OriginDuration, name)
 	s.histogram(queueSeconds, &counts.QueueDuration, name)
+}
+
+func (s sink) rules(zone string, counts []rules.Count) {
+	for _, c := range counts {
+		s.add(ruleMatches, float64(c.Matches), zone, c.Rule)
+	}
 }
 
 // prefetched shows what of a zone is fetched ahead.
@@ -53,10 +57,26 @@ func (s sink) prefetched(name string, p *edge.Prefetched) {
 	s.add(prefetchLooked, float64(p.Looked), name)
 }
 
+// pools shows the servers of a zone's origin, and of its pools.
+func (s sink) pools(z *zone.Zone) {
+	s.servers(z.Name(), z.Origin)
+	for name, p := range z.Pools {
+		s.servers(z.Name()+"/"+name, p.Origin)
+		s.load(z.Name()+"/"+name, p.Admission)
+	}
+}
+
+// load shows how much of a budget is in use.
+func (s sink) load(name string, p *admission.Policy) {
+	load := p.Load()
+	s.add(originConcurrent, float64(load.Concurrent), name)
+	s.add(originQueued, float64(load.Queued), name)
+	s.add(originUpgrades, float64(load.Upgrades), name)
+}
+
 // servers shows an origin's servers, of which no two have the same URL.
-func (s sink) servers(z *zone.Zone) {
-	name := z.Name()
-	for _, server := range z.Origin.Servers() {
+func (s sink) servers(name string, o *origin.Policy) {
+	for _, server := range o.Servers() {
 		s.add(serverUp, truth(server.Up), name, server.URL)
 		s.add(serverInFlight, float64(server.InFlight), name, server.URL)
 		s.add(serverRequests, float64(server.Requests), name, server.URL)

@@ -73,7 +73,10 @@ func testZone(i int, now time.Time) Zone {
 		Name: name, Hosts: []string{name, "www." + name, "cdn." + name, "mail." + name, "shop." + name},
 		Requests: 1_234_567, Bytes: 98 << 30, Status: [6]int64{2: 1_100_000, 3: 100_000, 4: 30_000, 5: 4567},
 		ByCache: map[string]int64{"hit": 900_000, "miss": 200_000, "stale": 12, "bypass": 134_555},
-		Rules:   []Rule{{"lists.deny", 12}, {"limits.requests", 345_678}},
+		Rules: []Rule{
+			{Name: "lists.deny", Matches: 12}, {Name: "limits.requests", Matches: 345_678},
+			{Name: "http_request_firewall_custom/bad", Action: "block", Expression: `http.user_agent contains "bad"`, Matches: 77, Undone: now.Add(time.Hour)},
+		},
 		Servers: []Server{
 			{URL: "http://10.0.0.1:8080", Weight: 2, Up: true, Since: now.Add(-70 * time.Hour), InFlight: 7, Requests: 123_456, Failures: 3},
 			{URL: "http://10.0.0.2:8080", Weight: 1, Up: i != 2, Why: "", Since: now.Add(-4 * time.Minute), Requests: 60_000, Failures: 321},

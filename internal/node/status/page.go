@@ -16,6 +16,7 @@ import (
 const (
 	// perPage is how many zones a page lists, hostsShown how many hosts of each.
 	perPage    = 50
+	rulesShown = 200 // of a zone, and exceptions
 	hostsShown = 3
 	// maxText cuts what clients or operators wrote, in characters, and maxLine what may be several texts together.
 	maxText = 120
@@ -190,6 +191,26 @@ func (v *view) Shares(what string, list []Share) table[Share] {
 // Certs are a table of certificates.
 func (v *view) Certs(list []Certificate) table[Certificate] {
 	return table[Certificate]{Report: v.Report, List: list}
+}
+
+// Judging are a table of rules, the first of many.
+func (v *view) Judging(list []Rule) table[Rule] {
+	return table[Rule]{Report: v.Report, Of: len(list), List: list[:min(len(list), rulesShown)]}
+}
+
+// Exceptions are a table of what is undone, the first of many.
+func (v *view) Exceptions(list []Undone) table[Undone] {
+	return table[Undone]{Report: v.Report, Of: len(list), List: list[:min(len(list), rulesShown)]}
+}
+
+// UndoneIn is what of exceptions is about a zone.
+func (r *Report) UndoneIn(zone string) (in []Undone) {
+	for i := range r.Undone {
+		if u := &r.Undone[i]; u.Zone == "" || u.Zone == zone {
+			in = append(in, *u)
+		}
+	}
+	return in
 }
 
 // Ago is how long before the report a time was.

@@ -34,6 +34,9 @@ type Report struct {
 	// Zones are in the order of their names; [Unserved] is one of them.
 	Zones        []Zone        `json:"zones"`
 	Certificates []Certificate `json:"certificates"` // the node's, beside the zones'
+	// Rules are the node's own, which come before each zone's. Undone is what refuses nobody for a time, what ends first first.
+	Rules  []Rule   `json:"rules,omitempty"`
+	Undone []Undone `json:"undone,omitempty"`
 	// Refusals are the newest, the newest first. Sources and Targets (without queries) are what more of them have in common,
 	// the most frequent first; Looked is how many refusals were looked at for that.
 	Refusals []Refusal `json:"refusals"`
@@ -126,25 +129,38 @@ type Zone struct {
 	ByCache  map[string]int64 `json:"cache"`
 	Broken   int64            `json:"broken"` // responses that did not end as they should
 	Refused  []Refused        `json:"refused"`
-	// Rules are what lists and limits matched. With DryRun they refuse nothing; Dry counts what they would have refused.
+	// Rules are what lists and limits matched; where the report is for the page of this zone, its rules are among them. With DryRun they refuse nothing; Dry counts what they would have refused.
 	Rules  []Rule `json:"rules"`
 	DryRun bool   `json:"dry_run"`
 	Dry    int64  `json:"dry"`
 
 	Servers      []Server      `json:"servers"`
 	Budget       Budget        `json:"budget"`
+	Pools        []Pool        `json:"pools,omitempty"`
 	Certificates []Certificate `json:"certificates"`
 }
 
-// Rule is how often a list or a limit matched.
+// Rule is how often a rule, a list or a limit matched. Only rules have an Action and an Expression, of which that is the beginning.
 type Rule struct {
-	Name    string `json:"name"`
-	Matches int64  `json:"matches"`
+	Name       string    `json:"name"`
+	Action     string    `json:"action,omitempty"`
+	Expression string    `json:"expression,omitempty"`
+	Matches    int64     `json:"matches"`
+	Undone     time.Time `json:"undone,omitzero"` // until when it refuses nobody
+}
+
+// Undone is an exception in force. Zone is "" for one in all zones.
+type Undone struct {
+	What  string    `json:"what"` // "rule NAME in zone ZONE", "address ADDRESS in all zones"
+	Zone  string    `json:"zone,omitempty"`
+	Until time.Time `json:"until"`
+	By    string    `json:"by"`
 }
 
 // Server is one of an origin's. Why is its last failure, also if it is up again; Since is when it went down or came up, zero if it never
 // did. Requests and Failures count since the start.
 type Server struct {
+	Pool     string    `json:"pool,omitempty"` // "" for the zone's own origin
 	URL      string    `json:"url"`
 	Weight   int       `json:"weight"`
 	Backup   bool      `json:"backup"`
@@ -166,6 +182,12 @@ type Budget struct {
 	Upgrades      int    `json:"upgrades"`
 	MaxUpgrades   int    `json:"max_upgrades"`
 	Rate          string `json:"rate"` // as configured: "100/s burst 20", "off"
+}
+
+// Pool is an origin that rules route to.
+type Pool struct {
+	Name   string `json:"name"`
+	Budget Budget `json:"budget"`
 }
 
 // Certificate is one that visitors are shown, or that is still to be obtained: then Issuer and NotAfter are zero. Problem says why it

@@ -161,6 +161,10 @@ func TestWorstFirst(t *testing.T) {
 func TestZonePage(t *testing.T) {
 	r := testReport(8)
 	r.Zone("zone-4.example").Servers[0].Why = "read: connection reset"
+	r.Undone = []Undone{
+		{What: "rule http_request_firewall_custom/bad in zone zone-2.example", Zone: "zone-2.example", Until: noon().Add(time.Hour), By: "local"},
+		{What: "address 192.0.2.9 in all zones", Until: noon().Add(2 * time.Hour), By: "local"},
+	}
 	r.Zone("zone-6.example").Certificates = []Certificate{{Names: []string{"a.example"}, Problem: "acme: rate limited"}}
 	tests := []struct {
 		zone string
@@ -169,13 +173,14 @@ func TestZonePage(t *testing.T) {
 		{"zone-2.example", []string{
 			"zone-2.example 1 of 2 servers down", "ams-1 serving", "mail.zone-2.example, shop.zone-2.example",
 			"http://10.0.0.1:8080 up for 2 days 2 7 123 k 3", "http://10.0.0.2:8080 down for 4 min: connect: connection refused 1 0 60,000 321",
-			"requests at the origin 7 of 64", "waiting 0 of 2,048", "upgraded connections 3 of 1,024", "rate off", "limits.requests 346 k",
+			"requests at the origin 7 of 64", "waiting 0 of 2,048", "upgraded connections 3 of 1,024", "rate off", "limits.requests – 346 k", `http_request_firewall_custom/bad undone, ends in 60 min block 77 http.user_agent contains "bad"`,
+			"rule http_request_firewall_custom/bad in zone zone-2.example in 60 min local", "address 192.0.2.9 in all zones in 2 h local",
 			"2xx 1.10 M", "What the cache did bypass 135 k hit 900 k miss 200 k stale 12", "bytes of content 98.0 GiB", "Nothing was refused.", "R11, Let's Encrypt in 40 days",
 		}},
 		{"zone-3.example", []string{"queue full", "request-limit", "waiting 1,900 of 2,048"}},
 		{"zone-4.example", []string{"zone-4.example ok", "up for 2 days failed before: read: connection reset"}},
 		{"zone-6.example", []string{"no certificate yet", "a.example – not obtained yet acme: rate limited"}},
-		{"zone-7.example", []string{"Lists and limits, in a dry run", "would have been refused 17"}},
+		{"zone-7.example", []string{"Rules, in a dry run: 17 would have been refused"}},
 		{Unserved, []string{"no zone ok"}},
 	}
 	for _, tt := range tests {
@@ -190,6 +195,24 @@ func TestZonePage(t *testing.T) {
 	}
 }
 
+// TestNodeRules: the node's own rules are on its page, and of many only the first, as of what is undone.
+func TestNodeRules(t *testing.T) {
+	r := testReport(1)
+	r.Rules = []Rule{{Name: "node/http_ratelimit/each", Action: "block", Expression: "not ssl", Matches: 5}}
+	for range rulesShown + 1 {
+		r.Undone = append(r.Undone, Undone{What: "address 192.0.2.9 in all zones", Until: noon().Add(time.Hour), By: "local"})
+	}
+	got := text(nodePage(t, r, "").Node)
+	for _, want := range []string{"Rules of the node, before each zone's", "node/http_ratelimit/each block 5 not ssl", "Undone for a time", "and 201 in all: seawall undo --list"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page does not say %q:\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "192.0.2.9"); n != rulesShown {
+		t.Errorf("got %d exceptions on the page, want %d", n, rulesShown)
+	}
+}
+
 // TestHostile: what clients and others write stays text, on every page.
 func TestHostile(t *testing.T) {
 	const bad = `"><script>alert(1)</script><img src=x onerror=y>'` + "\u202e\x00\x1b[31m`}}{{.}}javascript:"
@@ -198,10 +221,12 @@ func TestHostile(t *testing.T) {
 	r.Connections.Refused[bad] = 1
 	r.Certificates[0] = Certificate{Names: []string{bad}, Issuer: bad, Problem: bad}
 	z := &r.Zones[0]
-	z.Name, z.Hosts, z.ByCache, z.Rules = bad, []string{bad}, map[string]int64{bad: 1}, []Rule{{bad, 1}}
+	z.Name, z.Hosts, z.ByCache, z.Rules = bad, []string{bad}, map[string]int64{bad: 1}, []Rule{{Name: bad, Action: bad, Expression: bad, Matches: 1}}
 	z.Servers[0].URL, z.Servers[1].Up, z.Servers[1].Why, z.Budget.Rate = bad, false, bad, bad
 	z.Certificates = r.Certificates
 	z.Refused = []Refused{{Reason: bad, Total: 1}}
+	z.Pools, z.Servers[0].Pool = []Pool{{Name: bad, Budget: Budget{Rate: bad}}}, bad
+	r.Rules, r.Undone = z.Rules, []Undone{{What: bad, Until: noon(), By: bad}}
 	var refused []Refusal
 	for range 3 {
 		refused = append(refused, Refusal{ID: bad, Zone: bad, Reason: bad, Rule: bad, Client: bad, Method: bad, Host: bad, Target: bad})

@@ -33,6 +33,7 @@ var (
 	rateType     = reflect.TypeFor[spec.Rate]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
 	listType     = reflect.TypeFor[spec.ListText]()
+	poolType     = reflect.TypeFor[spec.Pool]()
 	fileTextType = reflect.TypeFor[spec.FileText]()
 )
 
@@ -56,6 +57,8 @@ type decoder struct {
 	marks  []mark
 	keys   map[[2]string]string // joined before, so that the marks of many zones share them
 	left   int                  // values that may still be decoded
+
+	defaults spec.Zone // what zones start from
 
 	of      string              // the zone that is being decoded, "" for the node
 	pending map[string]listFile // by key, of the list or crawler that is being decoded
@@ -168,6 +171,10 @@ func (d *decoder) whole(line int, v reflect.Value, path string) *Problem {
 		return d.named(s, line, path)
 	case *spec.Crawler:
 		return d.crawler(s, line, path)
+	case *spec.Pool:
+		if len(s.Origin.Servers) == 0 {
+			return d.problem(line, d.join(path, "origin.url"), "is missing: want the pool's server, such as http://10.0.0.7:3000")
+		}
 	case *spec.TLS:
 		if s.Certificate != "" || s.Key != "" {
 			_, err = tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))
@@ -231,7 +238,7 @@ func (d *decoder) list(n *node, v reflect.Value, f *field, key string) *Problem 
 	reflect.Copy(items, v.Slice(0, before))
 	for i, item := range n.items {
 		i += before
-		items.Index(i).Set(newItem(t.Elem()))
+		items.Index(i).Set(d.newItem(t.Elem()))
 		at := d.join(key, "["+strconv.Itoa(i)+"]")
 		if isSection(t.Elem()) {
 			d.marks = append(d.marks, mark{at, item.line})
@@ -245,12 +252,31 @@ func (d *decoder) list(n *node, v reflect.Value, f *field, key string) *Problem 
 	return nil
 }
 
+// newItem is what an entry of a list starts from, if there are defaults.
+func (d *decoder) newItem(t reflect.Type) reflect.Value {
+	if t == poolType {
+		return reflect.ValueOf(newPool(&d.defaults))
+	}
+	return newItem(t)
+}
+
 // newItem is what an entry of a list starts from.
 func newItem(t reflect.Type) reflect.Value {
-	if t == reflect.TypeFor[spec.Server]() {
+	switch t {
+	case reflect.TypeFor[spec.Server]():
 		return reflect.ValueOf(spec.Server{Weight: 1})
+	case poolType:
+		z := spec.DefaultZone()
+		return reflect.ValueOf(newPool(&z))
 	}
 	return reflect.Zero(t)
+}
+
+// newPool is a pool as the defaults have it; its servers are always its own.
+func newPool(defaults *spec.Zone) spec.Pool {
+	p := spec.Pool{Origin: defaults.Origin, Budget: defaults.Budget}
+	p.Origin.Servers = nil
+	return p
 }
 
 // prefixes decodes a list of prefixes and files of them.

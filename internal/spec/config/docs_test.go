@@ -39,7 +39,11 @@ func TestDocs(t *testing.T) {
 		}
 		var b strings.Builder
 		b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-		c.table(&b, typ, usual, "", make(map[reflect.Type]string))
+		told := make(map[reflect.Type]string)
+		if typ == nodeType {
+			told[reflect.TypeFor[spec.Rule]()] = "zones[].rules.http_request_dynamic_redirect"
+		}
+		c.table(&b, typ, usual, "", told)
 		return m[1] + b.String() + m[3]
 	})
 	if *update {
@@ -56,7 +60,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// table writes a row for each key. What lists of one type have in them is written once: told has where.
+// table writes a row for each key. What lists of one type have in them is written once, as are a zone's
+// sections: told has where.
 func (c comments) table(b *strings.Builder, t reflect.Type, usual reflect.Value, path string, told map[reflect.Type]string) {
 	s := sectionOf(t)
 	for i := range s.fields {
@@ -66,12 +71,19 @@ func (c comments) table(b *strings.Builder, t reflect.Type, usual reflect.Value,
 			standard = defaultText(f, usual.Field(f.index), key)
 		}
 		means, list := strings.ReplaceAll(c.of(s, f), "|", `\|`), f.typ.Kind() == reflect.Slice && isSection(f.typ.Elem())
-		if list && told[f.typ.Elem()] != "" {
-			means += " The keys are those of `" + told[f.typ.Elem()] + "`."
+		known := told[f.typ]
+		if list {
+			known = told[f.typ.Elem()]
+		}
+		if known != "" {
+			means += " The keys are those of `" + known + "`."
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, value, standard, means)
 		switch {
-		case isSection(f.typ):
+		case isSection(f.typ) && known == "":
+			if t == zoneType { // else the same keys may have other defaults
+				told[f.typ] = key
+			}
 			c.table(b, f.typ, usual.Field(f.index), key+".", told)
 		case list && told[f.typ.Elem()] == "":
 			told[f.typ.Elem()] = key

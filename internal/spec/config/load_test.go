@@ -546,3 +546,23 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestPoolDefaults: a pool starts from the defaults, not from its zone's origin, and its servers are its own.
+func TestPoolDefaults(t *testing.T) {
+	dir := write(t, map[string]string{"main.yaml": `
+defaults:
+  origin: {url: http://10.0.0.1, retries: 3}
+  budget: {concurrent: 7}
+zones:
+  - name: shop
+    hosts: [shop.example]
+    origin: {url: http://10.0.0.5, retries: 0, stall_timeout: 5s}
+    pools: [{name: api, origin: {url: http://10.0.0.7}}]
+`})
+	got := mustLoad(t, new(Loader), dir+"/main.yaml").Zones[0].Pools
+	want := spec.Pool{Name: "api", Origin: spec.DefaultZone().Origin, Budget: spec.DefaultZone().Budget}
+	want.Origin.Servers, want.Origin.Retries, want.Budget.Concurrent = spec.OneServer("http://10.0.0.7"), 3, 7
+	if d := diff([]spec.Pool{want}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

@@ -162,7 +162,7 @@ func (m *mainFile) defaultZone(e entry, l *Loader) *Problem {
 	d := m.d
 	d.top, d.marks, d.of = zoneType, nil, ofDefaults
 	m.defaults = spec.DefaultZone()
-	if p := d.section(e.value, reflect.ValueOf(&m.defaults).Elem(), "", "name", "hosts"); p != nil {
+	if p := d.section(e.value, reflect.ValueOf(&m.defaults).Elem(), "", "name", "hosts", "pools"); p != nil {
 		p.Key = d.join("defaults", p.Key)
 		return p
 	}
@@ -235,7 +235,7 @@ type zone struct {
 
 // zone decodes a zone of which only the name is known to be there, or given.
 func (d *decoder) zone(n *node, name string, defaults spec.Zone) zone {
-	d.marks, d.of = nil, name
+	d.marks, d.of, d.defaults = nil, name, defaults
 	z := zone{Zone: defaults}
 	z.Name = name
 	v := reflect.ValueOf(&z.Zone).Elem()

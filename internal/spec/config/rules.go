@@ -37,6 +37,8 @@ var host = rule{
 
 var fieldName = rule{pattern: regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), want: "a name, such as X-Currency"}
 
+var pool = rule{pattern: regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`), want: "at most 64 letters, digits, dots, - and _"}
+
 // rules by type and key. What is not here may be anything its type can hold, but nothing is below zero.
 var rules = map[string]rule{
 	"Node.name": {required: true},
@@ -88,6 +90,7 @@ var rules = map[string]rule{
 		want: "at most 128 letters, digits, dots, - and _, and no dot first",
 	},
 	"Zone.hosts":               host,
+	"Pool.name":                {required: true, pattern: pool.pattern, want: pool.want},
 	"Zone.profiles":            {oneOf: profiles.Names()},
 	"Zone.action":              {oneOf: []string{string(spec.ActionBlock), string(spec.ActionLog)}},
 	"Limits.per_network":       {most: 1 << 16},
@@ -125,6 +128,10 @@ var rules = map[string]rule{
 	},
 	"Crawler.names": {pattern: regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`), want: "a domain in lower case, such as googlebot.com"},
 
+	"Crawler.directory": {
+		pattern: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`), want: "a host, such as bot.example.org",
+	},
+
 	"Lists.allow": {appended: true},
 	"Lists.deny":  {appended: true},
 
@@ -145,6 +152,7 @@ var rules = map[string]rule{
 		string(spec.RuleBlock), string(spec.RuleLog), string(spec.RuleSkipping), string(spec.RuleRedirects), string(spec.RuleRewrites),
 		string(spec.RuleRoutes), string(spec.RuleSetCache), string(spec.RuleSetConfig),
 	}},
+	"RuleRoute.pool":       pool,
 	"RuleHeader.name":      fieldName,
 	"RuleHeader.operation": {oneOf: []string{"", "set", "add", "remove"}},
 	"RuleRateLimit.period": {most: int64(24 * time.Hour)},

@@ -106,6 +106,12 @@ func (d drawn) zone(i int) spec.Zone {
 		}
 		z.Origin.Servers = append(z.Origin.Servers, s)
 	}
+	for i := range d.number("pools", 0, 2) {
+		p := newItem(poolType).Interface().(spec.Pool)
+		p.Name, p.Origin.Servers, p.Budget.Concurrent = fmt.Sprint("pool", i), spec.OneServer("http://a:1"), d.number("pool's budget", 0, 100)
+		p.Origin.TLS = d.tls("pool's TLS")
+		z.Pools = append(z.Pools, p)
+	}
 	return z
 }
 

@@ -7,12 +7,16 @@
 //
 // What was found is remembered for 65,536 addresses and for an hour at most; 8 lookups go on at one time and 256 wait, and who comes
 // then is not verified until there is room. A lookup takes 5 seconds at most. One that fails verifies nobody. Who signs its requests with a
-// key that the node has (Web Bot Auth) is known by that, whatever its address; 200 signatures a second are verified.
+// key that the node has (Web Bot Auth) is known by that, whatever its address; 200 signatures a second are verified. Keys come from files, and from
+// the directories of hosts that the operator names, at most 100 of 64 KiB, which are fetched again within a day, behind all requests. What can't be
+// fetched leaves the last good keys in force, for a week.
 package bots
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,11 +41,19 @@ type Room struct {
 	table  atomic.Pointer[table] // nil if nobody can be verified
 	lookup lookup
 	budget budget // of signatures
+
+	directories directories
+}
+
+// UseDirectories gives the room what asks hosts for their keys, and a log for what goes wrong then. It is called before Configure; without it
+// no keys are fetched. No redirect may be followed by it.
+func (r *Room) UseDirectories(ask http.RoundTripper, log *slog.Logger) {
+	r.directories.ask, r.directories.log = ask, log
 }
 
 // New returns a room that knows nobody.
 func New() *Room {
-	r := new(Room)
+	r := &Room{directories: directories{log: slog.New(slog.DiscardHandler), byHost: make(map[string]*keyring)}}
 	r.lookup.init()
 	return r
 }
@@ -51,7 +63,9 @@ type table struct {
 	crawlers []crawler
 	byFirst  [256][]start      // of their agents, by the first byte
 	names    Names             // nil for none
-	byKey    map[string]signer // by the thumbprints of their keys
+	byKey    map[string]signer // by the thumbprints of their keys, those of files
+	agents   []agent           // whose keys are fetched
+	signers  atomic.Pointer[map[string]signer]
 }
 
 // start is what an agent's first byte is followed by: most texts that have the one do not have the other.
@@ -71,6 +85,10 @@ func (r *Room) Configure(s *spec.Crawlers) []error {
 	if err != nil {
 		return []error{err}
 	}
+	r.directories.mu.Lock()
+	defer r.directories.mu.Unlock()
+	r.follow(t)
+	r.publish(t)
 	r.table.Store(t)
 	return nil
 }
@@ -98,6 +116,12 @@ func (r *Room) compile(s *spec.Crawlers) (*table, error) {
 		}
 		for thumbprint, key := range keys {
 			t.byKey[thumbprint], some = signer{key, len(t.crawlers)}, true
+		}
+		if c.Directory != "" {
+			t.agents, some = append(t.agents, agent{strings.ToLower(c.Directory), len(t.crawlers)}), true
+		}
+		if len(t.agents) > maxDirectories {
+			return nil, fmt.Errorf("crawlers.known[%d].directory: is one of more than %d", i, maxDirectories)
 		}
 		t.crawlers = append(t.crawlers, c)
 	}

@@ -28,14 +28,18 @@ const (
 // strict: what it does not understand verifies nobody.
 func (t *table) signed(q *flow.Request, budget *budget) *crawler {
 	input := q.Get("signature-input")
-	if input == "" || len(t.byKey) == 0 || !strings.Contains(input, signatureTag) {
+	if input == "" || !strings.Contains(input, signatureTag) {
+		return nil
+	}
+	signers := *t.signers.Load()
+	if len(signers) == 0 {
 		return nil
 	}
 	s, ok := parseSignature(input, q.Get("signature"))
 	if !ok || !s.current(q.Received) {
 		return nil
 	}
-	signer, ok := t.byKey[s.keyID]
+	signer, ok := signers[s.keyID]
 	if !ok {
 		return nil
 	}

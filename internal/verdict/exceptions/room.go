@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/prefixes"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // Exception is what of refusals is undone, and until when. It is for a rule of a zone, or else for addresses.
 type Exception struct {
-	// Zone is the one it is for; "" is all, which only one for addresses may be.
+	// Zone is the one it is for; "" is all, which only one for addresses may be, and "*" is of the node's own rules.
 	Zone    string       `json:"zone,omitempty"`
 	Rule    string       `json:"rule,omitempty"`
 	Address netip.Prefix `json:"address,omitzero"`
@@ -53,7 +54,7 @@ func (e *Exception) String() string {
 
 // Where says in which zones it is.
 func (e *Exception) Where() string {
-	if e.Zone == "" {
+	if e.Zone == "" || e.Zone == spec.AllZones {
 		return "in all zones"
 	}
 	return "in zone " + e.Zone

@@ -117,7 +117,7 @@ type rule struct {
 	skip     skip
 	redirect redirect
 	rewrite  rewrite
-	host     string
+	route    spec.RuleRoute
 	settings flow.Settings
 	limit    *rateLimit // of a rule of that phase
 }
@@ -126,6 +126,15 @@ func (r *rule) expression() *rules.Filter { return r.filter }
 
 // Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
 func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
+	return r.compile(zone, s, lists)
+}
+
+// CompileNode is Compile for the node's own rules, whose names begin with node/.
+func (r *Room) CompileNode(s *spec.NodeRules, lists rules.Lists) (*Ruleset, error) {
+	return r.compile(spec.AllZones, &spec.Rules{Firewall: s.Firewall, RateLimit: s.RateLimit}, lists)
+}
+
+func (r *Room) compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
 	scheme, err := r.scheme(lists)
 	if err != nil {
 		return nil, err
@@ -201,6 +210,9 @@ type compiler struct {
 	names  map[string]bool
 }
 
+// ofNode tells that the rule is one of the node's own.
+func (c *compiler) ofNode() bool { return c.zone == spec.AllZones }
+
 // namesOf are the names of a zone's rules that a skip can be about.
 func namesOf(s *spec.Rules) map[string]bool {
 	names := make(map[string]bool)
@@ -215,6 +227,9 @@ func namesOf(s *spec.Rules) map[string]bool {
 func (c *compiler) compile(seen map[string]bool) (*rule, error) {
 	s := c.spec
 	name := c.phase.String() + "/" + s.Name
+	if c.ofNode() {
+		name = "node/" + name
+	}
 	if s.Name == "" {
 		return nil, fmt.Errorf("name: missing: it is what logs and explanations call the rule")
 	}
@@ -255,6 +270,9 @@ func (c *compiler) filter(key, expression string) (*rules.Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
+	if c.ofNode() && f.Phase() > rules.Head {
+		return nil, fmt.Errorf("%s: it reads the %s: the node's rules judge by the request's head alone", key, f.Phase())
+	}
 	if latest := c.phase.latest(); f.Phase() > latest {
 		return nil, fmt.Errorf("%s: it reads the %s, which is not known yet in this phase", key, f.Phase())
 	}
@@ -286,7 +304,7 @@ func (c *compiler) parameters(r *rule) (err error) {
 	case spec.RuleRewrites:
 		r.rewrite, err = c.rewrite()
 	case spec.RuleRoutes:
-		r.host, err = routed(&s.Route)
+		r.route, err = routed(s.Route)
 	case spec.RuleSetCache:
 		r.settings = flow.Settings{Bypass: s.Cache.Bypass, EdgeTTL: s.Cache.EdgeTTL}
 		if !s.Cache.Bypass && s.Cache.EdgeTTL == 0 {
@@ -363,6 +381,8 @@ func (c *compiler) skip() (skip, error) {
 		for ; p < phases && p.String() != name; p++ {
 		}
 		switch {
+		case c.ofNode() && p != RateLimit:
+			return k, fmt.Errorf("skip.phases[%d]: %q is none that the node's rules can spare: want %s", i, name, RateLimit)
 		case name == limitsPhase:
 			k.limits = true
 		case p == phases || p < Firewall:
@@ -378,9 +398,13 @@ func (c *compiler) skip() (skip, error) {
 	return k, nil
 }
 
-func routed(s *spec.RuleRoute) (string, error) {
-	if s.HostHeader == "" || strings.ContainsFunc(s.HostHeader, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == '@' }) {
-		return "", fmt.Errorf("route.host_header: %q is no host", s.HostHeader)
+// routed checks where a rule leads. Whether there is such a pool, the zone knows.
+func routed(s spec.RuleRoute) (spec.RuleRoute, error) {
+	switch {
+	case s == spec.RuleRoute{}:
+		return s, fmt.Errorf("route: empty: want a pool or a host_header")
+	case strings.ContainsFunc(s.HostHeader, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == '@' }):
+		return s, fmt.Errorf("route.host_header: %q is no host", s.HostHeader)
 	}
-	return s.HostHeader, nil
+	return s, nil
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -52,30 +53,59 @@ type Spared struct {
 
 // Judge judges a request's head, and writes the flow's Verdict. Grace tells what is not blocked, but only noted.
 func (s *Ruleset) Judge(f *flow.Flow, grace Grace) (outcome Outcome, spared Spared) {
+	outcome = s.judge(f, grace, &spared)
+	return outcome, spared
+}
+
+// Guard judges a request's head by the node's own rules, before any of its zone's. What they spare it, they spare it of themselves.
+func (s *Ruleset) Guard(f *flow.Flow, grace Grace) Outcome {
+	j := s.judges.Get().(*judge)
+	defer s.rest(j)
+	j.begin(f)
+	var spared Spared
+	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) || s.tooMany(j, f, grace, &spared) {
+		return Blocked
+	}
+	return Passed
+}
+
+// tooMany holds the rate limits against a request's head, and counts it.
+func (s *Ruleset) tooMany(j *judge, f *flow.Flow, grace Grace, spared *Spared) bool {
+	return !spared.phases[RateLimit] && s.limit(j, f, &s.phases[RateLimit], aside, spared.rules, f.Request.Received, grace)
+}
+
+// Change judges the head of a request that nothing may refuse, for what rules change.
+func (s *Ruleset) Change(f *flow.Flow) Outcome {
+	spared := Spared{rest: true}
+	spared.phases[RateLimit] = true
+	return s.judge(f, nil, &spared)
+}
+
+func (s *Ruleset) judge(f *flow.Flow, grace Grace, spared *Spared) Outcome {
 	j := s.judges.Get().(*judge)
 	defer s.rest(j)
 	j.begin(f)
 	if s.redirect(j, f) {
-		return Redirected, spared
+		return Redirected
 	}
 	s.transform(j, f)
 	s.configure(j, f, &s.phases[Config], nil)
 	s.route(j, f)
-	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) {
-		return Blocked, spared
+	if s.firewall(j, f, grace, spared, &s.phases[Firewall]) {
+		return Blocked
 	}
-	if !spared.phases[RateLimit] && s.limit(j, f, &s.phases[RateLimit], aside, spared.rules, f.Request.Received, grace) {
-		return Blocked, spared
+	if s.tooMany(j, f, grace, spared) {
+		return Blocked
 	}
 	f.Verdict.Unjudged, f.Verdict.Unlimited, f.Verdict.Unchanged = spared.rest, spared.phases[RateLimit], spared.phases[ResponseHeaders]
 	f.Verdict.Spared = spared.rules
 	if !spared.phases[LateTransform] {
-		s.lateTransform(j, f, &spared)
+		s.lateTransform(j, f, spared)
 	}
 	if !spared.phases[CacheSettings] {
 		s.configure(j, f, &s.phases[CacheSettings], spared.rules)
 	}
-	return Passed, spared
+	return Passed
 }
 
 // JudgeResponse judges a response's head before it is sent, and writes what is to be changed.
@@ -174,11 +204,13 @@ func (s *Ruleset) configure(j *judge, f *flow.Flow, p *phase, spared map[string]
 	}
 }
 
+// route chooses the origin and its Host; of two rules that say the same, the later counts.
 func (s *Ruleset) route(j *judge, f *flow.Flow) {
 	p := &s.phases[Origin]
 	for i := p.next(j, 0); i >= 0; i = p.next(j, i+1) {
-		p.rules[i].note(j, f)
-		rewritten(f).HostHeader = p.rules[i].host
+		r, q := p.rules[i], rewritten(f)
+		r.note(j, f)
+		q.Pool, q.HostHeader = cmp.Or(r.route.Pool, q.Pool), cmp.Or(r.route.HostHeader, q.HostHeader)
 	}
 }
 

@@ -281,7 +281,8 @@ func TestRefused(t *testing.T) {
 		{"framing", spec.Rules{LateTransform: []spec.Rule{headers("a", "ssl", spec.RuleHeader{Name: "Content-Length", Value: "1"})}}, `rules.http_request_late_transform[0].rewrite.headers[0].name: "Content-Length" can't be changed`},
 		{"a value of two lines", spec.Rules{LateTransform: []spec.Rule{headers("a", "ssl", spec.RuleHeader{Name: "X", Value: "1\r\n2"})}}, `rules.http_request_late_transform[0].rewrite.headers[0].value: "1\r\n2" can't stand in a header`},
 		{"no settings", spec.Rules{CacheSettings: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleSetCache}}}, `rules.http_request_cache_settings[0].cache: empty`},
-		{"no host", spec.Rules{Origin: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleRoutes}}}, `rules.http_request_origin[0].route.host_header: "" is no host`},
+		{"nowhere", spec.Rules{Origin: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleRoutes}}}, `rules.http_request_origin[0].route: empty: want a pool or a host_header`},
+		{"no host", spec.Rules{Origin: []spec.Rule{{Name: "a", Expression: "ssl", Action: spec.RuleRoutes, Route: spec.RuleRoute{HostHeader: "a b"}}}}, `rules.http_request_origin[0].route.host_header: "a b" is no host`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
