@@ -265,19 +265,24 @@ func TestFollow(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	f := newFiles(t)
-	f.write(f.zone("a", "a.test"), f.zone("b", "b.test", "https: {redirect: true}"), f.zone("c", "c.test", "nonsense: 1"), f.zone("d", "a.test"))
+	f.write(f.zone("a", "a.test"), f.zone("b", "b.test", "https: {redirect: true}"), f.zone("c", "c.test", "nonsense: 1"), f.zone("d", "a.test"),
+		f.zone("e", "e.test", "https: {hsts: {preload: true}}", "rules: {http_request_firewall_custom: [",
+			"  {name: one, expression: http.hots eq 1, action: block}, {name: two, expression: ssl eq, action: block}]}"))
 	c, problems := Check(f.path())
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Error())
 	}
-	for _, want := range []string{"nonsense", "https.redirect", `"a.test" already belongs to zone a`} {
+	for _, want := range []string{
+		"nonsense", "https.redirect", `"a.test" already belongs to zone a`,
+		"https.hsts.preload", "http_request_firewall_custom[0].expression", "http_request_firewall_custom[1].expression",
+	} {
 		if !strings.Contains(strings.Join(got, "\n"), want) {
 			t.Errorf("got %q, want one with %q", got, want)
 		}
 	}
-	if len(problems) != 3 || len(c.Zones) != 3 {
-		t.Errorf("got %d problems and %d zones, want 3 and 3: %q", len(problems), len(c.Zones), got)
+	if len(problems) != 6 || len(c.Zones) != 4 {
+		t.Errorf("got %d problems and %d zones, want 6 and 4: %q", len(problems), len(c.Zones), got)
 	}
 	if left, err := os.ReadDir(f.data); err != nil || len(left) > 0 {
 		t.Errorf("got %v in the data folder, want a check to leave nothing", left)

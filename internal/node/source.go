@@ -122,17 +122,22 @@ func Check(path string) (*config.Config, []error) {
 	return w.file, append(problems, w.explain(n.snapshot.Apply(w.zones))...)
 }
 
-// explain gives zones' problems their places in the files.
-func (w *wanted) explain(problems []error) []error {
+// explain gives zones' problems their places in the files, each a line.
+func (w *wanted) explain(problems []error) (explained []error) {
 	if w.file == nil {
 		return problems
 	}
-	for i, err := range problems {
-		if refused, ok := errors.AsType[*snapshot.Refused](err); ok {
-			problems[i] = fmt.Errorf("%w (zone %s)", w.file.Explain(refused.Zone, refused.Err), refused.Zone)
+	for _, err := range problems {
+		refused, ok := errors.AsType[*snapshot.Refused](err)
+		if !ok {
+			explained = append(explained, err)
+			continue
+		}
+		for _, p := range spec.Problems(refused.Err) {
+			explained = append(explained, fmt.Errorf("%w (zone %s)", w.file.Explain(refused.Zone, p), refused.Zone))
 		}
 	}
-	return problems
+	return explained
 }
 
 // restart are the node's keys that are wanted otherwise than they were at the start, and take effect at the next.

@@ -148,6 +148,9 @@ func TestGuardRefused(t *testing.T) {
 		{"the body", func(s *spec.NodeRules) { s.Firewall[1].Expression = `http.request.body.raw contains "x"` }, "rules.http_request_firewall_custom[1].expression: it reads the body: the node's rules judge by the request's head alone"},
 		{"a zone's limits", func(s *spec.NodeRules) { s.Firewall[0].Skip.Phases = []string{"limits"} }, `rules.http_request_firewall_custom[0].skip.phases[0]: "limits" is none that the node's rules can spare: want http_ratelimit`},
 		{"the response", func(s *spec.NodeRules) { s.RateLimit[0].RateLimit.Counting = "http.response.code eq 401" }, "rules.http_ratelimit[0].ratelimit: the node's rules count requests as they come"},
+		{"the body", func(s *spec.NodeRules) {
+			s.RateLimit[0].RateLimit.Characteristics = []string{`http.request.body.form["user"][0]`}
+		}, "rules.http_ratelimit[0].ratelimit: the node's rules count requests as they come"},
 		{"what reaches the origin", func(s *spec.NodeRules) { s.RateLimit[0].RateLimit.ToOrigin = true }, "rules.http_ratelimit[0].ratelimit: the node's rules count requests as they come"},
 		{"an action", func(s *spec.NodeRules) { s.Firewall[1].Action = spec.RuleRoutes }, `rules.http_request_firewall_custom[1].action: "route" is none of this phase: want block, log, skip`},
 	}

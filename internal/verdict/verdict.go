@@ -65,10 +65,7 @@ func (r *Room) Configure(s *spec.Node) (anew bool, problems []error) {
 	anew, problems = r.lists.Configure(s.Lists)
 	problems = append(problems, r.geo.Configure(&s.Geo)...)
 	problems = append(problems, r.bots.Configure(&s.Crawlers)...)
-	if err := r.guard(&s.Rules); err != nil {
-		problems = append(problems, err)
-	}
-	return anew, problems
+	return anew, append(problems, spec.Problems(r.guard(&s.Rules))...)
 }
 
 // torExits is the list of the node that has the exits of Tor.

@@ -2,6 +2,7 @@
 package zone
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,10 +58,11 @@ type Rooms struct {
 	Record    *record.Room
 }
 
-// Compile makes a zone of its spec, in the order of the path. The first room that refuses names the zone.
+// Compile makes a zone of its spec. It fails with all that the rooms refuse, in the order of the path: errors, joined, each of which names
+// the zone.
 func (r *Rooms) Compile(s *spec.Zone) (*Zone, error) {
 	z := &Zone{name: s.Name}
-	err := first(
+	problems := all(
 		compile(&z.Hello, hello.Compile, s),
 		compile(&z.Verdict, r.Verdict.Compile, s),
 		compile(&z.Cache, r.Cache.Compile, s),
@@ -69,10 +71,13 @@ func (r *Rooms) Compile(s *spec.Zone) (*Zone, error) {
 		compile(&z.Response, r.Response.Compile, s),
 		compile(&z.Record, r.Record.Compile, s),
 	)
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", s.Name, err)
+	if len(problems) == 0 {
+		return z, nil
 	}
-	return z, nil
+	for i, err := range problems {
+		problems[i] = fmt.Errorf("zone %s: %w", s.Name, err)
+	}
+	return nil, errors.Join(problems...)
 }
 
 func (r *Rooms) pool(p *Pool, s *spec.Zone) error {
@@ -148,6 +153,13 @@ func compile[P any](into *P, room func(*spec.Zone) (P, error), s *spec.Zone) fun
 		*into, err = room(s)
 		return err
 	}
+}
+
+func all(steps ...func() error) (problems []error) {
+	for _, step := range steps {
+		problems = append(problems, spec.Problems(step())...)
+	}
+	return problems
 }
 
 func first(steps ...func() error) error {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -124,7 +125,7 @@ type rule struct {
 
 func (r *rule) expression() *rules.Filter { return r.filter }
 
-// Compile returns the rules of a zone, which may name lists. It fails if one does not compile, naming its key.
+// Compile returns the rules of a zone, which may name lists. It fails if some do not compile: with an error for each, joined, that names its key.
 func (r *Room) Compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset, error) {
 	return r.compile(zone, s, lists)
 }
@@ -142,10 +143,12 @@ func (r *Room) compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 	set := &Ruleset{}
 	set.judges.New = func() any { return r.judge(scheme) }
 	seen, names := make(map[string]bool), namesOf(s)
+	var problems []error
 	for p := range phases {
 		of := p.of(s)
 		if len(of) > p.most() {
-			return nil, fmt.Errorf("rules.%s: %d rules: want at most %d", p, len(of), p.most())
+			problems = append(problems, fmt.Errorf("rules.%s: %d rules: want at most %d", p, len(of), p.most()))
+			continue
 		}
 		for i := range of {
 			if of[i].Disabled {
@@ -154,10 +157,14 @@ func (r *Room) compile(zone string, s *spec.Rules, lists rules.Lists) (*Ruleset,
 			c := compiler{room: r, scheme: scheme, zone: zone, phase: p, spec: &of[i], tables: tablesOf(s), names: names}
 			compiled, err := c.compile(seen)
 			if err != nil {
-				return nil, fmt.Errorf("rules.%s[%d].%w", p, i, err)
+				problems = append(problems, fmt.Errorf("rules.%s[%d].%w", p, i, err))
+				continue
 			}
 			set.add(p, compiled)
 		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
 	}
 	for p := range set.phases {
 		set.phases[p].build((*rule).expression)

@@ -163,8 +163,8 @@ func (c *compiler) counter(l *rateLimit, about *rules.Filter) (err error) {
 	case c.spec.RateLimit.Counting != "":
 		l.moment = aside
 	}
-	if c.ofNode() && (l.moment == bound || l.moment == answered) {
-		return fmt.Errorf("ratelimit: the node's rules count requests as they come: want no field of the response, requests_to_origin or bytes_per_period")
+	if c.ofNode() && l.moment > aside {
+		return fmt.Errorf("ratelimit: the node's rules count requests as they come: want no field of the body or the response, requests_to_origin or bytes_per_period")
 	}
 	return nil
 }
