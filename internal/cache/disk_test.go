@@ -125,6 +125,37 @@ func TestDiskAge(t *testing.T) {
 	})
 }
 
+// A 304 has but the news written. The next process finds them, with the body from before.
+func TestDiskConfirmed(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p, body := newDiskPolicy(t, folder), strings.Repeat("x", promptRead)
+		fetch(t, p, get("/"), response(200, body, "Cache-Control: max-age=60", `ETag: "1"`))
+		synctest.Wait()
+		for i := range 3 {
+			time.Sleep(2 * time.Minute)
+			before := p.room.Stats().Disk.Bytes
+			f := get("/")
+			run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+				return response(304, "", "Cache-Control: max-age=60", `ETag: "1"`, "X-Turn: "+string(rune('a'+i))), nil
+			})
+			if got, err := read(f); err != nil || got != body || f.Cache.Status != flow.Revalidated {
+				t.Fatalf("got %d bytes, %v, %v, want it revalidated", len(got), err, f.Cache.Status)
+			}
+			synctest.Wait()
+			if wrote := p.room.Stats().Disk.Bytes - before; wrote == 0 || wrote > 2000 {
+				t.Errorf("the 304 had %d bytes written, want no more than what is new", wrote)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		p = restart(t, p, folder)
+		f := get("/")
+		mustServeDisk(t, p, f, body)
+		if got := flow.Get(f.Message().Fields, "x-turn"); got != "c" || f.Cache.Age != 30*time.Second {
+			t.Errorf("got turn %q and age %v, want c and 30s", got, f.Cache.Age)
+		}
+	})
+}
+
 // A stale object serves validation, and stands in for an origin that is gone, as one in memory.
 func TestDiskStale(t *testing.T) {
 	for _, size := range []int{10, promptRead + 1, streamFrom + 1} {

@@ -225,7 +225,7 @@ func (k *keep) revalidate(stale *entry) {
 		return
 	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Effective().Fields)
-	r.supersede(k.flow, &l.spot, e)
+	e.place = r.supersede(k.flow, &l.spot, e)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
 	if p.compression.applies(e.message.Status, e.message.Fields, e.message.Length) {

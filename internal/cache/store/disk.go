@@ -111,7 +111,9 @@ type Disk struct {
 	started  time.Time     // when it was switched on, if that was since the last pause
 	late     bool          // another process, or a fault, came between: what is in the folder may be out of date
 	meta     []byte
+	sums     []byte
 	buffer   []byte
+	heads    []byte
 	rewriter []byte
 }
 
@@ -176,15 +178,22 @@ func (d *Disk) Has(k Key) bool {
 
 // Put has an object written, of about size bytes, in place of what the key had, or drops it if too much waits to be written. It does not
 // wait. Who replaces an object calls Delete first: otherwise a crash within the next moments may bring the old one back.
-func (d *Disk) Put(k Key, it Item, size int64) {
+func (d *Disk) Put(k Key, it Item, size int64) { d.Renew(k, it, size, Place{}) }
+
+// Place is where an object was when it was deleted. The zero value is nowhere.
+type Place struct{ slot slot }
+
+// Renew is Put of an object that has the body of one that was just deleted under the same key: only what is new of it is written, if the body is
+// long and still where it was.
+func (d *Disk) Renew(k Key, it Item, size int64, at Place) {
 	s := d.index.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state := d.State(); state != Serving && state != Loading {
 		return
 	}
-	q := &item{key: k, content: it, size: size}
-	if d.take(s, k) {
+	q := &item{key: k, content: it, size: size, at: at}
+	if _, found := d.take(s, k); found {
 		q.deleted = d.seq.Add(1)
 	}
 	q.seq = d.seq.Add(1)
@@ -195,9 +204,12 @@ func (d *Disk) Put(k Key, it Item, size int64) {
 	s.queued[k] = q
 }
 
-// take forgets a key and tells whether something of it may be on the disk. The shard is locked.
-func (d *Disk) take(s *indexShard, k Key) bool {
-	found := d.index.drop(s, k)
+// take forgets a key, and tells where it was and whether something of it may be on the disk. The shard is locked.
+func (d *Disk) take(s *indexShard, k Key) (was Place, found bool) {
+	if v := s.find(k); v != nil {
+		was.slot = *v
+		found = d.index.drop(s, k)
+	}
 	if s.queued[k] != nil {
 		delete(s.queued, k)
 		found = true
@@ -206,23 +218,24 @@ func (d *Disk) take(s *indexShard, k Key) bool {
 		s.dead[k] = d.seq.Load() + 1
 		found = true
 	}
-	return found
+	return was, found
 }
 
-// Delete forgets a key, for good. It waits for the note of that to be written, if there is something to forget.
-func (d *Disk) Delete(k Key) {
+// Delete forgets a key, for good. It waits for the note of that to be written, if there is something to forget, and tells where that was.
+func (d *Disk) Delete(k Key) Place {
 	s := d.index.shard(k)
 	s.mu.Lock()
 	state := d.State()
-	found := d.take(s, k) || state == Closed // then the next process has the folder, and may have the object
+	was, found := d.take(s, k)
 	seq := d.seq.Add(1)
 	if s.dead != nil {
 		s.dead[k] = seq
 	}
 	s.mu.Unlock()
-	if found && state != Off {
+	if (found || state == Closed) && state != Off { // a closed tier's next process has the folder, and may have the object
 		d.note(noteKey, k, seq)
 	}
+	return was
 }
 
 // lose deletes what can't be read, unless its key has moved: it must not be found again by the next process either.

@@ -8,6 +8,7 @@ type item struct {
 	content Item // nil if only the delete is to be noted
 	size    int64
 	seq     uint64
+	at      Place  // where its body may be on the disk already
 	deleted uint64 // if not 0, the seq up to which what the key had is to be noted as deleted first
 }
 
