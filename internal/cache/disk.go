@@ -91,7 +91,9 @@ func (r *Room) OpenDisk(log *slog.Logger) error {
 }
 
 // queueBytes bounds what waits to be written, in bytes.
-func (r *Room) queueBytes() int64 { return max(r.size/queueShare, 2*int64(r.tier.spec.Object)) }
+func (r *Room) queueBytes() int64 {
+	return max(r.size/queueShare, 2*min(int64(r.tier.spec.Object), r.maxObject))
+}
 
 // CloseDisk gives the folder to the next process. What is dropped from then on is noted there all the same, so that the next one does not
 // find it.

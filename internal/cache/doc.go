@@ -62,7 +62,8 @@
 //
 // While fetching, one flow leads and others wait for the head. If the leader can't fetch, the one that has waited longest leads
 // next, so that a refusal costs one wake-up and not a stampede. With a storable head the fill grows: any number of readers
-// follow at their own speed, the fetch waits for none of them. A body that turns out too large for the cache becomes a window:
+// follow at their own speed, the fetch waits for none of them. One that is too large for memory, and says so before, grows on the disk (spool.go), if
+// there is one: its readers read from there. A body that turns out too large for the cache becomes a window:
 // nobody new may join, and the fetch stays at most [windowSize] ahead of its slowest reader. A response that may not be shared
 // refuses: waiters fetch on their own, and the key is remembered for seconds so that nobody queues behind it ("hit for miss":
 // they may still store). A fill without a single interested client is cancelled, unless half of its body has come. Within

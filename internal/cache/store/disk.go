@@ -15,6 +15,8 @@ import (
 const (
 	// segmentParts is into how many segments a tier is divided, as far as these stay within their bounds, in bytes.
 	segmentParts = 32
+	// mostSegments bounds the segments beside those that are of full size: large objects have one each, and each is an open file.
+	mostSegments = 512
 	leastSegment = 1 << 20
 	mostSegment  = 1 << 30
 	// retryAfter is how long a tier stays off that did not work: each time that it soon fails again twice as long, up to mostRetry.
@@ -88,6 +90,8 @@ type Disk struct {
 	queue    queue
 	segments atomic.Pointer[map[uint32]*segment]
 	bytes    atomic.Int64 // of segments
+	spools   atomic.Int32 // large objects that are coming in
+	spooling atomic.Int64 // their bytes
 	sweep    atomic.Bool  // tells the writer to look for segments that nothing is left of
 
 	hits, written, dropped, failures atomic.Uint64
@@ -186,22 +190,27 @@ type Place struct{ slot slot }
 // Renew is Put of an object that has the body of one that was just deleted under the same key: only what is new of it is written, if the body is
 // long and still where it was.
 func (d *Disk) Renew(k Key, it Item, size int64, at Place) {
-	s := d.index.shard(k)
+	d.put(&item{key: k, content: it, size: size, at: at})
+}
+
+// put queues an item, and reports false if it is dropped.
+func (d *Disk) put(q *item) bool {
+	s := d.index.shard(q.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state := d.State(); state != Serving && state != Loading {
-		return
+		return false
 	}
-	q := &item{key: k, content: it, size: size, at: at}
-	if _, found := d.take(s, k); found {
+	if _, found := d.take(s, q.key); found {
 		q.deleted = d.seq.Add(1)
 	}
 	q.seq = d.seq.Add(1)
 	if !d.queue.push(q) {
 		d.dropped.Add(1)
-		return
+		return false
 	}
-	s.queued[k] = q
+	s.queued[q.key] = q
+	return true
 }
 
 // take forgets a key, and tells where it was and whether something of it may be on the disk. The shard is locked.

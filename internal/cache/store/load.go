@@ -93,7 +93,7 @@ func (d *Disk) open() (usable bool, err error) {
 	}
 	d.epoch = o.Epoch + 1
 	d.seq.Store(max(d.seq.Load(), d.epoch<<epochBits))
-	if err := d.mark(false); err != nil {
+	if err := errors.Join(d.mark(false), d.removeSpools()); err != nil {
 		return false, err
 	}
 	return usable, d.number()

@@ -36,7 +36,12 @@ var ErrCorrupt = errors.New("checksum does not match")
 // castagnoli is the table of CRC-32C (RFC 3720 §B.4), for which processors have an instruction.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func sum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+func sum(p []byte) uint32 { return update(0, p) }
+
+// update is the checksum of what has the checksum of, and p.
+func update(of uint32, p []byte) uint32 { return crc32.Update(of, castagnoli, p) }
+
+func appendSum(dst []byte, sum uint32) []byte { return binary.LittleEndian.AppendUint32(dst, sum) }
 
 // head is the first part of a record.
 type head struct {
@@ -102,7 +107,7 @@ func parseHead(p []byte) (h head, ok bool) {
 func appendSums(dst, body []byte) []byte {
 	for len(body) > 0 {
 		n := min(len(body), BlockSize)
-		dst = binary.LittleEndian.AppendUint32(dst, sum(body[:n]))
+		dst = appendSum(dst, sum(body[:n]))
 		body = body[n:]
 	}
 	return dst

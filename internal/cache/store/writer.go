@@ -59,7 +59,10 @@ func (d *Disk) work() (closed bool) {
 		default:
 		}
 		if d.sweep.Swap(false) {
-			d.removeEmpty()
+			if err := d.tidy(); err != nil {
+				d.fail(fmt.Errorf("removing: %w", err))
+				continue
+			}
 		}
 		if it := d.queue.pop(); it != nil {
 			if err := d.write(it); err != nil {
@@ -138,10 +141,16 @@ func (d *Disk) abandon() {
 
 // write writes an object, unless it has been deleted or replaced meanwhile.
 func (d *Disk) write(it *item) error {
+	if it.done != nil {
+		defer it.done()
+	}
 	if it.deleted != 0 {
 		if err := d.journal.write(noteKey, it.key, it.deleted); err != nil {
 			return err
 		}
+	}
+	if it.spool != nil {
+		return d.keep(it)
 	}
 	if it.content == nil || !d.wants(it) {
 		return nil
@@ -298,8 +307,8 @@ func (d *Disk) sealActive() error {
 
 // makeRoom gives up segments until n bytes and one more object have room.
 func (d *Disk) makeRoom(n int64) error {
-	for d.bytes.Load()+d.journal.bytes.Load()+n > d.limit.Load() || d.index.count.Load() >= d.objects.Load() ||
-		len(*d.segments.Load()) > 2*segmentParts+int(d.options.Size/d.segment) {
+	for d.bytes.Load()+d.journal.bytes.Load()+d.spooling.Load()+n > d.limit.Load() || d.index.count.Load() >= d.objects.Load() ||
+		len(*d.segments.Load()) > mostSegments+int(d.options.Size/d.segment) {
 		oldest := d.oldest()
 		if oldest == nil {
 			return nil
@@ -321,7 +330,8 @@ func (d *Disk) oldest() (oldest *segment) {
 }
 
 // giveUp removes a segment. Of the objects that somebody wants, as many are written again as take half of its bytes and are half of its
-// number, those first that were asked for, and among these the ones without a body: others are found by way of them. Objects that have but their
+// number, or as many bytes as may wait to be written, those first that were asked for, and among these the ones without a body: others are found by
+// way of them. Objects that have but their
 // body here are among them, and come together again.
 func (d *Disk) giveUp(old *segment) error {
 	if old == d.active {
@@ -334,7 +344,7 @@ func (d *Disk) giveUp(old *segment) error {
 		places = slices.DeleteFunc(places, func(p slot) bool { return p.segment != old.number && !d.bodyIn(&p, old) })
 	}
 	slices.SortStableFunc(places, func(a, b slot) int { return b.rank() - a.rank() })
-	room, number := d.segment/2, len(places)/2
+	room, number := min(d.segment/2, d.options.Queue), len(places)/2
 	for i := range places {
 		p := &places[i]
 		size := total(p.metaSize(), p.body)
@@ -475,12 +485,12 @@ func (d *Disk) sizeOf(name string) (int64, error) {
 	return f.size()
 }
 
-// removeEmpty removes the oldest segments as long as nothing is left of them.
-func (d *Disk) removeEmpty() {
+// tidy removes the oldest segments as long as nothing is left of them, and then as many as make room for what is coming in.
+func (d *Disk) tidy() error {
 	for s := d.oldest(); s != nil && len(d.index.of(s.number)) == 0; s = d.oldest() {
 		if err := d.giveUp(s); err != nil {
-			d.fail(fmt.Errorf("removing: %w", err))
-			return
+			return err
 		}
 	}
+	return d.makeRoom(0)
 }
