@@ -8,7 +8,7 @@
 // The order of calls is: [Policy.Lookup], which never waits. Unless that found an answer or a refusal, [Policy.Join], which may
 // wait and says whether this flow leads a fetch, was served, or goes on by itself. After [Lead] follows [Policy.Keep] (the origin
 // has answered) or [Policy.Abandon] (it has not; after Keep it does nothing, so it may be deferred). After [Pass] and
-// an answer follow [Policy.Invalidate] and [Policy.Learn]. A message with a Stream must be closed.
+// an answer follow [Policy.Invalidate] and [Policy.Learn], and after all of them [Policy.Compress]. A message with a Stream must be closed.
 //
 // # Stored objects
 //
@@ -32,7 +32,7 @@
 // level first, and with more care after [hotHits] hits. Forms are in the entry's weight. Adding one replaces the entry by a copy, if it
 // still is what the store has, so that entries stay immutable, and no form outlives its body. One that saves less than a twentieth is
 // not tried again. A form's entity-tag is weak, and ranges are taken from the body as it was stored, unless its client refuses that: see
-// httpcache. What is not stored passes as the origin sends it.
+// httpcache. What is not stored is coded on its way, piece by piece ([Policy.Compress]), as long as there is nothing more important to do.
 //
 // Variants that the origin itself makes by Accept-Encoding lie under the normal form of that field, with which the origin is asked.
 //
