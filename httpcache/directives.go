@@ -8,16 +8,17 @@ import (
 // responseDirectives is what the Cache-Control of a response says to a shared cache (RFC 9111 §5.2.2, RFC 5861,
 // RFC 8246).
 type responseDirectives struct {
-	targeted       bool // from a targeted field: Cache-Control and Expires do not count (RFC 9213 §2.2)
-	strictAge      bool // as [Policy] has it
-	malformed      bool // quoting is broken: some directive may be hidden
-	noStore        bool
-	noCache        bool
-	private        bool
-	public         bool
-	mustRevalidate bool // also proxy-revalidate
-	mustUnderstand bool
-	immutable      bool
+	targeted        bool // from a targeted field: Cache-Control and Expires do not count (RFC 9213 §2.2)
+	strictAge       bool // as [Policy] has it
+	malformed       bool // quoting is broken: some directive may be hidden
+	noStore         bool
+	noCache         bool
+	private         bool
+	public          bool
+	mustRevalidate  bool
+	proxyRevalidate bool // the same for a shared cache, but it permits nothing (§5.2.2.8)
+	mustUnderstand  bool
+	immutable       bool
 
 	maxAge, sMaxAge, staleWhileRevalidate, staleIfError seconds
 
@@ -54,8 +55,10 @@ func (d *responseDirectives) set(dir directive) {
 		d.private = d.private || !dir.hasArg || !d.withhold(arg)
 	case sameName(name, "public"):
 		d.public = true
-	case sameName(name, "must-revalidate"), sameName(name, "proxy-revalidate"):
+	case sameName(name, "must-revalidate"):
 		d.mustRevalidate = true
+	case sameName(name, "proxy-revalidate"):
+		d.proxyRevalidate = true
 	case sameName(name, "must-understand"):
 		d.mustUnderstand = true
 	case sameName(name, "immutable"):
@@ -68,7 +71,7 @@ func (d *responseDirectives) own(o OwnLifetime, fields []Field) {
 	switch silent := !d.maxAge.present && !d.sMaxAge.present && !has(fields, "Expires"); {
 	case o.TTL == 0:
 	case o.Override:
-		d.noStore, d.noCache, d.mustRevalidate, d.mustUnderstand, d.sMaxAge = false, false, false, false, seconds{}
+		d.noStore, d.noCache, d.mustRevalidate, d.proxyRevalidate, d.mustUnderstand, d.sMaxAge = false, false, false, false, false, seconds{}
 		d.maxAge = seconds{present: true, value: clamp(o.TTL)}
 	case silent:
 		d.maxAge = seconds{present: true, value: clamp(o.TTL)}

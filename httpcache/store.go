@@ -164,7 +164,7 @@ func describe(resp *Response, d *responseDirectives, requestTime, responseTime t
 		StaleWhileRevalidate: d.staleWhileRevalidate.value,
 		StaleIfError:         d.staleIfError.value,
 		NoCache:              d.noCache,
-		MustRevalidate:       d.mustRevalidate || d.sMaxAge.present,
+		MustRevalidate:       d.mustRevalidate || d.proxyRevalidate || d.sMaxAge.present,
 		Immutable:            d.immutable,
 		Withheld:             d.withheld,
 	}

@@ -77,6 +77,7 @@ func TestStoreRefusals(t *testing.T) {
 		{name: "9111 §3.5 Authorization", request: fields("Authorization: Basic x"), response: fields("Cache-Control: max-age=60"), want: Authorization},
 		{name: "9111 §3.5 Authorization with public", request: fields("Authorization: Basic x"), response: fields("Cache-Control: max-age=60, public"), want: Storable},
 		{name: "9111 §3.5 Authorization with must-revalidate", request: fields("Authorization: Basic x"), response: fields("Cache-Control: max-age=60, must-revalidate"), want: Storable},
+		{name: "9111 §5.2.2.8 Authorization with proxy-revalidate, which permits nothing", request: fields("Authorization: Basic x"), response: fields("Cache-Control: max-age=60, proxy-revalidate"), want: Authorization},
 		{name: "9111 §3.5 Authorization with s-maxage", request: fields("Authorization: Basic x"), response: fields("Cache-Control: s-maxage=60"), want: Storable},
 		{name: "9111 §4.2.1 a broken s-maxage permits nothing", request: fields("Authorization: Basic x"), response: fields("Cache-Control: max-age=60, s-maxage=x"), want: Authorization},
 		{name: "9111 §3.5 private outranks public", request: fields("Authorization: Basic x"), response: fields("Cache-Control: public, private, max-age=60"), want: Private},

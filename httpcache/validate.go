@@ -93,6 +93,8 @@ func (m *Metadata) Freshens(notModified *Response) bool {
 		return opaqueTag(tag) == opaqueTag(m.ETag)
 	case tag != "" && m.ETag != "":
 		return tag == m.ETag
+	case tag != "" && !isWeak(tag) && !m.strongLastModified(): // a strong validator that nothing stored has
+		return false
 	case dated && !m.LastModified.IsZero():
 		return lastModified.Equal(m.LastModified)
 	}

@@ -101,6 +101,8 @@ func TestFreshens(t *testing.T) {
 		{"9111 §4.3.4 same date", fields(modified), fields(modified), true},
 		{"9111 §4.3.4 other date", fields(modified), fields("Last-Modified: " + at(0)), false},
 		{"9111 §4.3.4 new tag, same date", fields(modified), fields(modified, `ETag: "a"`), true},
+		{"9111 §4.3.4 new tag, same date, which may be that of two versions", fields("Last-Modified: " + at(-time.Second)), fields("Last-Modified: "+at(-time.Second), `ETag: "a"`), false},
+		{"9111 §4.3.4 new weak tag, same date", fields("Last-Modified: " + at(-time.Second)), fields("Last-Modified: "+at(-time.Second), `ETag: W/"a"`), true},
 		{"9111 §4.3.4 new tag only", fields(modified), fields(`ETag: "a"`), false},
 		{"9111 §4.3.4 no validator", fields(`ETag: "a"`, modified), nil, true},
 	}

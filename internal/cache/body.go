@@ -3,6 +3,8 @@ package cache
 import (
 	"io"
 	"slices"
+
+	"github.com/seawall/seawall/internal/cache/store"
 )
 
 // firstStep is the least that is allocated for a body that comes in pieces.
@@ -14,8 +16,10 @@ type body struct {
 	filling *budget
 	length  int64 // as announced, -1 if unknown
 	max     int64 // beyond which nothing is stored
-	base    int64 // offset of data[0]; more than 0 only in a window
+	base    int64 // offset of data[0]; more than 0 only in a window, or with a spool
 	data    []byte
+	// spool has what comes before base of a body that goes to the disk alone, nil for others.
+	spool *store.Spool
 	// reserved is what is counted in filling.
 	reserved int64
 	// end is why nothing more will come: io.EOF or io.ErrUnexpectedEOF; nil while more may come.

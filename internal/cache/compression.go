@@ -14,6 +14,7 @@ type compression struct {
 	order     []httpcache.Coding
 	offered   httpcache.CodingSet
 	minLength int64
+	unstored  bool                // what is not stored is coded, too
 	types     map[string]struct{} // lower case; "text/" stands for "text/*"
 }
 
@@ -21,6 +22,7 @@ func compileCompression(s *spec.Compression) (c compression, err error) {
 	if s.MinLength < 0 {
 		return c, fmt.Errorf("compression.min_length: %d is negative: want 0 or more", s.MinLength)
 	}
+	c.unstored = s.Unstored
 	c.minLength, c.types = int64(s.MinLength), make(map[string]struct{}, len(s.Types))
 	for i, name := range s.Codings {
 		coding, ok := httpcache.ParseCoding(name)

@@ -91,7 +91,9 @@ func (r *Room) OpenDisk(log *slog.Logger) error {
 }
 
 // queueBytes bounds what waits to be written, in bytes.
-func (r *Room) queueBytes() int64 { return max(r.size/queueShare, 2*int64(r.tier.spec.Object)) }
+func (r *Room) queueBytes() int64 {
+	return max(r.size/queueShare, 2*min(int64(r.tier.spec.Object), r.maxObject))
+}
 
 // CloseDisk gives the folder to the next process. What is dropped from then on is noted there all the same, so that the next one does not
 // find it.
@@ -127,20 +129,20 @@ func (e *entry) key(d *store.Disk) store.Key {
 // keepOnDisk has an entry written that has just been stored in memory. It does not wait.
 func (r *Room) keepOnDisk(e *entry) {
 	if d := r.disk.Load(); d != nil && e.parts == nil && len(e.message.Body) <= int(r.tier.spec.Object) {
-		d.Put(e.key(d), e, e.bytes)
+		d.Renew(e.key(d), e, e.bytes, e.place)
 	}
 }
 
-// supersede makes the disk forget what a new entry is about to replace, so that a crash can't bring it back. It is called before the
-// entry is served. If the entry is a variant and the disk does not have its marker, that is written, too.
-func (r *Room) supersede(f *flow.Flow, s *spot, e *entry) {
+// supersede makes the disk forget what a new entry is about to replace, so that a crash can't bring it back, and tells where that was. It is called
+// before the entry is served. If the entry is a variant and the disk does not have its marker, that is written, too.
+func (r *Room) supersede(f *flow.Flow, s *spot, e *entry) (was store.Place) {
 	d := r.disk.Load()
 	if d == nil {
-		return
+		return was
 	}
-	r.forgetOnDisk(d, f, s.key, e.key(d))
+	was = r.forgetOnDisk(d, f, s.key, e.key(d))
 	if e.generation == 0 {
-		return
+		return was
 	}
 	k := diskKey(d, &s.target, 0, "")
 	if s.marked != nil {
@@ -153,16 +155,19 @@ func (r *Room) supersede(f *flow.Flow, s *spot, e *entry) {
 	if m != nil && m.marker != nil && m.marker.generation == e.generation && (m == s.marked || !d.Has(k)) {
 		d.Put(k, m, m.bytes)
 	}
+	return was
 }
 
-// forgetOnDisk deletes what the disk has under a key. After it, nobody puts that into memory under k who has read it before.
-func (r *Room) forgetOnDisk(d *store.Disk, f *flow.Flow, k, onDisk store.Key) {
+// forgetOnDisk deletes what the disk has under a key, and tells where that was. After it, nobody puts that into memory under k who has read it
+// before.
+func (r *Room) forgetOnDisk(d *store.Disk, f *flow.Flow, k, onDisk store.Key) (was store.Place) {
 	if !d.Has(onDisk) {
-		return
+		return was
 	}
 	f.Task.Leave() // the note is written before anything else happens
-	d.Delete(onDisk)
+	was = d.Delete(onDisk)
 	r.fills.pass(k)
+	return was
 }
 
 // erase forgets a stored response, in memory and on the disk.

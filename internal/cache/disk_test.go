@@ -125,6 +125,84 @@ func TestDiskAge(t *testing.T) {
 	})
 }
 
+// A 304 has but the news written. The next process finds them, with the body from before.
+func TestDiskConfirmed(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p, body := newDiskPolicy(t, folder), strings.Repeat("x", promptRead)
+		fetch(t, p, get("/"), response(200, body, "Cache-Control: max-age=60", `ETag: "1"`))
+		synctest.Wait()
+		for i := range 3 {
+			time.Sleep(2 * time.Minute)
+			before := p.room.Stats().Disk.Bytes
+			f := get("/")
+			run(p, f, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+				return response(304, "", "Cache-Control: max-age=60", `ETag: "1"`, "X-Turn: "+string(rune('a'+i))), nil
+			})
+			if got, err := read(f); err != nil || got != body || f.Cache.Status != flow.Revalidated {
+				t.Fatalf("got %d bytes, %v, %v, want it revalidated", len(got), err, f.Cache.Status)
+			}
+			synctest.Wait()
+			if wrote := p.room.Stats().Disk.Bytes - before; wrote == 0 || wrote > 2000 {
+				t.Errorf("the 304 had %d bytes written, want no more than what is new", wrote)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		p = restart(t, p, folder)
+		f := get("/")
+		mustServeDisk(t, p, f, body)
+		if got := flow.Get(f.Message().Fields, "x-turn"); got != "c" || f.Cache.Age != 30*time.Second {
+			t.Errorf("got turn %q and age %v, want c and 30s", got, f.Cache.Age)
+		}
+	})
+}
+
+// RFC 9111 §4.3.5: what a HEAD tells of the stored response holds on the disk, too.
+func TestDiskHead(t *testing.T) {
+	body := strings.Repeat("x", 100_000)
+	for _, tt := range []struct {
+		name   string
+		fields []string
+		turn   string // of what the next process has, "" for nothing
+	}{
+		{"confirmed", []string{`ETag: "1"`, cacheable, "X-Turn: b"}, "b"},
+		{"another", []string{`ETag: "2"`, cacheable}, ""},
+		{"no longer to be stored", []string{`ETag: "1"`, "Cache-Control: no-store"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			withDisk(t, func(t *testing.T, folder string) {
+				p := newDiskPolicy(t, folder)
+				p.http.RequestDirectives = true
+				fetch(t, p, get("/"), response(200, body, cacheable, `ETag: "1"`, "X-Turn: a"))
+				synctest.Wait()
+				before := p.room.Stats().Disk.Bytes
+				head := get("/", "Cache-Control: no-cache")
+				head.Request.Method = "HEAD"
+				run(p, head, func(*flow.Flow) (*flow.Message, *flow.Refusal) {
+					return &flow.Message{Status: 200, Fields: lines(tt.fields...)}, nil
+				})
+				p.Learn(head)
+				synctest.Wait()
+				if wrote := p.room.Stats().Disk.Bytes - before; wrote > 2000 {
+					t.Errorf("%d bytes were written, want no body", wrote)
+				}
+				if tt.turn == "" {
+					mustFetch(t, p, get("/"))
+				}
+				p = restart(t, p, folder)
+				f := get("/")
+				if tt.turn == "" {
+					mustFetch(t, p, f)
+					return
+				}
+				mustServeDisk(t, p, f, body)
+				if got := flow.Get(f.Message().Fields, "x-turn"); got != tt.turn {
+					t.Errorf("got turn %q, want %q", got, tt.turn)
+				}
+			})
+		})
+	}
+}
+
 // A stale object serves validation, and stands in for an origin that is gone, as one in memory.
 func TestDiskStale(t *testing.T) {
 	for _, size := range []int{10, promptRead + 1, streamFrom + 1} {

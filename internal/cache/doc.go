@@ -8,7 +8,7 @@
 // The order of calls is: [Policy.Lookup], which never waits. Unless that found an answer or a refusal, [Policy.Join], which may
 // wait and says whether this flow leads a fetch, was served, or goes on by itself. After [Lead] follows [Policy.Keep] (the origin
 // has answered) or [Policy.Abandon] (it has not; after Keep it does nothing, so it may be deferred). After [Pass] and
-// an answer follow [Policy.Invalidate] and [Policy.Learn]. A message with a Stream must be closed.
+// an answer follow [Policy.Invalidate] and [Policy.Learn], and after all of them [Policy.Compress]. A message with a Stream must be closed.
 //
 // # Stored objects
 //
@@ -32,7 +32,7 @@
 // level first, and with more care after [hotHits] hits. Forms are in the entry's weight. Adding one replaces the entry by a copy, if it
 // still is what the store has, so that entries stay immutable, and no form outlives its body. One that saves less than a twentieth is
 // not tried again. A form's entity-tag is weak, and ranges are taken from the body as it was stored, unless its client refuses that: see
-// httpcache. What is not stored passes as the origin sends it.
+// httpcache. What is not stored is coded on its way, piece by piece ([Policy.Compress]), as long as there is nothing more important to do.
 //
 // Variants that the origin itself makes by Accept-Encoding lie under the normal form of that field, with which the origin is asked.
 //
@@ -62,7 +62,8 @@
 //
 // While fetching, one flow leads and others wait for the head. If the leader can't fetch, the one that has waited longest leads
 // next, so that a refusal costs one wake-up and not a stampede. With a storable head the fill grows: any number of readers
-// follow at their own speed, the fetch waits for none of them. A body that turns out too large for the cache becomes a window:
+// follow at their own speed, the fetch waits for none of them. One that is too large for memory, and says so before, grows on the disk (spool.go), if
+// there is one: its readers read from there. A body that turns out too large for the cache becomes a window:
 // nobody new may join, and the fetch stays at most [windowSize] ahead of its slowest reader. A response that may not be shared
 // refuses: waiters fetch on their own, and the key is remembered for seconds so that nobody queues behind it ("hit for miss":
 // they may still store). A fill without a single interested client is cancelled, unless half of its body has come. Within

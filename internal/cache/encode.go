@@ -22,6 +22,7 @@ type encoding struct {
 	wishes   chan wish
 	runners  atomic.Int32 // that are at work or in the workers' queue
 	most     int32
+	streams  streams
 }
 
 // wish is a form to make. It holds no body: an entry that has been evicted when its turn comes is let go.
@@ -43,6 +44,7 @@ func (w *wish) done() { w.shared.underway.And(^w.bit()) }
 func (r *Room) UseWorkers(p *workers.Pool) {
 	r.encoding.workers = p
 	r.encoding.most = int32(max(1, p.Stats().Threads/2))
+	r.encoding.streams.init(r.encoding.most)
 }
 
 func (e *encoding) init(r *Room) {

@@ -38,6 +38,8 @@ type entry struct {
 	tags    []string     // by which it is purged
 	checked atomic.Int64 // the newest purge that it was compared with
 	copyAs  store.Key    // where it is kept as a survival copy, too; 0 for nowhere
+	// place is where the disk has its body, under its own key, if it is a stored one that was confirmed.
+	place store.Place
 	// survival tells that it is a survival copy itself.
 	survival bool
 	// refreshed is when somebody last began to refresh it behind an answer, in ns since 1970.

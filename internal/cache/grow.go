@@ -27,7 +27,11 @@ func (f *fill) begin(a answer, k store.Key, length int64, client *flow.Abort, ta
 
 // attach adds a reader at the body's start; f.mu is held, the state is growing.
 func (f *fill) attach(client *flow.Abort, task *loop.Task) *reader {
-	r := &reader{fill: f, client: client, task: task, gone: make(chan struct{}, 1)}
+	r := &reader{fill: f, client: client, task: task, gone: make(chan struct{}, 1), spool: f.body.spool}
+	if r.spool != nil {
+		r.spool.Acquire()
+		f.room.filling.add(store.BlockSize)
+	}
 	f.readers[r] = struct{}{}
 	f.interested++
 	return r
@@ -44,6 +48,10 @@ func (f *fill) detach(r *reader) {
 	delete(f.readers, r)
 	f.passed(r.off, f.need)
 	f.lose()
+	if r.spool != nil {
+		f.room.filling.add(-store.BlockSize)
+		r.spool.Close()
+	}
 }
 
 // read returns a reader's next piece, or what to wait for.
@@ -55,6 +63,15 @@ func (f *fill) read(r *reader) (piece []byte, grown <-chan struct{}, end error) 
 	}
 	f.passed(r.off, r.off+int64(r.taken))
 	r.off += int64(r.taken)
+	r.taken = 0
+	if behind := f.body.base - r.off; r.spool != nil && behind > 0 {
+		r.spooled = min(behind, store.BlockSize)
+		r.taken = int(r.spooled)
+		if r.off+r.spooled == f.body.have() {
+			end = f.body.end
+		}
+		return nil, nil, end
+	}
 	piece, grown, end = f.body.at(r.off)
 	r.taken = len(piece)
 	return piece, grown, end
@@ -77,13 +94,23 @@ func (f *fill) wakePump() {
 	}
 }
 
-// add appends a piece, waiting for the slowest reader in a window. It reports false if nobody wants more.
+// add appends a piece, waiting for the slowest reader in a window, and for the disk with a spool. It reports false if nobody wants more.
 func (f *fill) add(p []byte, last bool) bool {
+	spooled := f.body.spool != nil && f.body.spool.Write(p) == nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
 		switch f.state {
 		case growing:
+			if f.body.spool != nil {
+				if spooled {
+					f.body.base += int64(len(p))
+					f.body.progress()
+					return true
+				}
+				f.openWindow(len(p)) // who reads goes on, as far as the disk has come, and then by memory
+				continue
+			}
 			if f.body.append(p, last) {
 				return true
 			}
@@ -107,7 +134,7 @@ func (f *fill) openWindow(n int) {
 	if f.interested == 0 {
 		f.close(over, io.ErrUnexpectedEOF)
 	}
-	isTooLarge := f.body.have()+int64(n) > f.body.max
+	isTooLarge := f.body.spool == nil && f.body.have()+int64(n) > f.body.max
 	k := f.key
 	f.mu.Unlock()
 	f.room.fills.remove(f, k)
@@ -145,11 +172,14 @@ func (f *fill) finish(err error) {
 	f.mu.Lock()
 	b := &f.body
 	whole := err == io.EOF && (b.length < 0 || b.length == b.have())
+	toDisk := false
 	switch {
 	case f.state == growing && whole:
-		f.answer.entry.complete(b.whole())
-		if !f.barred {
-			f.room.set(f.key, f.answer.entry)
+		if toDisk = b.spool != nil && !f.barred; b.spool == nil {
+			f.answer.entry.complete(b.whole())
+			if !f.barred {
+				f.room.set(f.key, f.answer.entry)
+			}
 		}
 		f.close(complete, io.EOF)
 	case f.state == window && whole:
@@ -157,16 +187,34 @@ func (f *fill) finish(err error) {
 	case f.state == growing || f.state == window:
 		f.close(over, io.ErrUnexpectedEOF)
 	}
-	k := f.key
 	f.mu.Unlock()
-	f.room.fills.remove(f, k)
+	if toDisk {
+		e, d := f.answer.entry, f.room.disk.Load()
+		d.PutSpool(e.key(d), e, b.spool, f.settled)
+		return
+	}
+	f.settled()
 }
 
-// whole reports whether the response has arrived whole.
+// settled ends the part in the table of a fill whose response is where it belongs, or nowhere. Until then, who comes reads along.
+func (f *fill) settled() {
+	f.mu.Lock()
+	k, sp := f.key, f.body.spool
+	if sp != nil {
+		f.state = over
+	}
+	f.mu.Unlock()
+	f.room.fills.remove(f, k)
+	if sp != nil {
+		sp.Close()
+	}
+}
+
+// whole reports whether the response has arrived whole, and is in memory.
 func (f *fill) whole() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.state == complete
+	return f.state == complete && f.body.spool == nil
 }
 
 // pump takes the rest of a body from the origin.

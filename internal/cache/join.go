@@ -185,7 +185,7 @@ func (j *join) share(fl *fill, now time.Time) (outcome Outcome, done bool) {
 	}
 	serve(c, a.entry, a.status, &d)
 	c.Collapsed = true
-	if fl.state == growing {
+	if fl.state == growing || fl.body.spool != nil {
 		c.Message = fl.message(fl.attach(j.flow.Abort, j.flow.Task))
 	}
 	return Served, true

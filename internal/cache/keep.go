@@ -225,7 +225,7 @@ func (k *keep) revalidate(stale *entry) {
 		return
 	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Effective().Fields)
-	r.supersede(k.flow, &l.spot, e)
+	e.place = r.supersede(k.flow, &l.spot, e)
 	k.copyStored(e)
 	e.complete(stale.message.Body)
 	if p.compression.applies(e.message.Status, e.message.Fields, e.message.Length) {
@@ -250,7 +250,7 @@ func (k *keep) store() {
 	case !fewTags(msg.Fields):
 		k.passThrough("response has too many tags")
 		return
-	case msg.Length > r.maxObject:
+	case msg.Length > r.maxObject && !r.spoolable(msg):
 		r.fills.remember(l.spot.key, k.now, tooLargeFor, true, tooLarge)
 		k.passThrough(tooLarge)
 		return
@@ -264,22 +264,31 @@ func (k *keep) store() {
 	}
 	from := l.spot.key
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun)
-	if k.policy.compression.applies(msg.Status, msg.Fields, msg.Length) {
+	large := msg.Length > r.maxObject
+	if !large && k.policy.compression.applies(msg.Status, msg.Fields, msg.Length) {
 		e.negotiate(nil)
 	}
 	vary := k.policy.assign(&l.spot, e, k.flow.Effective().Fields)
 	r.supersede(k.flow, &l.spot, e)
+	if large && !r.spool(l.fill, msg.Length) {
+		k.passThrough("the disk has no room for a large response now")
+		return
+	}
 	if reason := r.fills.move(l.fill, from, l.spot.key); reason != "" {
+		l.fill.unspool()
 		k.passThrough(reason)
 		return
 	}
 	rd := l.fill.begin(answer{e, vary, flow.Miss}, l.spot.key, msg.Length, l.client, k.flow.Task)
 	if rd == nil {
 		r.fills.remove(l.fill, l.spot.key)
+		l.fill.unspool()
 		k.passThrough("the client is gone")
 		return
 	}
-	k.copyStored(e)
+	if !large {
+		k.copyStored(e)
+	}
 	r.fills.forget(from)
 	k.remember(e)
 	k.fill(rd, e, msg)
@@ -289,6 +298,9 @@ func (k *keep) store() {
 func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	fl, c := k.lead.fill, &k.flow.Cache
 	own := k.own(&e.meta, msg.Fields)
+	if fl.body.spool != nil {
+		k.flow.Task.Leave() // pieces are written to the disk
+	}
 	piece, err := msg.Body, io.EOF
 	if msg.Stream != nil {
 		piece, err = msg.Stream.Next()
@@ -303,7 +315,7 @@ func (k *keep) fill(rd *reader, e *entry, msg *flow.Message) {
 	}
 	k.serve(e, flow.Miss)
 	whole := fl.whole()
-	c.Stored = whole || more
+	c.Stored = whole || more || fl.body.spool != nil && err == io.EOF
 	if whole {
 		rd.Close()
 	} else {

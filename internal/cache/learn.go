@@ -96,9 +96,13 @@ func (l *lesson) understood() bool {
 	return takesCoding(l.flow.Effective(), l.flow.Origin.Message.Fields)
 }
 
-// keep stores a complete entry in its place among the target's, unless an invalidation came between.
-func (l *lesson) keep(e *entry, body []byte) {
+// keep stores a complete entry in its place among the target's, unless an invalidation came between. The body of one that was confirmed is on the
+// disk as it is.
+func (l *lesson) keep(e *entry, body []byte, confirmed bool) {
 	l.policy.assign(&l.spot, e, l.flow.Effective().Fields)
+	if was := l.policy.room.supersede(l.flow, &l.spot, e); confirmed {
+		e.place = was
+	}
 	e.complete(body)
 	l.fill.settle(answer{entry: e}, true, l.spot.key)
 }
@@ -114,21 +118,21 @@ func (p *Policy) learnHead(l *lesson) {
 	head := httpcache.Response{Status: msg.Status, Fields: msg.Fields}
 	if !e.meta.ConfirmedBy(&head, e.message.Length) {
 		if e.meta.Decide(&httpcache.Request{Method: "GET"}, l.now, httpcache.Policy{}).Outcome == httpcache.Fresh {
-			p.room.objects.Delete(l.spot.key)
+			p.room.erase(l.flow, l.spot.key, e)
 		}
 		return
 	}
 	fields := httpcache.Merge(e.originFields(), msg.Fields, p.http)
 	meta, refusal := l.judge("GET", fields)
 	if refusal != httpcache.Storable {
-		p.room.objects.Delete(l.spot.key)
+		p.room.erase(l.flow, l.spot.key, e)
 		return
 	}
 	updated := newEntry(l.spot.target, &meta, e.message.Status, fields, l.begun())
 	if p.compression.applies(updated.message.Status, updated.message.Fields, e.message.Length) {
 		updated.negotiate(e.forms)
 	}
-	l.keep(updated, e.message.Body)
+	l.keep(updated, e.message.Body, true)
 	l.flow.Cache.Stored = true
 }
 
@@ -145,7 +149,7 @@ func (p *Policy) learnPost(l *lesson) {
 		return
 	}
 	e := newEntry(l.spot.target, &meta, msg.Status, msg.Fields, l.begun())
-	l.gather(msg.Length, func(body []byte) { l.keep(e, body) })
+	l.gather(msg.Length, func(body []byte) { l.keep(e, body, false) })
 }
 
 // learnPart keeps the answer to a request for a range.
@@ -182,7 +186,7 @@ func (l *lesson) addPart(e *entry, part httpcache.Part, data []byte) {
 	if body := e.parts.whole(); body != nil {
 		l.policy.room.objects.Delete(partsKey(l.spot.primary))
 		e.parts, e.variant = nil, ""
-		l.keep(e, body)
+		l.keep(e, body, false)
 		return
 	}
 	e.bytes += e.parts.size() + int64(len(e.variant))

@@ -73,11 +73,7 @@ func sendable(f *flow.Flow, found *store.Found) bool {
 // recallFile answers out of the page cache itself, with an object that was verified before and is wanted for this once. Only what is known of
 // it is read. It reports false where that can't be.
 func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
-	if !sendable(f, found) {
-		return false
-	}
-	offset, ok := found.Part()
-	if !ok {
+	if !sendable(f, found) || !found.Sound() {
 		return false
 	}
 	lent := p.room.tier.lender.lend(found.HeadLength())
@@ -87,6 +83,10 @@ func (p *Policy) recallFile(f *flow.Flow, s *spot, found *store.Found) bool {
 	defer lent.Return()
 	meta, err := found.TryHead(lent.memory)
 	if err != nil {
+		return false
+	}
+	offset, ok := found.Part()
+	if !ok {
 		return false
 	}
 	e := p.assemble(meta, int(found.Size()))

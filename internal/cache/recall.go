@@ -190,7 +190,7 @@ func (p *Policy) load(s *spot, found *store.Found) {
 	r.tier.slots <- struct{}{}
 	defer func() { <-r.tier.slots }()
 	size := found.Size()
-	if !r.filling.take(size) {
+	if size > r.maxObject || !r.filling.take(size) {
 		return
 	}
 	defer r.filling.add(-size)

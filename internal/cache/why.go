@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/httpcache"
+	"github.com/seawall/seawall/internal/cache/store"
 	"github.com/seawall/seawall/internal/flow"
 )
 
@@ -15,12 +16,14 @@ type Step struct {
 	Says string `json:"says"`
 }
 
-// Why tells, step by step, what the cache would do with a request now. It changes nothing, and takes locks of the way of misses only.
-func (p *Policy) Why(q *flow.Request) (steps []Step) {
+// Why tells, step by step, what the cache would do now with a flow's request, as rules have left it. It changes nothing, and takes locks of the
+// way of misses only.
+func (p *Policy) Why(f *flow.Flow) (steps []Step) {
+	q := f.Effective()
 	add := func(step, format string, args ...any) {
 		steps = append(steps, Step{step, fmt.Sprintf(format, args...)})
 	}
-	if reason := p.whyBypass(q); reason != "" {
+	if reason := p.whyBypass(f); reason != "" {
 		add("request", "%s", reason)
 		add("outcome", "bypass: it goes to the origin, and its response is not stored")
 		return steps
@@ -28,7 +31,7 @@ func (p *Policy) Why(q *flow.Request) (steps []Step) {
 	var s spot
 	p.locate(q, &s)
 	add("key", "%s", p.keyText(&s.target, q))
-	e, verdict := p.whyStored(&s, add)
+	e, verdict := p.whyStored(&s, q, add)
 	p.whyCopy(&s, add)
 	now := time.Now()
 	d := p.decide(e, q, now)
@@ -48,6 +51,8 @@ func (p *Policy) Why(q *flow.Request) (steps []Step) {
 		add("outcome", "the origin is asked %s", map[bool]string{
 			true: "whether what is stored is still good", false: "anew: what is stored has neither ETag nor Last-Modified to ask by",
 		}[len(e.meta.Validators(nil)) > 0])
+	case p.mayRecall(&s, q):
+		add("outcome", "hit, if it is still good: it is read from the disk")
 	case verdict != "":
 		add("outcome", "miss: the last response was not kept (%s), so it goes to the origin", verdict)
 	default:
@@ -57,7 +62,11 @@ func (p *Policy) Why(q *flow.Request) (steps []Step) {
 }
 
 // whyBypass is why a request has no part in the cache, with the rule that says so.
-func (p *Policy) whyBypass(q *flow.Request) string {
+func (p *Policy) whyBypass(f *flow.Flow) string {
+	q := f.Effective()
+	if f.Verdict.Settings.Bypass {
+		return "a rule of the zone says bypass"
+	}
 	for i := range p.rules {
 		if r := &p.rules[i]; p.enabled && r.bypass && r.fits(q) {
 			return fmt.Sprintf("cache.rules[%d] fits it, and says bypass", i)
@@ -97,7 +106,7 @@ func (p *Policy) keyText(t *target, q *flow.Request) string {
 }
 
 // whyStored tells what is stored for a request, and what was wrong with the last response if nothing is.
-func (p *Policy) whyStored(s *spot, add func(step, format string, args ...any)) (e *entry, verdict string) {
+func (p *Policy) whyStored(s *spot, q *flow.Request, add func(step, format string, args ...any)) (e *entry, verdict string) {
 	if s.vary != nil {
 		add("variants", "responses differ by %s (Vary)", strings.Join(s.vary, ", "))
 	}
@@ -109,6 +118,10 @@ func (p *Policy) whyStored(s *spot, add func(step, format string, args ...any)) 
 			add("purge", "it was made stale by a soft purge %v ago", round(time.Since(time.Unix(0, soft))))
 		}
 		return e, ""
+	}
+	if p.mayRecall(s, q) {
+		add("stored", "nothing in memory, but the disk has it")
+		return nil, ""
 	}
 	if s.vary != nil && p.room.get(s.primary, &s.target) != nil {
 		add("stored", "nothing for these values of %s: not asked for yet, evicted, or purged", strings.Join(s.vary, ", "))
@@ -127,6 +140,16 @@ func (p *Policy) whyStored(s *spot, add func(step, format string, args ...any)) 
 		add("purges", "the zone's last was %v ago", round(time.Since(time.Unix(0, latest))))
 	}
 	return nil, ""
+}
+
+// mayRecall tells whether the disk has what memory has not. While it is still finding out what it has, it says no.
+func (p *Policy) mayRecall(s *spot, q *flow.Request) bool {
+	d := p.room.disk.Load()
+	if d == nil || d.State() != store.Serving {
+		return false
+	}
+	s.name(q, p)
+	return d.Has(s.place(d))
 }
 
 func prefixed(prefix, s string) string {

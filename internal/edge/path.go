@@ -84,6 +84,7 @@ func (p *Path) Fulfil(f *flow.Flow) {
 		}
 	case cache.Served:
 	}
+	z.Cache.Compress(f)
 	finish(z, f)
 	if f.Cache.Refresh {
 		p.refresh(z, f)

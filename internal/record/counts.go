@@ -66,9 +66,7 @@ func (c *Counts) add(f *flow.Flow) {
 	}
 	c.Status[class]++
 	c.Cache[f.Cache.Status]++
-	if f.Cache.Coding != httpcache.Identity && f.Response.Bytes == f.Cache.Message.Length { // and not a part of it, or a 304
-		c.Saved[f.Cache.Coding] += f.Cache.Uncoded - f.Response.Bytes
-	}
+	c.Saved[f.Cache.Coding] += saved(f)
 	if r := refusal(f); r != nil {
 		c.Refused[r.Reason]++
 	}
@@ -115,4 +113,16 @@ func addAll(sums, values []int64) {
 	for i, v := range values {
 		sums[i] += v
 	}
+}
+
+// saved is how many bytes fewer a client was sent because of a coding of ours: of a response that was sent whole, not of a part of it, or a 304.
+func saved(f *flow.Flow) int64 {
+	if f.Cache.Coding == httpcache.Identity {
+		return 0
+	}
+	length, sent := f.Cache.Message.Length, f.Response.Bytes
+	if sent == length || length < 0 && f.Response.Err == nil {
+		return f.Cache.Uncoded - sent
+	}
+	return 0
 }

@@ -1,13 +1,16 @@
 package spec
 
-// Compression says which stored responses are sent compressed to clients that accept it. Those that are not stored pass as the origin
-// sends them, and so does what it has compressed itself.
+// Compression says which responses are sent compressed to clients that accept it. What the origin has compressed itself passes as it is.
 type Compression struct {
 	// Enabled compresses at all.
 	Enabled bool `yaml:"enabled"`
 	// Codings are those that clients may get. Of those that a client accepts equally, the first counts.
 	Codings []string `yaml:"codings"`
-	// MinLength is how long a body has to be at least.
+	// Unstored compresses what is not stored, too, on its way, at a fast level, while the node has no more important work. Pages that show
+	// a visitor's secrets beside what anybody could have put into their address may be guessed at by their length then (BREACH): false
+	// is for them, or a rule.
+	Unstored bool `yaml:"unstored"`
+	// MinLength is how long a body has to be at least, where that is known before.
 	MinLength Size `yaml:"min_length"`
 	// Types are the media types of what is compressed: "text/html", or "text/*" for all of a kind.
 	Types []string `yaml:"types"`
@@ -21,6 +24,7 @@ func Codings() []string { return []string{"br", "zstd", "gzip"} }
 func defaultCompression() Compression {
 	return Compression{
 		Enabled:   true,
+		Unstored:  true,
 		Codings:   Codings(),
 		MinLength: 1 << 10,
 		Types: []string{

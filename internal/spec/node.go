@@ -212,7 +212,8 @@ type Disk struct {
 	// Size bounds the bytes of its files: at least 4MiB. Once a zone survives, a quarter of them, or 4MiB, are for survival copies; below
 	// 8MiB these are in memory only.
 	Size Size `yaml:"size"`
-	// Object bounds one object's body there, and so does an eighth of Size. What cache.object keeps out of memory does not come here either.
+	// Object bounds one object's body there, and so does an eighth of Size. A body above cache.object goes to the disk alone, if its
+	// response says how long it is.
 	Object Size `yaml:"object"`
 	// Objects bounds their number. Each takes 64 bytes of memory, beside cache.size.
 	Objects int `yaml:"objects"`
@@ -264,7 +265,7 @@ func DefaultNode() Node {
 		},
 		HTTP2: HTTP2{Enabled: true, Streams: 100},
 		Heads: Heads{Line: 8 << 10, Size: 32 << 10, Fields: 100},
-		Cache: Memory{Size: 256 << 20, Object: 16 << 20, Disk: Disk{Size: 8 << 30, Object: 16 << 20, Objects: 1_000_000}},
+		Cache: Memory{Size: 256 << 20, Object: 16 << 20, Disk: Disk{Size: 8 << 30, Object: 1 << 30, Objects: 1_000_000}},
 		Log:   Log{MaxSize: 256 << 20, Sample: 1, Ring: 16 << 20},
 		TLS:   ServerTLS{Handshakes: Handshakes{Open: 4096, PerSource: 64, Queue: 1024}},
 		ACME:  ACME{Authorities: []Authority{{Directory: LetsEncrypt}}},

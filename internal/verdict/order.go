@@ -72,6 +72,20 @@ func (p *Policy) send(f *flow.Flow) {
 	}
 }
 
+// Preview tells what the zone's rules, and its redirect to HTTPS, would make of a request that nobody has made. It writes the flow's verdict and
+// counts nothing. It knows of no client, so lists and limits are left out.
+func (p *Policy) Preview(f *flow.Flow) (outcome rules.Outcome, effects []rules.Effect) {
+	if !p.rules.Empty() {
+		outcome, effects = p.rules.Preview(f, &p.grace)
+	}
+	if outcome == rules.Passed && !f.Verdict.Settings.NoHTTPSRedirect && p.redirect.needed(&f.Request) {
+		f.Verdict.Answer = p.redirect.message(&f.Request)
+		does := "redirects with 308 to " + flow.Get(f.Verdict.Answer.Fields, "location")
+		return rules.Redirected, append(effects, rules.Effect{Rules: httpsRedirect.String(), Does: does})
+	}
+	return outcome, effects
+}
+
 // JudgeResponse gives the verdict on a response's head, before it is sent: what of it is to be changed.
 func (p *Policy) JudgeResponse(f *flow.Flow) {
 	if p.rules.ReadsResponses() {

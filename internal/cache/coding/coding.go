@@ -40,6 +40,7 @@ type Level uint8
 const (
 	Fast Level = iota
 	Hot
+	passing // of a Stream: for what is sent once
 	levels
 )
 
@@ -52,6 +53,9 @@ const MaxShare = 95
 const (
 	window    = 1 << 20
 	brotliWin = 20 // its logarithm
+	// That of a Stream is smaller: there are many at a time, and they last.
+	streamWindow = 1 << 18
+	streamWin    = 18
 )
 
 // Encoders make forms. The zero value is ready, and may be used by several goroutines.
@@ -139,17 +143,20 @@ func (j *Job) End() {
 func newEncoder(c httpcache.Coding, l Level) encoder {
 	switch c {
 	case httpcache.Brotli:
-		return brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{Quality: [levels]int{5, 9}[l], LGWin: brotliWin})
+		return brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{
+			Quality: [levels]int{5, 9, 3}[l], LGWin: [levels]int{brotliWin, brotliWin, streamWin}[l],
+		})
 	case httpcache.Zstd:
-		level := [levels]zstd.EncoderLevel{zstd.SpeedBetterCompression, zstd.SpeedBestCompression}[l]
+		level := [levels]zstd.EncoderLevel{zstd.SpeedBetterCompression, zstd.SpeedBestCompression, zstd.SpeedFastest}[l]
+		size := [levels]int{window, window, streamWindow}[l]
 		// One goroutine, which is the caller's own: the work belongs on its thread.
-		w, err := zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
+		w, err := zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(size))
 		if err != nil {
 			panic(err) // the constants are right
 		}
 		return w
 	}
-	w, err := gzip.NewWriterLevel(io.Discard, [levels]int{5, 8}[l])
+	w, err := gzip.NewWriterLevel(io.Discard, [levels]int{5, 8, 3}[l])
 	if err != nil {
 		panic(err) // the constants are right
 	}

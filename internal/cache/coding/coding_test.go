@@ -35,24 +35,7 @@ func page(size int) []byte {
 // decode undoes a coding, gzip with the standard library.
 func decode(t testing.TB, c httpcache.Coding, form []byte) []byte {
 	t.Helper()
-	var r io.Reader
-	switch c {
-	case httpcache.Brotli:
-		r = brotli.NewReader(bytes.NewReader(form))
-	case httpcache.Zstd:
-		d, err := zstd.NewReader(bytes.NewReader(form), zstd.WithDecoderMaxWindow(8<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		r = d
-	default:
-		d, err := gzip.NewReader(bytes.NewReader(form))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r = d
-	}
+	r := decoder(t, c, bytes.NewReader(form))
 	body, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatalf("%v: %v", c, err)
@@ -166,4 +149,25 @@ func BenchmarkEncode(b *testing.B) {
 			})
 		}
 	}
+}
+
+// decoder decodes what it reads. It says at once what it has.
+func decoder(t testing.TB, c httpcache.Coding, form io.Reader) io.Reader {
+	t.Helper()
+	switch c {
+	case httpcache.Brotli:
+		return brotli.NewReader(form)
+	case httpcache.Zstd:
+		d, err := zstd.NewReader(form, zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		return d
+	}
+	d, err := gzip.NewReader(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

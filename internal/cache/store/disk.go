@@ -15,6 +15,8 @@ import (
 const (
 	// segmentParts is into how many segments a tier is divided, as far as these stay within their bounds, in bytes.
 	segmentParts = 32
+	// mostSegments bounds the segments beside those that are of full size: large objects have one each, and each is an open file.
+	mostSegments = 512
 	leastSegment = 1 << 20
 	mostSegment  = 1 << 30
 	// retryAfter is how long a tier stays off that did not work: each time that it soon fails again twice as long, up to mostRetry.
@@ -88,6 +90,8 @@ type Disk struct {
 	queue    queue
 	segments atomic.Pointer[map[uint32]*segment]
 	bytes    atomic.Int64 // of segments
+	spools   atomic.Int32 // large objects that are coming in
+	spooling atomic.Int64 // their bytes
 	sweep    atomic.Bool  // tells the writer to look for segments that nothing is left of
 
 	hits, written, dropped, failures atomic.Uint64
@@ -111,7 +115,9 @@ type Disk struct {
 	started  time.Time     // when it was switched on, if that was since the last pause
 	late     bool          // another process, or a fault, came between: what is in the folder may be out of date
 	meta     []byte
+	sums     []byte
 	buffer   []byte
+	heads    []byte
 	rewriter []byte
 }
 
@@ -176,28 +182,43 @@ func (d *Disk) Has(k Key) bool {
 
 // Put has an object written, of about size bytes, in place of what the key had, or drops it if too much waits to be written. It does not
 // wait. Who replaces an object calls Delete first: otherwise a crash within the next moments may bring the old one back.
-func (d *Disk) Put(k Key, it Item, size int64) {
-	s := d.index.shard(k)
+func (d *Disk) Put(k Key, it Item, size int64) { d.Renew(k, it, size, Place{}) }
+
+// Place is where an object was when it was deleted. The zero value is nowhere.
+type Place struct{ slot slot }
+
+// Renew is Put of an object that has the body of one that was just deleted under the same key: only what is new of it is written, if the body is
+// long and still where it was.
+func (d *Disk) Renew(k Key, it Item, size int64, at Place) {
+	d.put(&item{key: k, content: it, size: size, at: at})
+}
+
+// put queues an item, and reports false if it is dropped.
+func (d *Disk) put(q *item) bool {
+	s := d.index.shard(q.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state := d.State(); state != Serving && state != Loading {
-		return
+		return false
 	}
-	q := &item{key: k, content: it, size: size}
-	if d.take(s, k) {
+	if _, found := d.take(s, q.key); found {
 		q.deleted = d.seq.Add(1)
 	}
 	q.seq = d.seq.Add(1)
 	if !d.queue.push(q) {
 		d.dropped.Add(1)
-		return
+		return false
 	}
-	s.queued[k] = q
+	s.queued[q.key] = q
+	return true
 }
 
-// take forgets a key and tells whether something of it may be on the disk. The shard is locked.
-func (d *Disk) take(s *indexShard, k Key) bool {
-	found := d.index.drop(s, k)
+// take forgets a key, and tells where it was and whether something of it may be on the disk. The shard is locked.
+func (d *Disk) take(s *indexShard, k Key) (was Place, found bool) {
+	if v := s.find(k); v != nil {
+		was.slot = *v
+		found = d.index.drop(s, k)
+	}
 	if s.queued[k] != nil {
 		delete(s.queued, k)
 		found = true
@@ -206,23 +227,24 @@ func (d *Disk) take(s *indexShard, k Key) bool {
 		s.dead[k] = d.seq.Load() + 1
 		found = true
 	}
-	return found
+	return was, found
 }
 
-// Delete forgets a key, for good. It waits for the note of that to be written, if there is something to forget.
-func (d *Disk) Delete(k Key) {
+// Delete forgets a key, for good. It waits for the note of that to be written, if there is something to forget, and tells where that was.
+func (d *Disk) Delete(k Key) Place {
 	s := d.index.shard(k)
 	s.mu.Lock()
 	state := d.State()
-	found := d.take(s, k) || state == Closed // then the next process has the folder, and may have the object
+	was, found := d.take(s, k)
 	seq := d.seq.Add(1)
 	if s.dead != nil {
 		s.dead[k] = seq
 	}
 	s.mu.Unlock()
-	if found && state != Off {
+	if (found || state == Closed) && state != Off { // a closed tier's next process has the folder, and may have the object
 		d.note(noteKey, k, seq)
 	}
+	return was
 }
 
 // lose deletes what can't be read, unless its key has moved: it must not be found again by the next process either.

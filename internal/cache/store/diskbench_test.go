@@ -40,7 +40,7 @@ func fill(t testing.TB, folder osFolder, objects, segments, notes int) {
 		}
 		o, at, seq := object{keyOf(i + 1), 1, 200}, len(buffer), uint64(1<<epochBits+i)
 		meta, body := o.AppendMeta(nil), o.Content()
-		buffer = append(appendPrefix(buffer, o.key, seq, meta, body), body...)
+		buffer = append(appendPrefix(buffer, o.key, seq, meta, appendSums(nil, body), uint32(len(body))), body...)
 		s.written = append(s.written, entry{o.key, seq, uint32(s.size), uint32(len(meta)), uint32(len(body))})
 		if s.size += int64(len(buffer) - at); len(buffer) > 1<<20 {
 			flush()

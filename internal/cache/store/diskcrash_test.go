@@ -56,16 +56,22 @@ func crashChild(folder string) {
 	for lane := range crashLanes {
 		go func() {
 			r := rand.New(rand.NewPCG(first, uint64(lane)))
+			bodies := make(map[Key]object)
 			for version := first; ; version++ {
 				for waiting(d) > 20 { // so that few are dropped
 					runtime.Gosched()
 				}
 				k := keyOf(1 + lane + crashLanes*r.IntN(crashKeys/crashLanes))
-				switch r.IntN(8) {
+				switch o, known := bodies[k]; r.IntN(10) {
 				case 0, 1:
 					d.Delete(k)
 					say("gone", k, version)
-				case 2:
+				case 2, 3:
+					if known {
+						renew(d, o, version)
+						say("put", k, version)
+					}
+				case 4:
 					if f, ok := d.Find(k); ok {
 						if _, _, err := f.Read(); err != nil {
 							fmt.Println("problem", err)
@@ -73,8 +79,10 @@ func crashChild(folder string) {
 						f.Release()
 					}
 				default:
+					o = object{k, version, r.IntN(40_000)}
+					bodies[k] = o
 					d.Delete(k)
-					d.Put(k, object{k, version, r.IntN(40_000)}, 40_000)
+					d.Put(k, o, 40_000)
 					say("put", k, version)
 				}
 			}

@@ -20,6 +20,7 @@ type folder interface {
 	// open opens a file for reading and writing, and makes it if asked to.
 	open(name string, create bool) (file, error)
 	remove(name string) error
+	rename(from, to string) error
 	// load reads a small file whole, and save replaces one in one step.
 	load(name string) ([]byte, error)
 	save(name string, text []byte) error
@@ -91,6 +92,8 @@ func (f osFolder) remove(name string) error {
 	}
 	return nil
 }
+
+func (f osFolder) rename(from, to string) error { return os.Rename(f.path(from), f.path(to)) }
 
 func (f osFolder) load(name string) ([]byte, error) { return os.ReadFile(f.path(name)) }
 

@@ -20,12 +20,31 @@ type slot struct {
 	key     Key
 	segment uint32 // 0 in an empty slot
 	offset  uint32
-	meta    uint32 // length, asked, and sound
+	meta    uint32 // length, and the bits
 	body    uint32 // length
 }
 
-func (s *slot) metaSize() uint32 { return s.meta &^ (asked | sound) }
-func (s *slot) total() int64     { return total(s.metaSize(), s.body) }
+// A body that is apart is in the segment of which the slot has the number's last 9 bits, above the length of meta.
+const (
+	hints     = 1 << 9
+	hintShift = 20
+)
+
+// apartIn are a slot's bits for a body in a segment.
+func apartIn(segment uint32) uint32 { return apart | segment%hints<<hintShift }
+
+func (s *slot) metaSize() uint32 { return s.meta & maxMeta }
+func (s *slot) apart() bool      { return s.meta&apart != 0 }
+func (s *slot) hint() uint32     { return s.meta >> hintShift % hints }
+func (s *slot) prefix() int      { return prefix(s.metaSize(), s.body) }
+
+// listed is meta as a segment's list has it.
+func (s *slot) listed() uint32 { return s.meta &^ (asked | sound) }
+
+// mayBeIn tells whether the object has a part in a segment: surely if its record is there, else if the body could be.
+func (s *slot) mayBeIn(segment uint32) bool {
+	return s.segment == segment || s.apart() && s.hint() == segment%hints
+}
 
 // rank is how much its object is to be kept.
 func (s *slot) rank() int {
@@ -160,13 +179,13 @@ func (x *index) loading(begin bool) {
 	}
 }
 
-// of returns the slots of a segment, in their order there.
+// of returns the slots that may have a part in a segment, in their order there.
 func (x *index) of(segment uint32) (found []slot) {
 	for i := range x.shards {
 		s := &x.shards[i]
 		s.mu.Lock()
 		for _, v := range s.slots {
-			if v.segment == segment {
+			if v.segment != 0 && v.mayBeIn(segment) {
 				found = append(found, v)
 			}
 		}

@@ -23,9 +23,11 @@ type opened struct {
 	Clean bool   `json:"clean"`
 }
 
+// Format 2 has records whose body is apart.
 const (
-	format    = 1
-	epochBits = 40
+	format      = 2
+	firstFormat = 1
+	epochBits   = 40
 )
 
 // bootID names this run of the system (random(4)); it is empty if that is unknown.
@@ -86,12 +88,12 @@ func (d *Disk) open() (usable bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if err != nil || json.Unmarshal(text, &o) != nil || o.Format != format || !o.Clean && (o.Boot == "" || o.Boot != d.boot) {
+	if err != nil || json.Unmarshal(text, &o) != nil || o.Format < firstFormat || o.Format > format || !o.Clean && (o.Boot == "" || o.Boot != d.boot) {
 		usable = false
 	}
 	d.epoch = o.Epoch + 1
 	d.seq.Store(max(d.seq.Load(), d.epoch<<epochBits))
-	if err := d.mark(false); err != nil {
+	if err := errors.Join(d.mark(false), d.removeSpools()); err != nil {
 		return false, err
 	}
 	return usable, d.number()
@@ -157,8 +159,12 @@ func (d *Disk) load() error {
 	}
 	slices.Sort(numbers)
 	slices.Reverse(numbers)
+	var there [hints]bool
 	for _, n := range numbers {
-		if err := d.loadSegment(n); err != nil {
+		there[n%hints] = true
+	}
+	for _, n := range numbers {
+		if err := d.loadSegment(n, &there); err != nil {
 			return fmt.Errorf("%s: %w", segmentName(n), err)
 		}
 		if d.State() != Loading {
@@ -199,8 +205,8 @@ func (d *Disk) voidUpTo(seq uint64) {
 	}
 }
 
-// loadSegment takes a segment's records into the index, the last first. One without a list is given one.
-func (d *Disk) loadSegment(number uint32) error {
+// loadSegment takes a segment's records into the index, the last first. One without a list is given one. There are segments with these hints.
+func (d *Disk) loadSegment(number uint32, there *[hints]bool) error {
 	f, err := d.folder.open(segmentName(number), false)
 	if err != nil {
 		return err
@@ -223,8 +229,12 @@ func (d *Disk) loadSegment(number uint32) error {
 	}
 	d.bytes.Add(s.size)
 	d.setSegment(number, s)
-	for i := len(list) - 1; i >= 0; i-- {
-		if err := d.admit(number, &list[i]); err != nil {
+	for _, e := range slices.Backward(list) {
+		v := slot{key: e.key, segment: number, offset: e.offset, meta: e.meta, body: e.body}
+		if v.apart() && !there[v.hint()] {
+			continue // its body has been given up, and no other segment will ever have that number
+		}
+		if err := d.admit(v, e.seq); err != nil {
 			return err
 		}
 	}
@@ -233,17 +243,18 @@ func (d *Disk) loadSegment(number uint32) error {
 
 // admit takes a record that was found into the index, unless there is a newer one, or it was deleted. One that has no room there is
 // deleted: else nobody would note when it is out of date.
-func (d *Disk) admit(number uint32, e *entry) error {
-	s := d.index.shard(e.key)
+func (d *Disk) admit(v slot, seq uint64) error {
+	s := d.index.shard(v.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case e.seq <= d.voided.Load() || e.seq <= s.dead[e.key] || s.find(e.key) != nil:
+	case seq <= d.voided.Load() || seq <= s.dead[v.key] || s.find(v.key) != nil:
 		return nil
 	case d.index.count.Load() >= d.objects.Load():
-		s.dead[e.key] = e.seq
-		return d.journal.write(noteKey, e.key, e.seq)
+		s.dead[v.key] = seq
+		return d.journal.write(noteKey, v.key, seq)
 	}
-	d.index.put(s, slot{key: e.key, segment: number, offset: e.offset, meta: e.meta, body: e.body})
+	v.meta = v.listed()
+	d.index.put(s, v)
 	return nil
 }

@@ -8,6 +8,9 @@ type item struct {
 	content Item // nil if only the delete is to be noted
 	size    int64
 	seq     uint64
+	at      Place  // where its body may be on the disk already
+	spool   *Spool // has the body, in place of the content, if not nil; done is called then
+	done    func()
 	deleted uint64 // if not 0, the seq up to which what the key had is to be noted as deleted first
 }
 
@@ -32,18 +35,19 @@ func (q *queue) push(it *item) bool {
 	it.size += itemOverhead
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	fits := q.bytes+it.size <= q.most
 	switch {
-	case fits:
+	case q.bytes+it.size <= q.most:
 		q.bytes += it.size
 	case it.deleted == 0:
 		return false
 	default:
-		it.content, it.size = nil, 0
+		q.items = append(q.items, &item{key: it.key, seq: it.seq, deleted: it.deleted})
+		q.signal()
+		return false
 	}
 	q.items = append(q.items, it)
 	q.signal()
-	return fits
+	return true
 }
 
 func (q *queue) signal() {
@@ -71,6 +75,10 @@ func (q *queue) pop() *item {
 // clear drops all items.
 func (q *queue) clear() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	items := q.items
 	q.items, q.bytes = nil, 0
+	q.mu.Unlock()
+	for _, it := range items {
+		it.drop()
+	}
 }

@@ -163,10 +163,18 @@ func scan(f file, size int64) (list []entry, end int64) {
 		if !ok || end+h.total() > size {
 			return list, end
 		}
-		if !h.void {
-			list = append(list, entry{h.key, h.seq, uint32(end), h.meta, h.body})
+		next := end + h.total()
+		meta := h.meta
+		if h.apart {
+			if _, err := f.ReadAt(b[:placeSize], next-placeSize); err != nil {
+				return list, end
+			}
+			meta |= apartIn(getPlace(b[:]).segment)
 		}
-		end += h.total()
+		if !h.void {
+			list = append(list, entry{h.key, h.seq, uint32(end), meta, h.body})
+		}
+		end = next
 	}
 	return list, end
 }

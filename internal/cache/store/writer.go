@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,7 +59,10 @@ func (d *Disk) work() (closed bool) {
 		default:
 		}
 		if d.sweep.Swap(false) {
-			d.removeEmpty()
+			if err := d.tidy(); err != nil {
+				d.fail(fmt.Errorf("removing: %w", err))
+				continue
+			}
 		}
 		if it := d.queue.pop(); it != nil {
 			if err := d.write(it); err != nil {
@@ -137,29 +141,87 @@ func (d *Disk) abandon() {
 
 // write writes an object, unless it has been deleted or replaced meanwhile.
 func (d *Disk) write(it *item) error {
+	if it.done != nil {
+		defer it.done()
+	}
 	if it.deleted != 0 {
 		if err := d.journal.write(noteKey, it.key, it.deleted); err != nil {
 			return err
 		}
+	}
+	if it.spool != nil {
+		return d.keep(it)
 	}
 	if it.content == nil || !d.wants(it) {
 		return nil
 	}
 	d.meta = it.content.AppendMeta(d.meta[:0])
 	body := it.content.Content()
-	if n := total(uint32(len(d.meta)), uint32(len(body))); len(d.meta) > maxMeta || n > d.limit.Load()/4 {
+	n := total(uint32(len(d.meta)), uint32(len(body)))
+	if len(d.meta) > maxMeta-placeSize || n > d.limit.Load()/4 {
 		d.unqueue(it)
 		return nil
-	} else if err := d.makeRoom(n); err != nil {
+	}
+	d.sums = appendSums(d.sums[:0], body)
+	if renewed, err := d.renew(it, body); renewed || err != nil {
 		return err
 	}
-	d.buffer = appendPrefix(d.buffer[:0], it.key, it.seq, d.meta, body)
+	if err := d.makeRoom(n); err != nil {
+		return err
+	}
+	v := slot{key: it.key, meta: uint32(len(d.meta)), body: uint32(len(body))}
+	d.buffer = appendPrefix(d.buffer[:0], it.key, it.seq, d.meta, d.sums, v.body)
 	if len(body) <= BlockSize {
 		d.buffer, body = append(d.buffer, body...), nil
 	}
-	v := slot{key: it.key, meta: uint32(len(d.meta)), body: uint32(len(it.content.Content()))}
+	return d.append(v, it.seq, d.buffer, body, d.publish(it))
+}
+
+// leastApart is the shortest body that is left where it is, in bytes: a shorter one costs less to write than its hits cost to read twice.
+const leastApart = 16 << 10
+
+// renew writes all of an object but its body, which is on the disk already. It reports false if that is not there, or another.
+func (d *Disk) renew(it *item, body []byte) (done bool, err error) {
+	if it.at.slot.segment == 0 || len(body) < leastApart {
+		return false, nil
+	}
+	if err := d.makeRoom(int64(prefix(uint32(len(d.meta)+placeSize), uint32(len(body))))); err != nil {
+		return false, err
+	}
+	at, same := d.bodyAt(&it.at.slot, d.sums)
+	if !same {
+		return false, nil
+	}
+	size := uint32(len(body))
+	d.buffer = appendApart(d.buffer[:0], it.key, it.seq, d.meta, d.sums, size, at)
+	v := slot{key: it.key, meta: uint32(len(d.meta)+placeSize) | apartIn(at.segment) | it.at.slot.meta&sound, body: size}
+	return true, d.append(v, it.seq, d.buffer, nil, d.publish(it))
+}
+
+// bodyAt finds the body of an object that was at a place, if it is still there and has these sums. Only the writer gives segments up, so it stays.
+func (d *Disk) bodyAt(v *slot, sums []byte) (at place, same bool) {
+	s := (*d.segments.Load())[v.segment]
+	if s == nil || 4*blocks(v.body) != len(sums) {
+		return at, false
+	}
+	f := Found{disk: d, segment: s, slot: *v}
+	b, err := f.readHead()
+	if f.content != nil {
+		f.content.release()
+	}
+	if err != nil || !bytes.Equal(b.sums, sums) {
+		return at, false
+	}
+	if v.apart() {
+		return b.at, true
+	}
+	return place{v.segment, v.offset + uint32(v.prefix())}, true
+}
+
+// publish puts what has been written into the index, unless it has been deleted or replaced meanwhile. The shard is locked.
+func (d *Disk) publish(it *item) func(slot) bool {
 	s := d.index.shard(it.key)
-	return d.append(v, it.seq, d.buffer, body, func(v slot) bool {
+	return func(v slot) bool {
 		if s.queued[it.key] != it {
 			return false
 		}
@@ -167,7 +229,7 @@ func (d *Disk) write(it *item) error {
 		d.index.put(s, v)
 		d.written.Add(1)
 		return true
-	})
+	}
 }
 
 func (d *Disk) wants(it *item) bool {
@@ -214,7 +276,7 @@ func (d *Disk) append(v slot, seq uint64, before, body []byte, publish func(slot
 	if !published {
 		return a.void(at)
 	}
-	a.written = append(a.written, entry{v.key, seq, at, v.metaSize(), v.body})
+	a.written = append(a.written, entry{v.key, seq, at, v.listed(), v.body})
 	return nil
 }
 
@@ -245,8 +307,8 @@ func (d *Disk) sealActive() error {
 
 // makeRoom gives up segments until n bytes and one more object have room.
 func (d *Disk) makeRoom(n int64) error {
-	for d.bytes.Load()+d.journal.bytes.Load()+n > d.limit.Load() || d.index.count.Load() >= d.objects.Load() ||
-		len(*d.segments.Load()) > 2*segmentParts+int(d.options.Size/d.segment) {
+	for d.bytes.Load()+d.journal.bytes.Load()+d.spooling.Load()+n > d.limit.Load() || d.index.count.Load() >= d.objects.Load() ||
+		len(*d.segments.Load()) > mostSegments+int(d.options.Size/d.segment) {
 		oldest := d.oldest()
 		if oldest == nil {
 			return nil
@@ -268,7 +330,9 @@ func (d *Disk) oldest() (oldest *segment) {
 }
 
 // giveUp removes a segment. Of the objects that somebody wants, as many are written again as take half of its bytes and are half of its
-// number, those first that were asked for, and among these the ones without a body: others are found by way of them.
+// number, or as many bytes as may wait to be written, those first that were asked for, and among these the ones without a body: others are found by
+// way of them. Objects that have but their
+// body here are among them, and come together again.
 func (d *Disk) giveUp(old *segment) error {
 	if old == d.active {
 		if err := d.sealActive(); err != nil {
@@ -276,45 +340,68 @@ func (d *Disk) giveUp(old *segment) error {
 		}
 	}
 	places := d.index.of(old.number)
+	if d.next-old.number >= hints { // another segment could be meant
+		places = slices.DeleteFunc(places, func(p slot) bool { return p.segment != old.number && !d.bodyIn(&p, old) })
+	}
 	slices.SortStableFunc(places, func(a, b slot) int { return b.rank() - a.rank() })
-	room, number := d.segment/2, len(places)/2
+	room, number := min(d.segment/2, d.options.Queue), len(places)/2
 	for i := range places {
 		p := &places[i]
-		if number == 0 || p.total() > room || p.meta&asked == 0 && !d.wanted(old, p) {
+		size := total(p.metaSize(), p.body)
+		if number == 0 || size > room || p.meta&asked == 0 && !d.wanted(p) {
 			continue
 		}
-		if err := d.rewrite(old, p); err != nil {
+		if err := d.rewrite(p); err != nil {
 			return err
 		}
-		room -= p.total()
+		room -= size
 		number--
 	}
 	return d.remove(old, places)
 }
 
+// bodyIn tells whether the body of an object, which is apart, is in a segment.
+func (d *Disk) bodyIn(p *slot, s *segment) bool {
+	b, err := d.headOf(p)
+	return err == nil && b.at.segment == s.number
+}
+
+// headOf reads what comes before an object's body.
+func (d *Disk) headOf(p *slot) (b before, err error) {
+	s := (*d.segments.Load())[p.segment]
+	if s == nil {
+		return b, errGivenUp
+	}
+	d.heads = grown(d.heads, p.prefix())
+	if _, err := s.file.ReadAt(d.heads, int64(p.offset)); err != nil {
+		return b, err
+	}
+	return checkPrefix(d.heads, p)
+}
+
 // wanted asks the cache whether it wants an object.
-func (d *Disk) wanted(old *segment, p *slot) bool {
+func (d *Disk) wanted(p *slot) bool {
 	if d.options.Wanted == nil {
 		return false
 	}
-	d.rewriter = grown(d.rewriter, prefix(p.metaSize(), p.body))
-	if _, err := old.file.ReadAt(d.rewriter, int64(p.offset)); err != nil {
-		return false
-	}
-	_, meta, err := checkPrefix(d.rewriter, p.key, p.metaSize(), p.body)
-	return err == nil && d.options.Wanted(meta)
+	b, err := d.headOf(p)
+	return err == nil && d.options.Wanted(b.meta)
 }
 
-// rewrite writes an object of a segment that is given up once more. Its seq is new, so that it is greater than that of what it replaces,
-// and less than that of whatever deletes or replaces it from now on.
-func (d *Disk) rewrite(old *segment, p *slot) error {
-	d.rewriter = grown(d.rewriter, int(p.total()))
-	before := d.rewriter[:prefix(p.metaSize(), p.body)]
-	if _, err := old.file.ReadAt(d.rewriter, int64(p.offset)); err != nil {
+// rewrite writes an object of which a segment is given up once more, as a whole. Its seq is new, so that it is greater than that of what it
+// replaces, and less than that of whatever deletes or replaces it from now on.
+func (d *Disk) rewrite(p *slot) error {
+	b, err := d.headOf(p)
+	if err != nil {
 		return nil //nolint:nilerr // it goes with its segment
 	}
-	if _, _, err := checkPrefix(before, p.key, p.metaSize(), p.body); err != nil {
-		return nil //nolint:nilerr // likewise
+	from := place{p.segment, p.offset + uint32(p.prefix())}
+	if p.apart() {
+		from = b.at
+	}
+	in := (*d.segments.Load())[from.segment]
+	if in == nil {
+		return nil
 	}
 	s := d.index.shard(p.key)
 	s.mu.Lock()
@@ -325,10 +412,12 @@ func (d *Disk) rewrite(old *segment, p *slot) error {
 	if !current {
 		return nil
 	}
-	h, _ := parseHead(before)
-	h.seq = seq
-	h.put(before)
-	v := slot{key: p.key, meta: p.metaSize(), body: p.body}
+	v := slot{key: p.key, meta: uint32(len(b.meta)), body: p.body}
+	d.rewriter = grown(d.rewriter, int(total(v.meta, v.body)))
+	written := appendPrefix(d.rewriter[:0], p.key, seq, b.meta, b.sums, p.body)
+	if _, err := in.file.ReadAt(d.rewriter[len(written):], int64(from.offset)); err != nil {
+		return nil //nolint:nilerr // likewise
+	}
 	return d.append(v, seq, d.rewriter, nil, func(v slot) bool {
 		now := s.find(p.key)
 		if now == nil || !now.same(p) {
@@ -396,12 +485,12 @@ func (d *Disk) sizeOf(name string) (int64, error) {
 	return f.size()
 }
 
-// removeEmpty removes the oldest segments as long as nothing is left of them.
-func (d *Disk) removeEmpty() {
+// tidy removes the oldest segments as long as nothing is left of them, and then as many as make room for what is coming in.
+func (d *Disk) tidy() error {
 	for s := d.oldest(); s != nil && len(d.index.of(s.number)) == 0; s = d.oldest() {
 		if err := d.giveUp(s); err != nil {
-			d.fail(fmt.Errorf("removing: %w", err))
-			return
+			return err
 		}
 	}
+	return d.makeRoom(0)
 }

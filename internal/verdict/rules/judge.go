@@ -17,6 +17,9 @@ type judge struct {
 	source  source
 	before  flow.Request // the request as rate limits see it, once the header has been changed
 	key     []byte       // what it is counted by
+
+	previews bool     // nothing is counted: see Preview
+	held     []string // the rules that would have been
 }
 
 // Outcome is what firewall rules have come to.
@@ -139,6 +142,7 @@ func (s *Ruleset) rest(j *judge) {
 	j.machine.Reset(nil)
 	j.source.forget()
 	j.before = flow.Request{}
+	j.previews, j.held = false, nil
 	if cap(j.key) > maxKeptKey {
 		j.key = nil
 	}
@@ -293,6 +297,10 @@ func (r *rule) short() string {
 
 // note counts a match, and keeps a sample of it now and then.
 func (r *rule) note(j *judge, f *flow.Flow) {
+	if j.previews {
+		j.held = append(j.held, r.name)
+		return
+	}
 	r.tally.add(f.Conn.Shard)
 	if second := f.Request.Received.Unix(); r.tally.due(second) {
 		r.tally.keep(Sample{
@@ -305,7 +313,7 @@ func (r *rule) note(j *judge, f *flow.Flow) {
 
 // evidence is what a refusal says: the expression, and what it was about the request as often as that may cost something.
 func (r *rule) evidence(j *judge, f *flow.Flow) string {
-	if !r.tally.afford(f.Request.Received.Unix()) {
+	if j.previews || !r.tally.afford(f.Request.Received.Unix()) {
 		return r.detail
 	}
 	whole := r.filter.Explain(j.machine)
