@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,11 +29,10 @@ func pooled() spec.Zone {
 
 // named is an origin whose pages say which it is, and how often it was asked.
 func named(name, control string) http.HandlerFunc {
-	asked := 0
+	var asked atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request) {
-		asked++
 		w.Header().Set("Cache-Control", control)
-		fmt.Fprintf(w, "%s %d", name, asked)
+		fmt.Fprintf(w, "%s %d", name, asked.Add(1))
 	}
 }
 
@@ -140,18 +140,18 @@ func TestPoolChecks(t *testing.T) {
 		z := pooled()
 		z.Pools[0].Origin.Health.Path = "/healthz"
 		h := build(t, testNode(), z)
-		checks := 0
-		h.serve(otherOrigin, func(w http.ResponseWriter, r *http.Request) { checks++ })
+		var checks atomic.Int64
+		h.serve(otherOrigin, func(w http.ResponseWriter, r *http.Request) { checks.Add(1) })
 		time.Sleep(time.Minute)
-		if checks < 10 || checks > 15 {
-			t.Errorf("got %d checks in a minute, want one every 5s", checks)
+		if n := checks.Load(); n < 10 || n > 15 {
+			t.Errorf("got %d checks in a minute, want one every 5s", n)
 		}
 		h.must(errors.Join(h.snapshot.Apply([]spec.Zone{site("site", "site.test")})...))
 		synctest.Wait()
-		checks = 0
+		before := checks.Load()
 		time.Sleep(time.Minute)
-		if checks != 0 {
-			t.Errorf("got %d checks of a pool that is gone, want none", checks)
+		if n := checks.Load() - before; n != 0 {
+			t.Errorf("got %d checks of a pool that is gone, want none", n)
 		}
 	})
 }
