@@ -12,6 +12,7 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
+	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 const nodePhase, nodeLimits = "node/http_request_firewall_custom/", "node/http_ratelimit/"
@@ -175,5 +176,27 @@ func TestGuardRefused(t *testing.T) {
 				t.Errorf("without any: got %v and %d rules, want none", problems, len(r.Rules()))
 			}
 		})
+	}
+}
+
+// TestGuardPreviewed: who asks what would become of a request is told of the node's rules, too.
+func TestGuardPreviewed(t *testing.T) {
+	p := compile(t, guardedRoom(t, guarded()), lenient)
+	tests := []struct {
+		path    string
+		outcome rules.Outcome
+		want    []rules.Effect
+	}{
+		{"/.env", rules.Blocked, []rules.Effect{{Rules: nodePhase + "env", Does: "refuses it with 403"}}},
+		{"/look", rules.Passed, []rules.Effect{
+			{Rules: nodePhase + "look", Does: "logged, or spared others: it goes on"},
+			{Rules: "http_request_firewall_custom/all", Does: "logged, or spared others: it goes on"},
+		}},
+	}
+	for _, tt := range tests {
+		outcome, got := p.Preview(at("203.0.113.1", tt.path))
+		if diff := cmp.Diff(tt.want, got); diff != "" || outcome != tt.outcome {
+			t.Errorf("%s: got outcome %d, want %d; effects, -want +got:\n%s", tt.path, outcome, tt.outcome, diff)
+		}
 	}
 }

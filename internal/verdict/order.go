@@ -23,9 +23,10 @@ type Policy struct {
 	counts                   *counts
 }
 
-// Judge gives the verdict on a request's head; it never waits. The node's own rules come before all that a zone has a say in, then the lists: an allowed client is spared every further
-// check, though not what rules change, as the site would be another one without that; a denied one is refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request
-// them; then its rules. Who passes is sent to HTTPS last.
+// Judge gives the verdict on a request's head; it never waits. The node's own rules come before all that a zone has a say in, then the lists: an
+// allowed client is spared every further check, though not what rules change, as the site would be another one without that; a denied one is
+// refused at no further cost. Then come the zone's limits, which cost the least, unless a rule may spare a request them; then its rules. Who passes
+// is sent to HTTPS last.
 func (p *Policy) Judge(f *flow.Flow) {
 	p.bots.Judge(f)
 	if g := p.guard.Load(); g != nil && g.rules.Guard(f, &g.grace) == rules.Blocked {
@@ -72,11 +73,18 @@ func (p *Policy) send(f *flow.Flow) {
 	}
 }
 
-// Preview tells what the zone's rules, and its redirect to HTTPS, would make of a request that nobody has made. It writes the flow's verdict and
+// Preview tells what the node's rules, the zone's and its redirect to HTTPS would make of a request that nobody has made. It writes the flow's verdict and
 // counts nothing. It knows of no client, so lists and limits are left out.
 func (p *Policy) Preview(f *flow.Flow) (outcome rules.Outcome, effects []rules.Effect) {
+	if g := p.guard.Load(); g != nil {
+		if outcome, effects = g.rules.Preview(f, &g.grace); outcome == rules.Blocked {
+			return outcome, effects
+		}
+	}
 	if !p.rules.Empty() {
-		outcome, effects = p.rules.Preview(f, &p.grace)
+		var ofZone []rules.Effect
+		outcome, ofZone = p.rules.Preview(f, &p.grace)
+		effects = append(effects, ofZone...)
 	}
 	if outcome == rules.Passed && !f.Verdict.Settings.NoHTTPSRedirect && p.redirect.needed(&f.Request) {
 		f.Verdict.Answer = p.redirect.message(&f.Request)

@@ -35,7 +35,7 @@ func (s *Ruleset) Preview(f *flow.Flow, grace Grace) (outcome Outcome, effects [
 	s.configure(j, f, &s.phases[Config], nil)
 	add("%s", settled(&f.Verdict.Settings))
 	s.route(j, f)
-	add("the origin is sent Host: %s", f.Effective().HostHeader)
+	add("%s", led(f.Effective()))
 	var spared Spared
 	if s.firewall(j, f, grace, &spared, &s.phases[Firewall]) {
 		j.held = j.held[len(j.held)-1:]
@@ -52,6 +52,18 @@ func (s *Ruleset) Preview(f *flow.Flow, grace Grace) (outcome Outcome, effects [
 		add("%s", settled(&f.Verdict.Settings))
 	}
 	return Passed, effects
+}
+
+// led is where a request goes, in words.
+func led(q *flow.Request) string {
+	var says []string
+	if q.Pool != "" {
+		says = append(says, fmt.Sprintf("pool %s is asked", q.Pool))
+	}
+	if q.HostHeader != "" {
+		says = append(says, "the origin is sent Host: "+q.HostHeader)
+	}
+	return strings.Join(says, "; ")
 }
 
 // settled is what settings come to, in words.

@@ -19,7 +19,10 @@ func TestPreview(t *testing.T) {
 			{Name: "b", Expression: at("/b"), Action: spec.RuleRewrites, Rewrite: spec.RuleRewrite{Path: "/c", Query: "v=1"}},
 		},
 		Config: []spec.Rule{{Name: "raw", Expression: at("/raw"), Action: spec.RuleSetConfig, Config: spec.RuleConfig{NoCompression: true}}},
-		Origin: []spec.Rule{{Name: "app", Expression: at("/app"), Action: spec.RuleRoutes, Route: spec.RuleRoute{HostHeader: "app.internal"}}},
+		Origin: []spec.Rule{
+			{Name: "app", Expression: at("/app"), Action: spec.RuleRoutes, Route: spec.RuleRoute{HostHeader: "app.internal"}},
+			{Name: "api", Expression: at("/api"), Action: spec.RuleRoutes, Route: spec.RuleRoute{Pool: "api", HostHeader: "api.internal"}},
+		},
 		Firewall: []spec.Rule{
 			logging("seen", at("/seen")), blocking("no", at("/no")),
 			skipping("uncached", at("/spared"), spec.RuleSkip{Phases: []string{CacheSettings.String()}}),
@@ -43,6 +46,7 @@ func TestPreview(t *testing.T) {
 		}},
 		{"/raw", Passed, []Effect{{"http_config_settings/raw", "nothing is compressed"}}},
 		{"/app", Passed, []Effect{{"http_request_origin/app", "the origin is sent Host: app.internal"}}},
+		{"/api", Passed, []Effect{{"http_request_origin/api", "pool api is asked; the origin is sent Host: api.internal"}}},
 		{"/seen", Passed, []Effect{{"http_request_firewall_custom/seen", "logged, or spared others: it goes on"}}},
 		{"/no", Blocked, []Effect{{"http_request_firewall_custom/no", "refuses it with 403"}}},
 		{"/spared", Passed, []Effect{{"http_request_firewall_custom/uncached", "logged, or spared others: it goes on"}}},
