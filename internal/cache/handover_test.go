@@ -92,6 +92,24 @@ func TestUpgradeKeepsObjects(t *testing.T) {
 	}
 }
 
+// TestUpgradeLeavesParts: what ranges have brought stays behind. Nobody takes it for the whole: ranges are asked for, and gathered, anew.
+func TestUpgradeLeavesParts(t *testing.T) {
+	for _, vary := range []string{"", "Vary: Accept"} {
+		from, to := newPolicy(t), newPolicy(t)
+		pass(t, from, ranged("0-9"), part(0, 9, cacheable, strong, vary))
+		mustServe(t, from, ranged("2-5"), alphabet[2:6], "bytes 2-5/26")
+		if u := upgradeTo(t, from, to); u.got != 0 {
+			t.Errorf("%q: got %d objects, want none", vary, u.got)
+		}
+		mustMiss(t, to, get("/a"))
+		if got := pass(t, to, ranged("2-5"), part(2, 5, cacheable, strong, vary)); got != alphabet[2:6] {
+			t.Errorf("%q: a range came as %q", vary, got)
+		}
+		mustServe(t, to, ranged("3-4"), alphabet[3:5], "bytes 3-4/26")
+		mustServe(t, from, ranged("2-5"), alphabet[2:6], "bytes 2-5/26") // to who is still there
+	}
+}
+
 // TestUpgradeDrops: what is invalidated in one process is gone in all, in either direction and over several.
 func TestUpgradeDrops(t *testing.T) {
 	first, second, third := newPolicy(t), newPolicy(t), newPolicy(t)

@@ -184,3 +184,28 @@ func TestSpoolFails(t *testing.T) {
 		}
 	})
 }
+
+// A fetch that goes to the disk when the folder changes hands goes on for those who read it, and is not kept.
+func TestSpoolUpgrade(t *testing.T) {
+	withDisk(t, func(t *testing.T, folder string) {
+		p, body := newLargePolicy(t, folder), large(2*testObject)
+		origin, f := newScripted(nil), get("/")
+		run(p, f, func(f *flow.Flow) (*flow.Message, *flow.Refusal) {
+			origin.abort = f.Abort
+			origin.steps <- step{data: body[:100_000]}
+			return &flow.Message{Status: 200, Fields: lines(cacheable), Length: int64(len(body)), Stream: origin}, nil
+		})
+		p.room.CloseDisk()
+		next := newLargePolicy(t, folder)
+		origin.steps <- step{data: body[100_000:]}
+		origin.steps <- step{err: io.EOF}
+		synctest.Wait()
+		if got, err := read(f); err != nil || got != body {
+			t.Errorf("got %d bytes, %v, want all %d", len(got), err, len(body))
+		}
+		mustFetch(t, next, get("/"))
+		if left, _ := filepath.Glob(filepath.Join(folder, "*.part")); len(left) > 0 || p.room.Stats().Filling != 0 {
+			t.Errorf("left %v, and %d bytes in memory, want nothing", left, p.room.Stats().Filling)
+		}
+	})
+}

@@ -78,6 +78,16 @@ func crashChild(folder string) {
 						}
 						f.Release()
 					}
+				case 5:
+					o = object{k, version, 1 + r.IntN(200_000)}
+					if s := d.Spool(int64(o.size)); s != nil {
+						bodies[k] = o
+						d.Delete(k)
+						_ = s.Write(o.Content()) // or the tier is off, which the parent finds
+						d.PutSpool(k, o, s, func() {})
+						s.Close()
+						say("put", k, version)
+					}
 				default:
 					o = object{k, version, r.IntN(40_000)}
 					bodies[k] = o
