@@ -36,9 +36,10 @@ func (p *Policy) Invalidate(f *flow.Flow) {
 	}
 }
 
-// drop forgets a target under either scheme, here and in other processes. What the owner added to the key can't be known: then it is a purge.
+// drop forgets a target under either scheme, here and in other processes. What the owner or rules added to the key can't be known: then it is
+// a purge.
 func (p *Policy) drop(t target) {
-	if t.port != "" || t.dimensions != "" {
+	if t.port != "" || t.dimensions != "" || p.routed {
 		p.room.purge(p.zone, purgeRecord{key: purgeKey{PurgeURL, t.host, pathAndQuery(t.path, t.query, t.hasQuery)}, at: p.room.tick()}, nil)
 		return
 	}

@@ -122,7 +122,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		enabled: z.Cache.Enabled && r.objects != nil, waiters: z.Cache.Waiters, http: choices, languages: languages,
 		survive: z.Cache.Survive, prefetch: prefetch,
 		purges: r.purgesOf(z.Name),
-		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key),
+		query:  compileQuery(&z.Cache.Key), dimensions: compileDimensions(&z.Cache.Key), routed: len(z.Rules.Origin) > 0,
 		rules: rules, staticTTL: z.Cache.Static.TTL, static: make(map[string]bool, len(z.Cache.Static.Extensions)),
 	}
 	if p.enabled && p.survive > 0 {
@@ -148,10 +148,12 @@ type Policy struct {
 	survive  time.Duration // how old a survival copy may get, 0 for none
 	http     httpcache.Policy
 
-	purges      *purges
-	purger      *prefixes.Set // who may purge by request, nil if nobody
-	query       queryRule
-	dimensions  dimensions
+	purges     *purges
+	purger     *prefixes.Set // who may purge by request, nil if nobody
+	query      queryRule
+	dimensions dimensions
+	// routed tells that rules may put more into the key than the owner did: another Host, or a pool.
+	routed      bool
 	rules       []rule
 	staticTTL   time.Duration
 	static      map[string]bool // extensions, in lower case

@@ -120,6 +120,21 @@ func TestPoolsReload(t *testing.T) {
 	})
 }
 
+// TestPoolsInvalidate: what is read from a pool is dropped by what is written to the zone's own origin.
+func TestPoolsInvalidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := pooled()
+		z.Rules.Origin[0].Expression = `http.request.method eq "GET"`
+		h := build(t, testNode(), z)
+		h.serve(firstOrigin, named("own", "no-store"))
+		h.serve(otherOrigin, named("app", "max-age=3600"))
+		h.want("read", h.get(visitor, "site.test", "/a"), 200, "app 1")
+		h.want("kept", h.get(visitor, "site.test", "/a"), 200, "app 1")
+		h.want("written", h.ask(visitor, "POST", "site.test", "/a", "Content-Length: 0"), 200, "own 1")
+		h.want("read again", h.get(visitor, "site.test", "/a"), 200, "app 2")
+	})
+}
+
 // TestPrefetchFromPool: a page is fetched ahead from where visitors would get it.
 func TestPrefetchFromPool(t *testing.T) {
 	z := prefetching(time.Hour)
