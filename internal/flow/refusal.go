@@ -10,6 +10,8 @@ type Refusal struct {
 	Rule, Detail string
 	// RetryAfter, if positive, tells the client when to come back.
 	RetryAfter time.Duration
+	// Reset, unless nil, is why the client's stream is reset in place of an answer: so did the origin with its own.
+	Reset error
 }
 
 // Reason is a refusal's kind. Its number is sealed into the id that the visitor sees, so numbers are never reused.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/origin/h2client"
@@ -164,6 +165,16 @@ func (e *errand) refusal(err error) *flow.Refusal {
 		r.Reason, r.Status = flow.OriginTimeout, 504
 	case errors.As(err, &dial):
 		r.Reason = flow.OriginUnreachable
+	case e.cancelled(err):
+		r.Reset = err
 	}
 	return r
+}
+
+// cancelled tells whether a gRPC server has cancelled a call, which is what it does when the deadline is over. Its client has to hear just that: it
+// takes a response with a status of HTTP for another failure.
+func (e *errand) cancelled(err error) bool {
+	reset, ok := errors.AsType[*h2client.ResetError](err)
+	return ok && reset.Cancelled() && e.flow.Request.Proto == "HTTP/2.0" &&
+		strings.HasPrefix(flow.Get(e.flow.Request.Fields, "content-type"), "application/grpc")
 }

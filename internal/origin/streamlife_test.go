@@ -388,6 +388,36 @@ func TestStreamCancelledHandler(t *testing.T) {
 	}
 }
 
+// TestStreamCancelledCall wants a gRPC client to be told what its server said: that a call was cancelled, as one is whose deadline is over.
+func TestStreamCancelledCall(t *testing.T) {
+	tests := []struct {
+		name, proto, content string
+		code                 http2.ErrCode
+		want                 bool
+	}{
+		{"a call", "HTTP/2.0", "application/grpc", http2.ErrCodeCancel, true},
+		{"a call in a format", "HTTP/2.0", "application/grpc+proto", http2.ErrCodeCancel, true},
+		{"a call that failed", "HTTP/2.0", "application/grpc", http2.ErrCodeInternal, false},
+		{"no call", "HTTP/2.0", "application/json", http2.ErrCodeCancel, false},
+		{"a client without streams", "HTTP/1.1", "application/grpc", http2.ErrCodeCancel, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			room, zone := streamWays[0].open(t, saying(func(p *peer, id uint32) { p.WriteRSTStream(id, tt.code) }))
+			p := compile(t, room, zone)
+			f := ordinary()
+			posting(f, "hello", true)
+			f.Request.Proto = tt.proto
+			f.Request.Fields = append(f.Request.Fields, flow.Field{Name: "Content-Type", Value: tt.content})
+			p.Fetch(f)
+			if r := f.Origin.Refusal; r == nil || r.Reason != flow.OriginBroken || (r.Reset != nil) != tt.want {
+				t.Errorf("got %+v, want one of a broken answer, and its stream reset: %t", r, tt.want)
+			}
+			settled(t, p, f)
+		})
+	}
+}
+
 // TestStreamLinger lets clients leave before their answer: the share of the budget is held as long again as they have waited, or until the
 // connection ends.
 func TestStreamLinger(t *testing.T) {

@@ -368,7 +368,7 @@ func (x *h2exchange) end() {
 	}
 	code := h2.NoError // for a tunnel whose client has not closed its side; else it does nothing
 	switch {
-	case x.switching && !x.ended:
+	case x.switching && !x.ended, !x.finished && cancelled(x.flow.Response.Err):
 		code = h2.Cancel
 	case !x.finished:
 		code = h2.InternalError

@@ -2,6 +2,7 @@ package request
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -88,6 +89,47 @@ func TestH2Responses(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// reset is an origin's stream that was reset.
+type reset bool
+
+func (r reset) Error() string   { return "reset" }
+func (r reset) Cancelled() bool { return bool(r) }
+
+// TestH2Cancelled wants the stream of a call that the origin has cancelled to end likewise: a gRPC client whose deadline is over takes that for what
+// it is.
+func TestH2Cancelled(t *testing.T) {
+	head := "headers 1 status=200"
+	tests := []struct {
+		name  string
+		begun bool
+		err   error
+		want  []string
+	}{
+		{"before the head", false, reset(true), []string{"reset 1 CANCEL"}},
+		{"behind the head", true, fmt.Errorf("body: %w", reset(true)), []string{head, "reset 1 CANCEL"}},
+		{"reset otherwise", true, reset(false), []string{head, "reset 1 INTERNAL_ERROR"}},
+		{"broken off", true, io.ErrUnexpectedEOF, []string{head, "reset 1 INTERNAL_ERROR"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := &corridor{fulfil: func(f *flow.Flow) {
+				if tt.begun {
+					if err := f.Exchange.WriteHead(200, nil, -1); err != nil {
+						t.Error(err)
+					}
+				}
+				f.Response.Err = tt.err
+			}}
+			bubble(t, path, nil, func(p *peer) {
+				p.ask(1, true, "GET", "/")
+				if diff := cmp.Diff(tt.want, p.read()); diff != "" {
+					p.Errorf("response (-want +got)\n%s", diff)
+				}
+			})
+		})
 	}
 }
 

@@ -32,3 +32,12 @@ func refusal(err error) *flow.Refusal {
 	}
 	return r
 }
+
+// cancelled tells whether a response broke off because the origin's stream was reset by CANCEL.
+func cancelled(err error) bool {
+	reset, ok := errors.AsType[interface {
+		error
+		Cancelled() bool
+	}](err)
+	return ok && reset.Cancelled()
+}

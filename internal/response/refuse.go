@@ -18,8 +18,12 @@ func (p *Policy) refuse(f *flow.Flow, r *flow.Refusal) {
 		r = &unanswered
 	}
 	f.Response.Status = r.Status
-	if r.Reason == flow.ClientGone {
+	switch {
+	case r.Reason == flow.ClientGone:
 		f.Response.Err = errGone
+		return
+	case r.Reset != nil:
+		f.Response.Err = r.Reset
 		return
 	}
 	page := p.room.pages.page(r, format(f.Request.Fields))

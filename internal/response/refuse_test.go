@@ -82,6 +82,15 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
+// TestReset: who is to hear that its stream was reset gets no page.
+func TestReset(t *testing.T) {
+	f := request("GET")
+	f.Origin.Refusal = &flow.Refusal{Reason: flow.OriginBroken, Status: 502, Reset: errOut}
+	if x := write(t, f); x.calls != 0 || !errors.Is(f.Response.Err, errOut) {
+		t.Errorf("got %d calls and %+v, want nothing written", x.calls, f.Response)
+	}
+}
+
 // TestNobodyAnswered: a mistake of ours is a 500, not a panic.
 func TestNobodyAnswered(t *testing.T) {
 	f := request("GET")

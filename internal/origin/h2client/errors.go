@@ -36,6 +36,9 @@ func (e *ResetError) Error() string {
 	return fmt.Sprintf("the server reset the stream: %v", http2.ErrCode(e.Code))
 }
 
+// Cancelled tells that the server does not want the response to go on any more: a gRPC server resets so when a call's deadline is over.
+func (e *ResetError) Cancelled() bool { return http2.ErrCode(e.Code) == http2.ErrCodeCancel }
+
 // The transport's errors that it does not export, by their texts. TestClosedConnection, and TestStreamRetries and TestStreamBlameless of package
 // origin, notice if they change.
 const (
