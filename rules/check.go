@@ -120,6 +120,9 @@ func (c *compiler) field(n *fieldNode) (operand, error) {
 		return operand{}, c.errorf(n, "unknown field %s%s", n.name, suggest(n.name, c.scheme.names()))
 	}
 	f := &c.scheme.fields[i]
+	if f.Unknown != "" {
+		return operand{}, c.errorf(n, "nothing is known of %s: %s", n.name, f.Unknown)
+	}
 	n.name = f.Name // one name for keys
 	c.phase = max(c.phase, f.Phase)
 	return operand{expr: &fieldExpr{i}, typ: f.Type, cost: max(f.Cost, 1)}, nil

@@ -370,3 +370,25 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+// TestUnknown: an expression about something of which nothing is known says so where it is written, and not by matching everybody.
+func TestUnknown(t *testing.T) {
+	s, err := rules.NewScheme([]rules.Field{
+		{Name: "ssl", Type: rules.Bool},
+		{Name: "ip.src.country", Aliases: []string{"ip.geoip.country"}, Type: rules.Bytes, Unknown: "want a file"},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rules.Compile(s, "ssl"); err != nil {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		`not ip.src.country in {"DE"}`:      "column 5: nothing is known of ip.src.country: want a file",
+		`ssl and ip.geoip.country eq "DE"`: "column 9: nothing is known of ip.geoip.country: want a file",
+	} {
+		if _, err := rules.Compile(s, text); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ type Field struct {
 	Type    Type
 	Cost    int // what asking the Source for it costs, in ns; 0 counts as 1
 	Phase   Phase
+	Unknown string // unless "", nothing is known of it, and what is to be done about that: expressions that read it do not compile
 }
 
 // Source gives the values of one request's fields.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,25 @@ func (r *Room) Configure(s *spec.Node) (anew bool, problems []error) {
 	anew, problems = r.lists.Configure(s.Lists)
 	problems = append(problems, r.geo.Configure(&s.Geo)...)
 	problems = append(problems, r.bots.Configure(&s.Crawlers)...)
+	unknown := unlocated(s)
+	anew = anew || len(unknown) != len(r.rules.Unknown)
+	r.rules.Unknown = unknown
 	return anew, append(problems, spec.Problems(r.guard(&s.Rules))...)
+}
+
+// unlocated are the fields of rules that nobody can know without the files of geo, which the node does not have.
+func unlocated(s *spec.Node) map[string]string {
+	unknown := make(map[string]string)
+	tor := slices.ContainsFunc(s.Lists, func(l spec.List) bool { return l.Name == torExits }) // which makes a country
+	if s.Geo.Country == "" && !tor {
+		for _, field := range []string{"ip.src.country", "ip.src.continent", "ip.src.is_in_european_union"} {
+			unknown[field] = "want a file in node.geo.country"
+		}
+	}
+	if s.Geo.ASN == "" {
+		unknown["ip.src.asnum"] = "want a file in node.geo.asn"
+	}
+	return unknown
 }
 
 // torExits is the list of the node that has the exits of Tor.

@@ -522,3 +522,31 @@ func TestUndoable(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlocated: a rule about countries is refused where no file tells them, as "not in" would hold for everybody.
+func TestUnlocated(t *testing.T) {
+	tor := []spec.List{{Name: torExits, Kind: spec.ListIP, Values: []string{"192.0.2.1"}}}
+	tests := []struct {
+		name, expression string
+		node             spec.Node
+		want             string
+	}{
+		{"no file", `not ip.src.country in {"DE"}`, spec.Node{}, "rules.http_request_firewall_custom[0].expression: column 5: nothing is known of ip.src.country: want a file in node.geo.country"},
+		{"no file of networks", `ip.geoip.asnum eq 64496`, spec.Node{}, "nothing is known of ip.geoip.asnum: want a file in node.geo.asn"},
+		{"nothing to know", `http.host eq "x"`, spec.Node{}, ""},
+		{"the exits of Tor", `ip.src.country eq "T1"`, spec.Node{Lists: tor}, ""},
+		{"a file that can't be read yet", `ip.src.country eq "DE"`, spec.Node{Geo: spec.Geo{Country: "/nowhere"}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := New(nil)
+			r.Configure(&tt.node)
+			z := spec.DefaultZone()
+			z.Rules.Firewall = []spec.Rule{{Name: "a", Expression: tt.expression, Action: spec.RuleBlock}}
+			_, err := r.Compile(&z)
+			if got := fmt.Sprint(err); !strings.Contains(got, tt.want) || tt.want == "" && err != nil {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

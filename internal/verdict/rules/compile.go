@@ -78,6 +78,10 @@ func (p Phase) most() int {
 
 // Room keeps what outlives a zone's rules: how often they held, and what rate limits have counted.
 type Room struct {
+	// Unknown are fields, by their names, of which the node knows nothing, each with what is to be done about that. A rule that reads one does not
+	// compile: as what is not known is in no list, "not ip.src.country in {…}" would hold for everybody.
+	Unknown map[string]string
+
 	fields []field
 	counts tallies
 	tables tables

@@ -36,6 +36,7 @@ func (r *Room) scheme(lists rules.Lists) (*rules.Scheme, error) {
 	declared := make([]rules.Field, len(r.fields))
 	for i := range r.fields {
 		declared[i] = r.fields[i].Field
+		declared[i].Unknown = r.Unknown[declared[i].Name]
 	}
 	return rules.NewScheme(declared, lists)
 }
