@@ -2,7 +2,6 @@ package cache
 
 import (
 	"io"
-	"slices"
 
 	"github.com/seawall/seawall/httpcache"
 	"github.com/seawall/seawall/internal/cache/coding"
@@ -26,16 +25,13 @@ func (s *streams) init(threads int32) {
 // when enough is coded already.
 func (p *Policy) Compress(f *flow.Flow) {
 	c, z := &f.Cache, &p.compression
-	m := f.Message()
+	m := f.Message() // the flow's own, as it is not stored
 	if m == nil || f.Origin.Message == nil || c.Meta != nil || f.Verdict.Answer != nil || f.Verdict.Settings.NoCompression || !z.passes(m) {
 		return
 	}
-	fields := m.Fields
-	if vary, ok := httpcache.VaryField(fields); ok {
-		fields = append(slices.Clip(fields), vary)
+	if vary, ok := httpcache.VaryField(m.Fields); ok {
+		m.Fields = append(m.Fields, vary)
 	}
-	passing := *m
-	passing.Fields, c.Message = fields, &passing
 	accept := httpcache.ParseAcceptEncoding(f.Request.Fields)
 	want := accept.Prefer(z.order, z.offered)
 	request := httpcache.Request{Method: f.Request.Method, Fields: f.Request.Fields}
@@ -47,8 +43,10 @@ func (p *Policy) Compress(f *flow.Flow) {
 	if s.origin = m.Stream; s.origin == nil {
 		s.origin = &held{m.Body}
 	}
-	passing.Fields = httpcache.CodedFields(nil, fields, want)
+	passing := *m
+	passing.Fields = httpcache.CodedFields(nil, m.Fields, want)
 	passing.Body, passing.Length, passing.Stream = nil, -1, s
+	c.Message = &passing
 	c.Coding = want
 }
 
