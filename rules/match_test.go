@@ -384,7 +384,7 @@ func TestUnknown(t *testing.T) {
 		t.Error(err)
 	}
 	for text, want := range map[string]string{
-		`not ip.src.country in {"DE"}`:      "column 5: nothing is known of ip.src.country: want a file",
+		`not ip.src.country in {"DE"}`:     "column 5: nothing is known of ip.src.country: want a file",
 		`ssl and ip.geoip.country eq "DE"`: "column 9: nothing is known of ip.geoip.country: want a file",
 	} {
 		if _, err := rules.Compile(s, text); err == nil || err.Error() != want {

@@ -26,7 +26,10 @@ func (s *streams) init(threads int32) {
 func (p *Policy) Compress(f *flow.Flow) {
 	c, z := &f.Cache, &p.compression
 	m := f.Message() // the flow's own, as it is not stored
-	if m == nil || f.Origin.Message == nil || c.Meta != nil || f.Verdict.Answer != nil || f.Verdict.Settings.NoCompression || !z.passes(m) {
+	if m == nil || f.Origin.Message == nil || c.Meta != nil || f.Verdict.Answer != nil || f.Verdict.Settings.NoCompression {
+		return
+	}
+	if flow.Get(f.Request.Fields, "accept-encoding") == "" || !z.passes(m) { // what is sent to who takes no coding, all can read
 		return
 	}
 	if vary, ok := httpcache.VaryField(m.Fields); ok {

@@ -37,7 +37,8 @@ func TestCompress(t *testing.T) {
 	}{
 		{name: "a page", request: []string{br}, want: httpcache.Brotli, vary: true},
 		{name: "what it takes", request: []string{"Accept-Encoding: gzip, zstd;q=0.5"}, want: httpcache.Gzip, vary: true},
-		{name: "takes none", vary: true},
+		{name: "takes none", request: []string{"Accept-Encoding: identity"}, vary: true},
+		{name: "says nothing of codings"},
 		{name: "an error", request: []string{br}, status: 500, want: httpcache.Brotli, vary: true},
 		{name: "no-transform", request: []string{br}, response: []string{noStore + ", no-transform", html}},
 		{name: "a request's no-transform", request: []string{br, "Cache-Control: no-transform"}, vary: true},
