@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,30 +115,10 @@ const mostAnswer = 64 << 20
 const noPage = "404 page not found"
 
 func ask(ctx context.Context, data, admin, id string) (*Explanation, error) {
-	body, err := fetch(ctx, data, admin, "/explain/"+strings.TrimSpace(id))
-	if err != nil {
-		return nil, err
-	}
-	x := &Explanation{}
-	if err := json.Unmarshal(body, x); err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	return x, nil
+	return askFor[*Explanation](ctx, http.MethodGet, data, admin, "/explain/"+strings.TrimSpace(id), nil)
 }
 
-// fetch gets a path of the node's admin listener.
-func fetch(ctx context.Context, data, admin, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	return call(ctx, http.MethodGet, data, admin, path)
-}
-
-// call sends a request to the node's admin listener.
-func call(ctx context.Context, method, data, admin, path string) ([]byte, error) {
-	return send(ctx, method, data, admin, path, nil)
-}
-
-// send is call with content.
+// send sends a request to the node's admin listener.
 func send(ctx context.Context, method, data, admin, path string, content io.Reader) ([]byte, error) {
 	if admin == "" {
 		address, err := os.ReadFile(filepath.Join(data, adminFile))

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,15 +38,7 @@ type Misses record.Misses
 // TopMisses asks the node that runs on this machine for the n commonest misses of a zone, "" for all; for admin see [Explain].
 func TopMisses(ctx context.Context, data, admin, zone string, n int) (*Misses, error) {
 	query := url.Values{"zone": {zone}, "n": {strconv.Itoa(n)}}
-	body, err := fetch(ctx, data, admin, "/api/cache/top?"+query.Encode())
-	if err != nil {
-		return nil, err
-	}
-	m := new(Misses)
-	if err := json.Unmarshal(body, m); err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	return m, nil
+	return askFor[*Misses](ctx, http.MethodGet, data, admin, "/api/cache/top?"+query.Encode(), nil)
 }
 
 // Write tells it to a person.

@@ -129,7 +129,7 @@ var ErrNoUpgrade = errors.New("no node can be upgraded")
 func AskUpgrade(ctx context.Context, data, admin, program string) (pid int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*upgradeTime)
 	defer cancel()
-	body, err := call(ctx, http.MethodPost, data, admin, "/api/upgrade?program="+url.QueryEscape(program))
+	body, err := send(ctx, http.MethodPost, data, admin, "/api/upgrade?program="+url.QueryEscape(program), nil)
 	switch {
 	case errors.Is(err, errNoNode):
 		return 0, fmt.Errorf("%w: %w", ErrNoUpgrade, err)

@@ -198,15 +198,7 @@ func PurgeCache(ctx context.Context, data, admin string, p *Purge) (*Receipt, er
 	if err != nil {
 		return nil, err
 	}
-	body, err := send(ctx, http.MethodPost, data, admin, "/api/purge", bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	receipt := new(Receipt)
-	if err := json.Unmarshal(body, receipt); err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	return receipt, nil
+	return askFor[*Receipt](ctx, http.MethodPost, data, admin, "/api/purge", bytes.NewReader(text))
 }
 
 // Write tells it to a person.

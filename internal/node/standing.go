@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -112,15 +111,7 @@ func (n *Node) standing(address netip.Addr) *Standing {
 
 // ExplainAddress asks the node that runs on this machine how an address stands with it; for admin see [Explain].
 func ExplainAddress(ctx context.Context, data, admin string, address netip.Addr) (*Standing, error) {
-	body, err := fetch(ctx, data, admin, "/explain/"+address.WithZone("").String())
-	if err != nil {
-		return nil, err
-	}
-	s := new(Standing)
-	if err := json.Unmarshal(body, s); err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	return s, nil
+	return askFor[*Standing](ctx, http.MethodGet, data, admin, "/explain/"+address.WithZone("").String(), nil)
 }
 
 // Write tells it to a person.

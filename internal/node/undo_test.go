@@ -297,7 +297,7 @@ func TestStatusOfRules(t *testing.T) {
 		"a": {firewall + "noted", "<td>log<td class=\"n\">1<td", "http.user_agent contains &#34;odd&#34;", "address 192.0.2.9 in all zones"},
 		"b": {"bad agents<small>undone, ends in ", "bad agents in zone b", "address 192.0.2.9 in all zones"},
 	} {
-		page, err := fetch(t.Context(), data, "", "/zones/"+zone)
+		page, err := send(t.Context(), http.MethodGet, data, "", "/zones/"+zone, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

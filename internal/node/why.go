@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -87,15 +86,7 @@ func (n *Node) whyPrefetched(zone string) []cache.Step {
 // WhyCached asks the node that runs on this machine about a GET of a URL with these field lines; for admin see [Explain].
 func WhyCached(ctx context.Context, data, admin, target string, headers []string) (*Why, error) {
 	query := url.Values{"url": {target}, "header": headers}
-	body, err := fetch(ctx, data, admin, "/api/cache/why?"+query.Encode())
-	if err != nil {
-		return nil, err
-	}
-	why := new(Why)
-	if err := json.Unmarshal(body, why); err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	return why, nil
+	return askFor[*Why](ctx, http.MethodGet, data, admin, "/api/cache/why?"+query.Encode(), nil)
 }
 
 // Write tells it to a person.
