@@ -60,19 +60,20 @@ func TestLent(t *testing.T) {
 			for _, cached := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s/%d/%t", way.name, size, cached), func(t *testing.T) {
 					var l lender
-					file, sent := newFiled(t, &l, size), int32(0)
+					var sent atomic.Int32
+					file := newFiled(t, &l, size)
 					file.cached = cached
 					way.run(t, options{lend: l.lend, file: func(n int) (flow.FilePart, flow.Loan) {
 						l.lent.Add(1)
-						sent++
+						sent.Add(1)
 						return flow.FilePart{File: file, Offset: int64(len("before")), Length: int64(n)}, file
 					}}, func(w *world) {
 						w.Cleanup(func() {
 							if lent, returned := l.lent.Load(), l.returned.Load(); lent != 4 || returned != 4 {
 								w.Errorf("got %d lent and %d returned, want 4 each", lent, returned)
 							}
-							if files := sent > 0; files != (way.name == "loop") {
-								w.Errorf("got %d files sent", sent)
+							if n := sent.Load(); (n > 0) != (way.name == "loop") {
+								w.Errorf("got %d files sent", n)
 							}
 						})
 						lentTo(w, size)
