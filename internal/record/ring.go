@@ -1,6 +1,9 @@
 package record
 
-import "bytes"
+import (
+	"bytes"
+	"os"
+)
 
 // ring keeps the newest lines in a buffer of fixed size. Positions count bytes since the start and never fall.
 type ring struct {
@@ -11,7 +14,14 @@ type ring struct {
 	behind int
 }
 
-func newRing(size int) ring { return ring{buffer: make([]byte, size)} }
+// newRing touches each page of the buffer, so that the system finds memory for it now, and not while requests wait for the ring's lock.
+func newRing(size int) ring {
+	buffer := make([]byte, size)
+	for i := 0; i < size; i += os.Getpagesize() {
+		buffer[i] = 0
+	}
+	return ring{buffer: buffer}
+}
 
 // add appends a line, which ends in a line feed and is shorter than the buffer, over the oldest ones.
 func (r *ring) add(line []byte) {
