@@ -52,8 +52,10 @@ type mark struct {
 type decoder struct {
 	reader *reader
 	file   string
-	top    reflect.Type // of which everything is a part
-	refs   []ref        // files that values were read from
+	forms  map[reflect.Type]*section
+	starts map[reflect.Type]reflect.Value // what entries of lists start from, where that is not nothing
+	top    reflect.Type                   // of which everything is a part
+	refs   []ref                          // files that values were read from
 	marks  []mark
 	keys   map[[2]string]string // joined before, so that the marks of many zones share them
 	left   int                  // values that may still be decoded
@@ -66,7 +68,7 @@ type decoder struct {
 }
 
 func newDecoder(r *reader, file string) *decoder {
-	return &decoder{reader: r, file: file, top: zoneType, keys: make(map[[2]string]string), left: maxValues, pending: make(map[string]listFile)}
+	return &decoder{reader: r, file: file, forms: sections(), top: zoneType, keys: make(map[[2]string]string), left: maxValues, pending: make(map[string]listFile)}
 }
 
 func (d *decoder) problem(line int, key, format string, args ...any) *Problem {
@@ -95,7 +97,7 @@ func (d *decoder) join(path, key string) string {
 
 // section decodes keys into a struct. Those that are absent stay as they are.
 func (d *decoder) section(n *node, v reflect.Value, path string, except ...string) *Problem {
-	s := sectionOf(v.Type())
+	s := d.forms[v.Type()]
 	switch n.kind {
 	case mapping, null: // all in it may have been commented out
 	case broken:
@@ -111,7 +113,7 @@ func (d *decoder) section(n *node, v reflect.Value, path string, except ...strin
 			return d.problem(e.line, key, "%s", e.value.text)
 		}
 		if f == nil || slices.Contains(except, e.key) {
-			return d.problem(e.line, key, "is no key here%s", s.suggest(e.key, d.top))
+			return d.problem(e.line, key, "is no key here%s", s.suggest(e.key, d.forms, d.top))
 		}
 		if line, ok := seen[e.key]; ok {
 			return d.problem(e.line, key, "stands in line %d already", line)
@@ -151,7 +153,7 @@ func (d *decoder) field(e entry, f *field, v reflect.Value, key string) *Problem
 
 // whole checks a section as a whole, which begins in this line.
 func (d *decoder) whole(line int, v reflect.Value, path string) *Problem {
-	s := sectionOf(v.Type())
+	s := d.forms[v.Type()]
 	for i := range s.fields {
 		if f := &s.fields[i]; f.rule.required && f.index != shorthand && v.Field(f.index).IsZero() {
 			return d.problem(line, d.join(path, f.key), "is missing%s", wanted(f))
@@ -219,6 +221,8 @@ func (d *decoder) value(n *node, v reflect.Value, f *field, key string) *Problem
 		return d.prefixes(n, v.Addr().Interface().(*[]netip.Prefix), f, key)
 	case t.Kind() == reflect.Slice:
 		return d.list(n, v, f, key)
+	case t.Kind() == reflect.Map:
+		return d.table(n, v, f, key)
 	case n.kind == list || n.kind == mapping:
 		return d.problem(n.line, key, "is %v%s; a text with brackets, braces or a colon needs quotes", n.kind, wanted(f))
 	}
@@ -256,6 +260,9 @@ func (d *decoder) list(n *node, v reflect.Value, f *field, key string) *Problem 
 func (d *decoder) newItem(t reflect.Type) reflect.Value {
 	if t == poolType {
 		return reflect.ValueOf(newPool(&d.defaults))
+	}
+	if start, ok := d.starts[t]; ok {
+		return start
 	}
 	return newItem(t)
 }

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -72,9 +71,6 @@ func (r *reader) parse(path string) (*node, *Problem) {
 	yamlText, err := r.text(path, maxYAML)
 	if err != nil {
 		return nil, &Problem{File: path, Text: strings.TrimPrefix(err.Error(), path+" ")}
-	}
-	if !utf8.ValidString(yamlText) {
-		return nil, &Problem{File: path, Text: "is no YAML: it is not in UTF-8"}
 	}
 	return parse(path, yamlText)
 }

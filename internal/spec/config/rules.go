@@ -199,6 +199,20 @@ func (r *rule) bounds() (least, most int64) {
 	return r.least, r.most
 }
 
+// excludes tells whether a value is a number that is out of bounds.
+func (r *rule) excludes(v reflect.Value) bool {
+	least, most := r.bounds()
+	switch {
+	case v.CanInt():
+		return v.Int() < least || v.Int() > most
+	case v.CanUint():
+		return v.Uint() < uint64(least) || v.Uint() > uint64(most)
+	case v.CanFloat():
+		return v.Float() < float64(least) || v.Float() > float64(most)
+	}
+	return false
+}
+
 // A section is a struct of spec as keys with values.
 type section struct {
 	name   string
@@ -224,15 +238,15 @@ const shorthand = -1
 // sections are all that a file can hold, by their types.
 var sections = sync.OnceValue(func() map[reflect.Type]*section {
 	all := make(map[reflect.Type]*section)
-	describe(all, reflect.TypeFor[spec.Node]())
-	describe(all, reflect.TypeFor[spec.Zone]())
+	describe(all, reflect.TypeFor[spec.Node](), rules)
+	describe(all, reflect.TypeFor[spec.Zone](), rules)
 	return all
 })
 
 func sectionOf(t reflect.Type) *section { return sections()[t] }
 
-// describe adds a type, and those in it.
-func describe(all map[reflect.Type]*section, t reflect.Type) {
+// describe adds a type, and those in it, with the rules by "Type.key". A field tagged "-" is no key.
+func describe(all map[reflect.Type]*section, t reflect.Type, by map[string]rule) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
@@ -247,13 +261,16 @@ func describe(all map[reflect.Type]*section, t reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key == "-" {
+			continue
+		}
 		if option == namesOption {
 			at := slices.IndexFunc(s.fields, func(of field) bool { return of.key == key })
 			s.fields[at].names = i
 			continue
 		}
-		s.fields = append(s.fields, field{key: key, index: i, typ: f.Type, rule: rules[s.name+"."+key]})
-		describe(all, f.Type)
+		s.fields = append(s.fields, field{key: key, index: i, typ: f.Type, rule: by[s.name+"."+key]})
+		describe(all, f.Type, by)
 	}
 	for i := range s.fields {
 		s.byKey[s.fields[i].key] = &s.fields[i]

@@ -34,17 +34,24 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field, key string) *Proble
 		}
 	case *int:
 		*at, err = parseInt(n)
+	case *uint64:
+		var i int
+		if i, err = parseInt(n); err == nil && i < 0 {
+			err = fmt.Errorf("%s is out of bounds%s", clip(n.text), wanted(f))
+		}
+		*at = uint64(i)
+	case *float64:
+		if *at, err = strconv.ParseFloat(n.text, 64); n.kind != number || err != nil {
+			err = fmt.Errorf("%s is no number", clip(n.text))
+		}
 	default:
 		v.SetString(n.text)
 	}
 	if err != nil {
 		return d.problem(n.line, key, "%v", err)
 	}
-	if v.CanInt() {
-		if least, most := f.rule.bounds(); v.Int() < least || v.Int() > most {
-			return d.problem(n.line, key, "%s is out of bounds%s", clip(n.text), wanted(f))
-		}
-		return nil
+	if f.rule.excludes(v) {
+		return d.problem(n.line, key, "%s is out of bounds%s", clip(n.text), wanted(f))
 	}
 	if v.Kind() == reflect.String && !isContent(v.Type()) {
 		return d.text(n, v, f, key)

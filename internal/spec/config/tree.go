@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -57,6 +58,9 @@ func parse(file, yamlText string) (root *node, problem *Problem) {
 			problem = &Problem{File: file, Text: fmt.Sprintf("is no YAML that can be read: %v", p)}
 		}
 	}()
+	if !utf8.ValidString(yamlText) {
+		return nil, &Problem{File: file, Text: "is no YAML: it is not in UTF-8"}
+	}
 	tokens := lexer.Tokenize(yamlText)
 	if line := tooDeep(tokens); line > 0 {
 		return nil, &Problem{File: file, Line: line, Text: fmt.Sprintf("is nested more than %d deep", maxDepth)}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -41,11 +42,13 @@ func wanted(f *field) string {
 	}
 	least, most := r.bounds()
 	switch {
+	case f.typ == durationType && most < math.MaxInt64:
+		return fmt.Sprintf(": want a time from %s to %s", formatDuration(time.Duration(least)), formatDuration(time.Duration(most)))
 	case f.typ == durationType:
 		return fmt.Sprintf(": want a time of %s0, such as 10s", map[bool]string{true: "more than ", false: "at least "}[least > 0])
 	case f.typ == sizeType:
 		return fmt.Sprintf(": want a size of at least %v, such as 256MiB", spec.Size(least))
-	case f.typ.Kind() == reflect.Int && most < math.MaxInt64:
+	case isNumber(f.typ) && most < math.MaxInt64:
 		return fmt.Sprintf(": want a number from %d to %d", least, most)
 	case f.typ.Kind() == reflect.Int:
 		return fmt.Sprintf(": want a number of at least %d", least)
@@ -61,6 +64,10 @@ func wanted(f *field) string {
 	return ": want a text"
 }
 
+func isNumber(t reflect.Type) bool {
+	return t.Kind() == reflect.Int || t.Kind() == reflect.Uint64 || t.Kind() == reflect.Float64
+}
+
 // known lists a section's keys.
 func (s *section) known() string {
 	var keys []string
@@ -71,12 +78,12 @@ func (s *section) known() string {
 }
 
 // suggest says what an unknown key may have been meant to be: one like it, the same in another section, or any that there is.
-func (s *section) suggest(key string, top reflect.Type) string {
+func (s *section) suggest(key string, all map[reflect.Type]*section, top reflect.Type) string {
 	if len(key) <= maxQuote {
 		if like := s.closest(key); like != "" {
 			return ": did you mean " + like + "?"
 		}
-		if elsewhere := find(top, "", key); elsewhere != "" {
+		if elsewhere := find(all, top, "", key); elsewhere != "" {
 			return ": did you mean " + elsewhere + "?"
 		}
 	}
@@ -95,13 +102,13 @@ func (s *section) closest(key string) string {
 }
 
 // find looks for a key in the sections below a type, and returns its path.
-func find(t reflect.Type, path, key string) string {
-	for _, f := range sectionOf(t).fields {
+func find(all map[reflect.Type]*section, t reflect.Type, path, key string) string {
+	for _, f := range all[t].fields {
 		if f.key == key && path != "" {
 			return path + key
 		}
 		if isSection(f.typ) {
-			if found := find(f.typ, path+f.key+".", key); found != "" {
+			if found := find(all, f.typ, path+f.key+".", key); found != "" {
 				return found
 			}
 		}
