@@ -44,6 +44,7 @@ var doors = []door{
 	{"github.com/andybalholm/brotli", "internal/cache/coding"},
 	{"github.com/oschwald/maxminddb-golang", "internal/verdict/geo"},
 	{"github.com/maxmind/mmdbwriter", "internal/verdict/geo"}, // its tests
+	{"github.com/refraction-networking/utls", "internal/drill/wire"},
 	{http2, "internal/origin/h2client"},
 }
 
