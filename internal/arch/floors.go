@@ -28,6 +28,7 @@ var floors = []floor{
 	}},
 	{"node", []string{"internal/node"}},
 	{"cmd", []string{"cmd/seawall"}},
+	{"stage", []string{"test/server"}},         // what plays and benchmarks start
 	{"outside", []string{"test", "packaging"}}, // plays, benchmarks and the package
 }
 

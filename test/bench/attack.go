@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 const (
@@ -180,7 +182,7 @@ func (c *contender) attacked(ctx context.Context, program string, a attack, neig
 }
 
 // resetPeak has the kernel forget the most memory that processes and their children ever had (proc_pid_clear_refs(5)).
-func resetPeak(processes []*process) error {
+func resetPeak(processes []*server.Process) error {
 	pids, err := family(processes)
 	if err != nil {
 		return err

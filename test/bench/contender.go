@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 // A contender is a server that takes turns.
@@ -22,13 +24,13 @@ type contender struct {
 	setting setting
 	out     string // why it has no part, or none any more; empty if it has
 
-	processes []*process // none while it does not run
-	sink      *sink      // nil if it writes its log itself
-	full      float64    // most requests a second while it was warmed up
-	turns     []turn     // one a round
-	answers   int        // in turns, warming up included
-	checked   bool       // its log has lines of turns, no longer of checks alone
-	lines     int        // logged in those turns
+	processes []*server.Process // none while it does not run
+	sink      *sink             // nil if it writes its log itself
+	full      float64           // most requests a second while it was warmed up
+	turns     []turn            // one a round
+	answers   int               // in turns, warming up included
+	checked   bool              // its log has lines of turns, no longer of checks alone
+	lines     int               // logged in those turns
 }
 
 // A turn is what one server did while it was its turn.
@@ -61,7 +63,7 @@ func newContender(k kind, built, cores, dir, store string, site *site) *contende
 	}
 	if k.program != "" && c.out == "" {
 		var err error
-		if c.program, err = find(k.program); err != nil {
+		if c.program, err = server.Find(k.program); err != nil {
 			c.out = k.program + " is not installed"
 		}
 	}
@@ -101,12 +103,12 @@ func (c *contender) launch(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := writeCertificate(c.setting.Dir); err != nil {
+	if err := server.WriteCertificate(c.setting.Dir, "localhost"); err != nil {
 		return err
 	}
 	for _, address := range []*string{&c.setting.Address, &c.setting.Admin} {
 		var err error
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = server.FreeAddress(); err != nil {
 			return err
 		}
 	}
@@ -128,7 +130,7 @@ func (c *contender) stop() {
 		return
 	}
 	for _, p := range c.processes {
-		p.stop()
+		p.Stop()
 	}
 	if c.sink != nil {
 		c.sink.stop()

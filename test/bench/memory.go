@@ -5,11 +5,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 // kilobytes sums up a line of a file in /proc/PID over processes and their children: of smaps_rollup Pss, the proportional set size
 // (proc_pid_smaps(5)); of status VmRSS, what is in memory, and VmHWM, the most that ever was (proc_pid_status(5)).
-func kilobytes(processes []*process, file, name string) (int64, error) {
+func kilobytes(processes []*server.Process, file, name string) (int64, error) {
 	pids, err := family(processes)
 	if err != nil {
 		return 0, err

@@ -1,108 +1,25 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/test/server"
 )
-
-const (
-	startTimeout = 10 * time.Second
-	stopTimeout  = 5 * time.Second
-)
-
-// A process is a server that the bench started, and ends.
-type process struct {
-	cmd    *exec.Cmd
-	said   string // the file that has its standard output and error
-	exited chan struct{}
-}
-
-// start runs a command, pinned to the cores if some are given.
-func start(ctx context.Context, cores, said string, env, command []string) (*process, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if cores != "" {
-		command = append([]string{"taskset", "-c", cores}, command...)
-	}
-	out, err := os.Create(said)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	p := &process{cmd: exec.Command(command[0], command[1:]...), said: said, exited: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // should the bench be killed
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		p.cmd.Wait() //nolint:errcheck // how it ended is told by what it said
-		close(p.exited)
-	}()
-	return p, nil
-}
-
-// waitUntilReady returns when the process accepts connections at address.
-func (p *process) waitUntilReady(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		if c, err := net.Dial("tcp", address); err == nil {
-			return c.Close()
-		}
-		select {
-		case <-p.exited:
-			said, _ := os.ReadFile(p.said)
-			return fmt.Errorf("%s exited: %s", p.cmd.Args[0], bytes.TrimSpace(said))
-		case <-ctx.Done():
-			return fmt.Errorf("no connection to %s: %w", address, ctx.Err())
-		case <-poll.C:
-		}
-	}
-}
-
-// stop ends the process and its children: politely, then not.
-func (p *process) stop() {
-	pid := p.cmd.Process.Pid
-	workers, _ := children(pid)           // in case their master does not end them
-	p.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-	select {
-	case <-p.exited:
-	case <-time.After(stopTimeout):
-		for _, worker := range workers {
-			syscall.Kill(worker, syscall.SIGKILL) //nolint:errcheck // it may have ended
-		}
-		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
-		<-p.exited
-	}
-}
 
 // pinned makes sure that the processes and their children are on these cores, all of them and no others.
-func pinned(processes []*process, cores string) error {
+func pinned(processes []*server.Process, cores string) error {
 	pids, err := family(processes)
 	if err != nil || cores == "" {
 		return err
 	}
 	for _, pid := range pids {
-		got, err := coresOf(pid)
+		got, err := server.CoresOf(pid)
 		if err != nil {
 			return err
 		}
@@ -114,12 +31,12 @@ func pinned(processes []*process, cores string) error {
 }
 
 // family lists the processes and their children.
-func family(processes []*process) (pids []int, err error) {
+func family(processes []*server.Process) (pids []int, err error) {
 	for _, p := range processes {
-		pid := p.cmd.Process.Pid
-		workers, err := children(pid)
+		pid := p.Cmd.Process.Pid
+		workers, err := server.Children(pid)
 		if err != nil {
-			return nil, fmt.Errorf("list the processes of %s: %w", p.cmd.Args[0], err)
+			return nil, fmt.Errorf("list the processes of %s: %w", p.Cmd.Args[0], err)
 		}
 		pids = append(append(pids, pid), workers...)
 	}
@@ -130,7 +47,7 @@ func family(processes []*process) (pids []int, err error) {
 type cpuAccount map[int]time.Duration
 
 // cpu reads the clocks of processes and their children.
-func cpu(processes []*process) (cpuAccount, error) {
+func cpu(processes []*server.Process) (cpuAccount, error) {
 	pids, err := family(processes)
 	if err != nil {
 		return nil, err
@@ -166,61 +83,4 @@ func cpuClock(pid int) (time.Duration, error) {
 		return 0, err
 	}
 	return time.Duration(ts.Nano()), nil
-}
-
-// children lists the processes whose parent is pid.
-func children(pid int) ([]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil { // it has just ended
-			continue
-		}
-		child, parent, err := parseStat(string(stat))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if parent == pid {
-			pids = append(pids, child)
-		}
-	}
-	slices.Sort(pids)
-	return pids, nil
-}
-
-// parseStat reads the process id and the parent's from /proc/PID/stat (proc_pid_stat(5)). The name between them is in
-// parentheses, and may hold anything.
-func parseStat(stat string) (pid, parent int, err error) {
-	before, _, _ := strings.Cut(stat, " ")
-	_, after, ok := cutLast(stat, ") ")
-	fields := strings.Fields(after)
-	if !ok || len(fields) < 2 {
-		return 0, 0, fmt.Errorf("%q: want PID (NAME) STATE PARENT", stat)
-	}
-	if pid, err = strconv.Atoi(before); err != nil {
-		return 0, 0, err
-	}
-	parent, err = strconv.Atoi(fields[1])
-	return pid, parent, err
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}
-
-// freeAddress is an address on the loopback where nobody listens.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

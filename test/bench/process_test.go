@@ -7,46 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seawall/seawall/test/server"
 )
-
-func TestParseStat(t *testing.T) {
-	tests := []struct {
-		name, stat  string
-		pid, parent int
-		ok          bool
-	}{
-		{"plain", "12 (nginx) S 7 12 12 0 -1 4194560", 12, 7, true},
-		{"spaces and parentheses", "12 (a) S 99 (b) ) R 7 12", 12, 7, true},
-		{"first process", "1 (init) S 0 1", 1, 0, true},
-		{"empty", "", 0, 0, false},
-		{"no name", "12 S 7 12", 0, 0, false},
-		{"cut off", "12 (nginx) S", 0, 0, false},
-		{"no number", "x (nginx) S 7", 0, 0, false},
-		{"no parent", "12 (nginx) S x", 0, 0, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			pid, parent, err := parseStat(tt.stat)
-			if ok := err == nil; ok != tt.ok {
-				t.Fatalf("got error %v, want one: %t", err, !tt.ok)
-			}
-			if tt.ok && (pid != tt.pid || parent != tt.parent) {
-				t.Errorf("got %d, child of %d, want %d, child of %d", pid, parent, tt.pid, tt.parent)
-			}
-		})
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add("12 (nginx) S 7 12 12 0")
-	f.Add("12 (a) S 99 (b) ) R 7 12")
-	f.Fuzz(func(t *testing.T, stat string) {
-		pid, _, err := parseStat(stat)
-		if err == nil && pid == 0 && !strings.Contains(stat, "0") {
-			t.Errorf("%q gave process 0", stat)
-		}
-	})
-}
 
 // The clock counts what a process and its children use, and what they have used by now.
 func TestCPU(t *testing.T) {
@@ -71,11 +34,11 @@ func TestCPU(t *testing.T) {
 	if _, err := out.Read(make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
-	pids, err := children(cmd.Process.Pid)
+	pids, err := server.Children(cmd.Process.Pid)
 	if err != nil || len(pids) != 1 {
 		t.Fatalf("got children %v and error %v, want one", pids, err)
 	}
-	processes := []*process{{cmd: cmd}}
+	processes := []*server.Process{{Cmd: cmd}}
 	first, err := cpu(processes)
 	if err != nil {
 		t.Fatal(err)
@@ -102,23 +65,9 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// What can't start says why, and leaves nothing behind.
-func TestStartFails(t *testing.T) {
-	said := t.TempDir() + "/said"
-	p, err := start(t.Context(), "", said, nil, []string{"sh", "-c", "echo no such setting >&2; exit 3"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.stop()
-	err = p.waitUntilReady(t.Context(), "127.0.0.1:1")
-	if err == nil || !strings.Contains(err.Error(), "no such setting") {
-		t.Errorf("got error %v, want what the command said", err)
-	}
-}
-
 // What was started with cores is on them, and nowhere else.
 func TestPinned(t *testing.T) {
-	cores, err := coresOf(0)
+	cores, err := server.CoresOf(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +94,7 @@ func TestPinned(t *testing.T) {
 	if _, err := out.Read(make([]byte, 1)); err != nil { // cat runs
 		t.Fatal(err)
 	}
-	processes := []*process{{cmd: cmd}}
+	processes := []*server.Process{{Cmd: cmd}}
 	for _, want := range []string{cores[0], ""} {
 		if err := pinned(processes, want); err != nil {
 			t.Errorf("on %q: %v", want, err)
@@ -158,7 +107,7 @@ func TestPinned(t *testing.T) {
 
 // Servers have one core, but Seawall where it is compared with itself.
 func TestServerCores(t *testing.T) {
-	ours, err := coresOf(0)
+	ours, err := server.CoresOf(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,11 +134,11 @@ func TestServerCores(t *testing.T) {
 }
 
 func TestSplitCores(t *testing.T) {
-	server, others, err := splitCores()
+	first, others, err := server.SplitCores()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if (server == "") != (others == "") || slices.Contains(strings.Split(others, ","), server) && server != "" {
-		t.Errorf("got %q for servers and %q for the others", server, others)
+	if (first == "") != (others == "") || slices.Contains(strings.Split(others, ","), first) && first != "" {
+		t.Errorf("got %q for servers and %q for the others", first, others)
 	}
 }

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/seawall/seawall/internal/spec"
+	"github.com/seawall/seawall/test/server"
 )
 
 // A setting is what one server is told; the templates in peers/ read it.
@@ -216,58 +212,32 @@ func varnishLogger(s setting) []string {
 	}
 }
 
-// find is the path of a program, which Debian may keep where only root looks.
-func find(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if path, sbin := exec.LookPath("/usr/sbin/" + program); sbin == nil {
-			return path, nil
-		}
-	}
-	return path, err
-}
-
 //go:embed peers
 var templates embed.FS
-
-// functions are what the templates can call.
-var functions = template.FuncMap{
-	"host": func(address string) (string, error) { host, _, err := net.SplitHostPort(address); return host, err },
-	"port": func(address string) (string, error) { _, port, err := net.SplitHostPort(address); return port, err },
-}
 
 // configure writes the server's configuration.
 func (k kind) configure(s setting) (path string, err error) {
 	if k.config == "" {
 		return "", nil
 	}
-	t, err := template.New(k.config).Funcs(functions).Option("missingkey=error").ParseFS(templates, "peers/"+k.config)
-	if err != nil {
-		return "", err
-	}
-	var text bytes.Buffer
-	if err := t.Execute(&text, s); err != nil {
-		return "", err
-	}
-	path = filepath.Join(s.Dir, k.config)
-	return path, os.WriteFile(path, text.Bytes(), 0o600)
+	return server.Configure(templates, "peers/"+k.config, s.Dir, s)
 }
 
 // launch starts the server, and what writes its log. With cores they are pinned to them.
-func (k kind) launch(ctx context.Context, program, cores string, s setting) ([]*process, error) {
+func (k kind) launch(ctx context.Context, program, cores string, s setting) ([]*server.Process, error) {
 	config, err := k.configure(s)
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", k.name, err)
 	}
 	env := append([]string{"HOME=" + s.Dir, "XDG_CONFIG_HOME=" + s.Dir, "XDG_DATA_HOME=" + s.Dir}, k.env...) // Caddy writes there
-	p, err := start(ctx, cores, filepath.Join(s.Dir, k.name+".out"), env, k.command(program, config, s))
+	p, err := server.Start(ctx, cores, filepath.Join(s.Dir, k.name+".out"), env, k.command(program, config, s))
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", k.name, err)
 	}
-	processes := []*process{p}
-	err = p.waitUntilReady(ctx, s.Address)
+	processes := []*server.Process{p}
+	err = p.WaitUntilReady(ctx, s.Address)
 	if err == nil && k.logger != nil {
-		if p, err = start(ctx, cores, filepath.Join(s.Dir, k.name+"-log.out"), nil, k.logger(s)); err == nil {
+		if p, err = server.Start(ctx, cores, filepath.Join(s.Dir, k.name+"-log.out"), nil, k.logger(s)); err == nil {
 			processes = append(processes, p)
 		}
 	}
@@ -276,7 +246,7 @@ func (k kind) launch(ctx context.Context, program, cores string, s setting) ([]*
 	}
 	if err != nil {
 		for _, p := range processes {
-			p.stop()
+			p.Stop()
 		}
 		return nil, fmt.Errorf("start %s: %w", k.name, err)
 	}

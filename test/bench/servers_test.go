@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 // testSetting completes a setting to one that a server's own check of its configuration accepts.
@@ -23,7 +25,7 @@ func testSetting(t *testing.T, s setting) setting {
 	if err := os.MkdirAll(filepath.Join(s.Dir, "temp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeCertificate(s.Dir); err != nil {
+	if err := server.WriteCertificate(s.Dir, "localhost"); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -162,7 +164,7 @@ func TestConfigure(t *testing.T) {
 // accepts asks the server itself whether the configuration is good.
 func accepts(t *testing.T, k kind, path string, s setting) {
 	t.Helper()
-	program, err := find(k.program)
+	program, err := server.Find(k.program)
 	if err != nil {
 		t.Logf("%s is not installed: its configuration was only read", k.program)
 		return

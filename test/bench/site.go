@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 // A site is the origin of one scenario: one file, and a count of the requests.
@@ -24,17 +26,17 @@ type site struct {
 	files     string // the folder that path is below
 	body      []byte
 	rate      int // of requests a second, for a client that paces; 0 for the full load
-	processes []*process
+	processes []*server.Process
 	client    *http.Client
 }
 
 // openSite starts the origin, which serves its file as cacheable for a day or as not to be stored.
 func openSite(ctx context.Context, dir string, s scenario) (*site, error) {
-	program, err := find(origin.program)
+	program, err := server.Find(origin.program)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is the origin: apt-get install nginx", err)
 	}
-	address, err := freeAddress()
+	address, err := server.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (t *site) writeFiles(folder string) error {
 
 func (t *site) close() {
 	for _, p := range t.processes {
-		p.stop()
+		p.Stop()
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/seawall/seawall/test/server"
 )
 
 const statusPage = "Active connections: 65 \nserver accepts handled requests\n 71 71 8192 \nReading: 0 Writing: 64 Waiting: 1 \n"
@@ -68,7 +70,7 @@ func TestVerifyProtocol(t *testing.T) {
 
 // The origin is what the configuration says: the right file, and a count of who asked.
 func TestSite(t *testing.T) {
-	if _, err := find(origin.program); err != nil {
+	if _, err := server.Find(origin.program); err != nil {
 		t.Skip("no nginx here")
 	}
 	for _, s := range []scenario{{name: "hit", size: 1 << 10, cacheable: true}, {name: "pass", size: 1 << 10}} {

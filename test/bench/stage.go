@@ -7,12 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/seawall/seawall/test/server"
 )
 
 const (
@@ -37,17 +36,17 @@ func enterStage(ctx context.Context, w io.Writer, p plan) error {
 	if err != nil {
 		return err
 	}
-	server, others, err := splitCores()
+	first, others, err := server.SplitCores()
 	if err != nil {
 		return err
 	}
 	command := append([]string{self}, p.args()...)
-	if server != "" {
+	if first != "" {
 		command = append([]string{"taskset", "-c", others}, command...)
 	}
 	stage := func(what string, cloneFlags uintptr) error {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Env = append(os.Environ(), onStage+"="+what, serverCore+"="+server)
+		cmd.Env = append(os.Environ(), onStage+"="+what, serverCore+"="+first)
 		cmd.Stdout, cmd.Stderr = w, os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: cloneFlags, Pdeathsig: syscall.SIGTERM}
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -85,34 +84,6 @@ func setStage(ctx context.Context) error {
 	return os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte("reno\n"), 0o644)
 }
 
-// splitCores gives the servers one of the cores that the process may use, and the client and the origin the others. With a
-// single core both are empty: everybody shares.
-func splitCores() (server, others string, err error) {
-	cores, err := coresOf(0)
-	if err != nil || len(cores) < 2 {
-		return "", "", err
-	}
-	if _, err := exec.LookPath("taskset"); err != nil {
-		return "", "", fmt.Errorf("%w: it keeps servers and clients apart: apt-get install util-linux", err)
-	}
-	return cores[0], strings.Join(cores[1:], ","), nil
-}
-
-// coresOf lists the cores that a process (0 for this one) may use.
-func coresOf(pid int) ([]string, error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(pid, &set); err != nil {
-		return nil, fmt.Errorf("ask which cores process %d may use: %w", pid, err)
-	}
-	var cores []string
-	for i := 0; len(cores) < set.Count(); i++ {
-		if set.IsSet(i) {
-			cores = append(cores, strconv.Itoa(i))
-		}
-	}
-	return cores, nil
-}
-
 // serverCores are the cores of a server in a scenario: the first is the servers' alone, a second one is shared with the client.
 // Empty if everybody shares one.
 func serverCores(s scenario, k kind) (string, error) {
@@ -120,7 +91,7 @@ func serverCores(s scenario, k kind) (string, error) {
 	if first == "" || s.loops == 0 || k.name != seawall {
 		return first, nil
 	}
-	ours, err := coresOf(0)
+	ours, err := server.CoresOf(0)
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"crypto/ecdsa"
@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// writeCertificate makes a certificate with a key on P-256, as PEM: chain.pem and key.pem for nginx and Seawall, both.pem for
-// HAProxy.
-func writeCertificate(dir string) error {
+// WriteCertificate makes a certificate for 127.0.0.1 and names, with a key on P-256, as PEM: chain.pem and key.pem for nginx
+// and Seawall, both.pem for HAProxy.
+func WriteCertificate(dir string, names ...string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -26,8 +26,8 @@ func writeCertificate(dir string) error {
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "bench"},
-		DNSNames:     []string{"localhost"},
+		Subject:      pkix.Name{CommonName: names[0]},
+		DNSNames:     names,
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore:    now.Add(-time.Hour),
 		NotAfter:     now.Add(24 * time.Hour),
