@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seawall/seawall/internal/drill"
+	"github.com/seawall/seawall/internal/drill/scenario"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/node"
 	"github.com/seawall/seawall/internal/spec"
@@ -22,9 +23,9 @@ type demo struct {
 
 // Run plays the story bare and behind a node of its own, and prints how visitors fared.
 func (d *demo) Run(ctx context.Context, o output) error {
-	story := drill.Minute()
-	if d.Quick {
-		story = drill.Quick()
+	story, err := drill.Demo(d.Quick)
+	if err != nil {
+		return err
 	}
 	if d.JSON {
 		result, err := drill.Perform(ctx, story, shield(story), nil)
@@ -50,7 +51,7 @@ type shielding struct {
 }
 
 // shield starts a node as protect would, with the budget that a site of the story's size has room for.
-func shield(story drill.Story) drill.Shield {
+func shield(story *scenario.Scenario) drill.Shield {
 	return func(ctx context.Context, origin string) (drill.Proxy, error) {
 		data, err := os.MkdirTemp("", "seawall-demo-")
 		if err != nil {

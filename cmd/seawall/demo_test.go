@@ -23,17 +23,17 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
 		t.Fatal(err)
 	}
-	if got, budget := c.Shielded.Origin.PeakConcurrent, c.Shield.Budget; got > budget || budget != c.Story.Site.Workers {
+	if got, budget := c.Shielded.Origin.Peak, c.Shield.Budget; got > budget || budget != c.Shielded.Site.Workers {
 		t.Errorf("the origin had %d requests at once, want at most its budget of %d", got, budget)
 	}
 	if c.Shielded.Attack.Offered < 1000 {
 		t.Errorf("the flood was %d requests, want a flood", c.Shielded.Attack.Offered)
 	}
-	if lag, yes := c.Starved(); yes {
-		t.Logf("requests were sent up to %v late: shares not checked", lag)
+	if why, yes := c.Starved(); yes {
+		t.Logf("shares not checked: %s", why)
 		return
 	}
-	if bare, shielded := c.Bare.Flood.All.Share(), c.Shielded.Flood.All.Share(); shielded <= bare {
+	if bare, shielded := c.Bare.Everyone.During.Served.Value, c.Shielded.Everyone.During.Served.Value; shielded <= bare {
 		t.Errorf("visitors served: %.0f %% bare and %.0f %% behind Seawall, want more behind it", 100*bare, 100*shielded)
 	}
 }

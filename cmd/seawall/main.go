@@ -40,6 +40,7 @@ type commands struct {
 	Rules      listRules       `cmd:"" help:"List the rules in force with what they have matched."`
 	Purge      purge           `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
 	Cache      cacheCommands   `cmd:"" help:"About the cache."`
+	Drill      drillCommands   `cmd:"" help:"Play an attack, with visitors, against Seawall or any proxy on this machine, and score who was hurt."`
 	Demo       demo            `cmd:"" help:"Show on this machine how a small site fares under a flood, bare and behind Seawall. Takes a minute."`
 	Completion completion      `cmd:"" help:"Print a script that teaches a shell to complete commands and flags."`
 	Man        man             `cmd:"" hidden:"" help:"Print a manual page."`

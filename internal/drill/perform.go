@@ -3,7 +3,10 @@ package drill
 import (
 	"context"
 	"fmt"
-	"maps"
+
+	"github.com/seawall/seawall/internal/drill/scenario"
+	"github.com/seawall/seawall/internal/drill/score"
+	"github.com/seawall/seawall/internal/drill/wire"
 )
 
 // Facts is what a proxy tells of itself.
@@ -16,19 +19,18 @@ type Facts struct {
 // A Proxy stands in front of the site.
 type Proxy interface {
 	URL() string
-	Facts() Facts // safe for use while the proxy serves; called eight times a second
+	Facts() Facts // a copy; safe for use while the proxy serves; called eight times a second
 	Close() error
 }
 
 // A Shield starts a proxy in front of the origin at originURL, on loopback.
 type Shield func(ctx context.Context, originURL string) (Proxy, error)
 
-// Comparison is a story played twice: bare, and behind a shield.
+// Comparison is a scenario played twice: bare, and behind a shield.
 type Comparison struct {
-	Story    Story  `json:"story"`
-	Bare     Result `json:"bare"`
-	Shielded Result `json:"shielded"`
-	Shield   Facts  `json:"shield"` // at the end
+	Bare     score.Result `json:"bare"`
+	Shielded score.Result `json:"shielded"`
+	Shield   Facts        `json:"shield"` // at the end
 }
 
 // Names of the runs of a comparison, in frames.
@@ -37,45 +39,57 @@ const (
 	Shielded = "behind Seawall"
 )
 
-// Perform plays story against a bare site, then against another one behind shield. Errors are those of Run and shield.
-func Perform(ctx context.Context, story Story, shield Shield, watch func(Frame)) (Comparison, error) {
-	out := Comparison{Story: story}
-	named := func(name string, facts func() *Facts) func(Frame) {
-		if watch == nil {
-			return nil
-		}
-		return func(f Frame) {
-			f.Name, f.Shield = name, facts()
-			watch(f)
-		}
-	}
-	site, err := StartSite(story.Site)
-	if err != nil {
+// Perform plays a scenario against a bare site, then against another one behind shield. Errors are those of [Stage.Play] and shield.
+func Perform(ctx context.Context, s *scenario.Scenario, shield Shield, watch func(Frame)) (Comparison, error) {
+	var out Comparison
+	var err error
+	if out.Bare, err = perform(ctx, s, Bare, watch, func(origin string) (Proxy, error) { return bare(origin), nil }, nil); err != nil {
 		return out, err
 	}
-	out.Bare, err = Run(ctx, story, site.URL(), site, named(Bare, func() *Facts { return nil }))
-	_ = site.Close()
+	start := func(origin string) (Proxy, error) { return shield(ctx, origin) }
+	out.Shielded, err = perform(ctx, s, Shielded, watch, start, &out.Shield)
+	return out, err
+}
+
+// perform plays s against what start puts before its site, and keeps what that tells at the end; if kept is nil, nobody asks it.
+func perform(ctx context.Context, s *scenario.Scenario, name string, watch func(Frame), start func(origin string) (Proxy, error), kept *Facts,
+) (score.Result, error) {
+	stage, err := Build(s, Anywhere())
 	if err != nil {
-		return out, fmt.Errorf("bare: %w", err)
+		return score.Result{}, err
 	}
-	if site, err = StartSite(story.Site); err != nil {
-		return out, err
-	}
-	defer func() { _ = site.Close() }()
-	proxy, err := shield(ctx, site.URL())
+	defer stage.Close()
+	origin, _ := stage.Origins()
+	proxy, err := start(origin)
 	if err != nil {
-		return out, fmt.Errorf("shield: %w", err)
+		return score.Result{}, fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { _ = proxy.Close() }()
-	facts := func() *Facts {
-		f := proxy.Facts()
-		f.Refused = maps.Clone(f.Refused)
-		return &f
-	}
-	out.Shielded, err = Run(ctx, story, proxy.URL(), site, named(Shielded, facts))
+	target, err := wire.Resolve(ctx, proxy.URL(), Host)
 	if err != nil {
-		return out, fmt.Errorf("shielded: %w", err)
+		return score.Result{}, fmt.Errorf("%s: %w", name, err)
 	}
-	out.Shield = *facts()
-	return out, nil
+	r, err := stage.Play(ctx, name, target, func(f Frame) {
+		if f.Name = name; kept != nil {
+			told := proxy.Facts()
+			f.Shield = &told
+		}
+		if watch != nil {
+			watch(f)
+		}
+	})
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", name, err)
+	}
+	if kept != nil {
+		*kept = proxy.Facts()
+	}
+	return r, nil
 }
+
+// bare is no proxy: what is asked is the site itself, at this URL.
+type bare string
+
+func (b bare) URL() string { return string(b) }
+func (bare) Facts() Facts  { return Facts{} }
+func (bare) Close() error  { return nil }

@@ -157,9 +157,9 @@ func (c *chart) lines() []line {
 	steps := c.steps()
 	out := []line{
 		head,
-		c.row("visitors", c.visitors(), span{percent(steps) + " served", grade(share(steps))}, fmt.Sprintf("  %s of %s", count(steps.Served), count(steps.Served+steps.Failed))),
+		c.row("visitors", c.visitors(), span{percent(steps) + " served", grade(steps.Share())}, fmt.Sprintf("  %s of %s", count(steps.Served), count(steps.Served+steps.Failed))),
 		c.row("flood", c.flood(), span{count(int(c.rate())) + "/s", plain}, ""),
-		c.row("origin", c.load(), span{count(f.Origin.Concurrent) + " at once", load(f.Origin.Concurrent, f.Site)}, fmt.Sprintf("  %d fit", f.Site.Workers)),
+		c.row("origin", c.load(), span{count(f.Origin.Concurrent) + " at once", load(f.Origin.Concurrent, f.Workers)}, fmt.Sprintf("  %d fit", f.Workers)),
 	}
 	if f.Shield != nil {
 		out = append(out, line{{"  refused   ", dim}, {reasons(f.Shield.Refused, 3), plain}})
@@ -178,7 +178,7 @@ func (c *chart) phase() string {
 	f := c.last
 	at := fmt.Sprintf("%d s of %d s", int(f.Elapsed.Seconds()), int(f.Planned.Seconds()))
 	switch {
-	case !f.Flooding:
+	case !f.Attacking:
 		return "quiet, " + at
 	case f.Elapsed < f.Planned:
 		return "flood, " + at
@@ -188,8 +188,8 @@ func (c *chart) phase() string {
 
 // steps are those of the phase that the run is in.
 func (c *chart) steps() Steps {
-	if c.last.Flooding {
-		return c.last.Flood
+	if c.last.Attacking {
+		return c.last.During
 	}
 	return c.last.Quiet
 }
@@ -199,14 +199,14 @@ func (c *chart) visitors() line {
 	var out line
 	var before Steps
 	for _, f := range c.columns {
-		now := Steps{f.Quiet.Served + f.Flood.Served, f.Quiet.Failed + f.Flood.Failed}
+		now := Steps{f.Quiet.Served + f.During.Served, f.Quiet.Failed + f.During.Failed}
 		ended := Steps{now.Served - before.Served, now.Failed - before.Failed}
 		before = now
 		if ended == (Steps{}) {
 			out = append(out, span{" ", plain})
 			continue
 		}
-		out = append(out, span{bar(share(ended)), grade(share(ended))})
+		out = append(out, span{bar(ended.Share()), grade(ended.Share())})
 	}
 	return out
 }
@@ -235,7 +235,7 @@ func (c *chart) rateAt(i int) float64 {
 	if took <= 0 {
 		return 0
 	}
-	return float64(c.columns[i].Attack.Offered-before.Attack.Offered) / took
+	return float64(c.columns[i].Offered-before.Offered) / took
 }
 
 // rate is that of the last column that is full.
@@ -245,7 +245,7 @@ func (c *chart) rate() float64 { return c.rateAt(max(0, len(c.columns)-2)) }
 func (c *chart) load() line {
 	var out line
 	for _, n := range c.origin {
-		out = append(out, span{bar(float64(n) / float64(2*c.last.Site.Workers)), load(n, c.last.Site)})
+		out = append(out, span{bar(float64(n) / float64(2*c.last.Workers)), load(n, c.last.Workers)})
 	}
 	return out
 }
@@ -266,18 +266,16 @@ func grade(share float64) style {
 	return red
 }
 
-func load(n int, site SiteConfig) style {
-	if n > site.Workers {
+func load(n, workers int) style {
+	if n > workers {
 		return red
 	}
 	return green
 }
 
-func share(s Steps) float64 { return Tally{Served: s.Served, Failed: s.Failed}.Share() }
-
 // percent is one decimal, rounded down: 100.0 % means all.
 func percent(s Steps) string {
-	return strconv.FormatFloat(float64(int(share(s)*1000))/10, 'f', 1, 64) + " %"
+	return strconv.FormatFloat(float64(int(s.Share()*1000))/10, 'f', 1, 64) + " %"
 }
 
 // plainLine is a frame for a log.
@@ -285,7 +283,7 @@ func plainLine(c *chart) string {
 	f, steps := c.last, c.steps()
 	s := fmt.Sprintf("%-15s %-24s visitors %s served (%d of %d), flood %s/s, origin %s at once (%d fit)",
 		f.Name+":", c.phase()+":", percent(steps), steps.Served, steps.Served+steps.Failed, count(int(c.rate())),
-		count(f.Origin.Concurrent), f.Site.Workers)
+		count(f.Origin.Concurrent), f.Workers)
 	if f.Shield != nil {
 		s += ", refused " + reasons(f.Shield.Refused, 3)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seawall/seawall/internal/drill/score"
 )
 
 // told is a run as frames: quiet for a quarter, then a flood; served in the flood are share percent.
@@ -15,14 +17,14 @@ func told(name string, share int, facts *Facts) []Frame {
 	var out []Frame
 	for i := range 41 {
 		at := time.Duration(i) * 500 * time.Millisecond
-		f := Frame{Name: name, Elapsed: at, Planned: 20 * time.Second, Site: Minute().Site, Shield: facts}
+		f := Frame{Name: name, Elapsed: at, Planned: 20 * time.Second, Workers: 8, Shield: facts}
 		f.Quiet.Served = 10 * min(i, 10)
 		f.Origin.Concurrent = 2
 		if i > 10 {
-			f.Flooding = true
+			f.Attacking = true
 			steps := 10 * (i - 10)
-			f.Flood = Steps{steps * share / 100, steps - steps*share/100}
-			f.Attack.Offered = 2000 * (i - 10)
+			f.During = Steps{steps * share / 100, steps - steps*share/100}
+			f.Offered = 2000 * (i - 10)
 			f.Origin.Concurrent = min(1032, 8+(100-share)*(i-10))
 		}
 		out = append(out, f)
@@ -103,61 +105,63 @@ func TestPictureInALog(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	bare := Result{
-		Flood: Visitors{
-			All: Tally{Served: 71, Late: 29, Failed: 272, P50: 2706 * time.Millisecond, P95: 3752 * time.Millisecond,
-				Failures: map[string]int{"503": 257, "timeout": 15}},
-			ByKind: map[string]Tally{"browser": {Served: 20, Failed: 169, P95: 4150 * time.Millisecond}, "office": {Failed: 3}},
-		},
-		Attack: AttackCounts{Offered: 76001, Answered: 542, Outcomes: map[string]int{"200": 542, "503": 67701, "timeout": 7373, "closed": 2}},
-		Origin: OriginCounts{Requests: 77395, PeakConcurrent: 1038, PeakRate: 4621, ByClient: map[string]int{"bot": 76001}},
+	ms := func(n int) score.Quantile {
+		return score.Quantile{Value: score.Millis(time.Duration(n) * time.Millisecond)}
 	}
-	shielded := Result{
-		Flood: Visitors{
-			All:    Tally{Served: 402, P50: 31 * time.Millisecond, P95: 88 * time.Millisecond},
-			ByKind: map[string]Tally{"browser": {Served: 201, P95: 90 * time.Millisecond}},
-		},
-		Attack: AttackCounts{Offered: 64000, Outcomes: map[string]int{"429": 64000}},
-		Origin: OriginCounts{Requests: 900, PeakConcurrent: 8, PeakRate: 70},
+	figures := func(served, steps int, p50, p95 score.Quantile) score.Figures {
+		return score.Figures{Steps: steps, Served: score.Share{Count: served, Of: steps}, P50: p50, P95: p95}
 	}
-	shielded.Attack.Lag = 1500 * time.Millisecond
+	bare := score.Result{
+		Site:     score.Site{Workers: 8},
+		Everyone: score.Phases{During: figures(71, 343, ms(2706), ms(3752))},
+		Kinds:    map[string]score.Phases{"browser": {During: figures(20, 189, ms(1), ms(4150))}, "office": {During: figures(0, 3, ms(0), ms(0))}},
+		Attack:   score.Assault{Offered: 76001, Answered: 542, Failed: 75459, Reached: score.Share{Count: 76001}},
+		Origin:   score.Load{Peak: 1038, TurnedAway: 67701},
+		Total:    score.Total{Score: 3.14},
+	}
+	bare.Everyone.During.Late = 29
+	shielded := score.Result{
+		Site:     score.Site{Workers: 8},
+		Everyone: score.Phases{During: figures(402, 402, ms(31), ms(88))},
+		Kinds:    map[string]score.Phases{"browser": {During: figures(201, 201, ms(1), ms(90))}, "office": {}},
+		Attack:   score.Assault{Offered: 64000, Refused: 64000},
+		Origin:   score.Load{Peak: 8},
+		Total:    score.Total{Score: 99.96},
+	}
+	shielded.Generator = score.Generator{Limit: true, Why: "a shot was sent 1.5 s late"}
 	var b bytes.Buffer
-	c := Comparison{Story: Minute(), Bare: bare, Shielded: shielded, Shield: *facts()}
+	c := Comparison{Bare: bare, Shielded: shielded, Shield: *facts()}
 	if err := c.WriteTable(&b); err != nil {
 		t.Fatal(err)
 	}
 	want := `
-                      bare                         behind Seawall
-visitors served       71 of 343 20.6 %             402 of 402 100.0 %
-  at second try       29                           0
-  p50 / p95           2.7 s / 3.8 s                31 ms / 88 ms
-  failed because      503 257 · timeout 15         -
-  browser             20 of 189 10.5 %    4.2 s    201 of 201 100.0 %  90 ms
-  office              0 of 3 0.0 %                 -
-  text browser        -                            -
-  feed reader         -                            -
-  api client          -                            -
-  phone               -                            -
-  crawler             -                            -
+                        bare                         behind Seawall
+visitors served         71 of 343 20.6 %             402 of 402 100.0 %
+  at second try         29                           0
+  refused               0                            0
+  p50 / p95             2.7 s / 3.8 s                31 ms / 88 ms
+  browser               20 of 189 10.5 %    4.2 s    201 of 201 100.0 %  90 ms
+  office                0 of 3 0.0 %                 -
 
-flood offered         76,001 requests              64,000 requests
-  answered            542                          0
-  outcomes            503 67,701 · other 7,917     429 64,000
+flood offered           76,001 requests              64,000 requests
+  answered              542                          0
+  refused               0                            64,000
+  failed                75,459                       0
+  that reached the site 76,001                       0
 
-origin got            77,395 requests              900 requests
-  from bots           76,001                       0
-  most at once        1,038                        8
-  that fit            8                            8, budget 8
-  most in a second    4,621                        70
-  that fit            400 dynamic
-answered by cache     -                            1,234
-refused, and why      -                            59,013
-                                                   rate limit            50,000
-                                                   signature              9,000
-                                                   budget                    12
-                                                   list                       1
+origin: most at once    1,038                        8
+  that fit              8                            8, budget 8
+  turned away           67,701                       0
+answered by cache       -                            1,234
+refused, and why        -                            59,013
+                                                     rate limit            50,000
+                                                     signature              9,000
+                                                     budget                    12
+                                                     list                       1
 
-This machine was too busy for the drill: requests were sent up to 1.5 s late. Don't trust the figures.
+score                   3.1 of 100                   100.0 of 100
+
+This machine was too busy for the drill: a shot was sent 1.5 s late. Don't trust the figures.
 `
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), b.String()); d != "" {
 		t.Errorf("table (-want +got):\n%s", d)

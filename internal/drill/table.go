@@ -3,8 +3,12 @@ package drill
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/seawall/seawall/internal/drill/score"
 )
 
 // WriteTable writes the comparison for people: visitors, flood, origin, refusals.
@@ -13,20 +17,21 @@ func (c Comparison) WriteTable(w io.Writer) error {
 	t.row("", Bare, Shielded)
 	t.visitors(c)
 	t.row("")
-	t.row("flood offered", c.each(func(r Result) string { return count(r.Attack.Offered) + " requests" })...)
-	t.row("  answered", c.each(func(r Result) string { return count(r.Attack.Answered) })...)
-	t.row("  outcomes", c.each(func(r Result) string { return reasons(r.Attack.Outcomes, 1) })...)
+	t.row("flood offered", c.each(func(r score.Result) string { return count(r.Attack.Offered) + " requests" })...)
+	t.row("  answered", c.each(func(r score.Result) string { return count(r.Attack.Answered) })...)
+	t.row("  refused", c.each(func(r score.Result) string { return count(r.Attack.Refused) })...)
+	t.row("  failed", c.each(func(r score.Result) string { return count(r.Attack.Failed) })...)
+	t.row("  that reached the site", c.each(func(r score.Result) string { return count(r.Attack.Reached.Count) })...)
 	t.row("")
-	t.row("origin got", c.each(func(r Result) string { return count(r.Origin.Requests) + " requests" })...)
-	t.row("  from bots", c.each(func(r Result) string { return count(r.Origin.ByClient["bot"]) })...)
-	t.row("  most at once", c.each(func(r Result) string { return count(r.Origin.PeakConcurrent) })...)
-	t.row("  that fit", fmt.Sprintf("%d", c.Story.Site.Workers), c.budget())
-	t.row("  most in a second", c.each(func(r Result) string { return count(r.Origin.PeakRate) })...)
-	t.row("  that fit", fmt.Sprintf("%.0f dynamic", c.Story.Site.Capacity()))
+	t.row("origin: most at once", c.each(func(r score.Result) string { return count(r.Origin.Peak) })...)
+	t.row("  that fit", fmt.Sprintf("%d", c.Bare.Site.Workers), c.budget())
+	t.row("  turned away", c.each(func(r score.Result) string { return count(r.Origin.TurnedAway) })...)
 	t.row("answered by cache", "-", count(int(c.Shield.CacheHits)))
 	t.refusals(c.Shield.Refused)
-	if lag, yes := c.Starved(); yes {
-		fmt.Fprintf(&t.b, "\nThis machine was too busy for the drill: requests were sent up to %s late. Don't trust the figures.\n", short(lag))
+	t.row("")
+	t.row("score", c.each(func(r score.Result) string { return fmt.Sprintf("%.1f of 100", r.Total.Score) })...)
+	if why, yes := c.Starved(); yes {
+		fmt.Fprintf(&t.b, "\nThis machine was too busy for the drill: %s. Don't trust the figures.\n", why)
 	}
 	_, err := io.WriteString(w, t.b.String())
 	if err != nil {
@@ -35,49 +40,55 @@ func (c Comparison) WriteTable(w io.Writer) error {
 	return nil
 }
 
-// Starved reports whether the machine was too busy for the shares to mean anything, and how late the latest request was sent.
-func (c Comparison) Starved() (lag time.Duration, yes bool) {
-	lag = max(c.Bare.Attack.Lag, c.Shielded.Attack.Lag)
-	return lag, lag > starved
+// Starved reports whether the drill itself was the limit, so that the shares mean little, and why.
+func (c Comparison) Starved() (why string, yes bool) {
+	for _, r := range []score.Result{c.Bare, c.Shielded} {
+		if r.Generator.Limit {
+			return r.Generator.Why, true
+		}
+	}
+	return "", false
 }
 
-// starved is the lag of the generator beyond which visitors suffer from this machine as much as from the flood.
-const starved = 250 * time.Millisecond
-
 // each describes both results.
-func (c Comparison) each(f func(Result) string) []string { return []string{f(c.Bare), f(c.Shielded)} }
+func (c Comparison) each(f func(score.Result) string) []string {
+	return []string{f(c.Bare), f(c.Shielded)}
+}
 
 func (c Comparison) budget() string {
 	if c.Shield.Budget == 0 {
-		return fmt.Sprintf("%d", c.Story.Site.Workers)
+		return fmt.Sprintf("%d", c.Shielded.Site.Workers)
 	}
-	return fmt.Sprintf("%d, budget %d", c.Story.Site.Workers, c.Shield.Budget)
+	return fmt.Sprintf("%d, budget %d", c.Shielded.Site.Workers, c.Shield.Budget)
 }
 
 type table struct{ b strings.Builder }
 
 func (t *table) row(label string, cells ...string) {
 	var line strings.Builder
-	fmt.Fprintf(&line, "%-22s", label)
+	fmt.Fprintf(&line, "%-24s", label)
 	for _, cell := range cells {
 		fmt.Fprintf(&line, "%-28s ", cell)
 	}
 	t.b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
-// visitors writes how they fared in the flood.
+// visitors writes how they fared under attack.
 func (t *table) visitors(c Comparison) {
-	t.row("visitors served", c.each(func(r Result) string { return served(r.Flood.All) })...)
-	t.row("  at second try", c.each(func(r Result) string { return count(r.Flood.All.Late) })...)
-	t.row("  p50 / p95", c.each(func(r Result) string { return percentiles(r.Flood.All) })...)
-	t.row("  failed because", c.each(func(r Result) string { return reasons(r.Flood.All.Failures, 2) })...)
-	for _, k := range kinds() {
-		t.row("  "+k.name, c.each(func(r Result) string {
-			tally := r.Flood.ByKind[k.name]
-			if tally.Served == 0 {
-				return served(tally)
+	during := func(r score.Result) score.Figures { return r.Everyone.During }
+	t.row("visitors served", c.each(func(r score.Result) string { return served(during(r)) })...)
+	t.row("  at second try", c.each(func(r score.Result) string { return count(during(r).Late) })...)
+	t.row("  refused", c.each(func(r score.Result) string { return count(during(r).Refused.Count) })...)
+	t.row("  p50 / p95", c.each(func(r score.Result) string {
+		return short(time.Duration(during(r).P50.Value)) + " / " + short(time.Duration(during(r).P95.Value))
+	})...)
+	for _, kind := range slices.Sorted(maps.Keys(c.Shielded.Kinds)) {
+		t.row("  "+kind, c.each(func(r score.Result) string {
+			f := r.Kinds[kind].During
+			if f.Served.Count == 0 {
+				return served(f)
 			}
-			return fmt.Sprintf("%-20s%s", served(tally), short(tally.P95))
+			return fmt.Sprintf("%-20s%s", served(f), short(time.Duration(f.P95.Value)))
 		})...)
 	}
 }
@@ -96,19 +107,11 @@ func (t *table) refusals(refused map[string]int64) {
 	}
 }
 
-func served(t Tally) string {
-	if t.Steps() == 0 {
+func served(f score.Figures) string {
+	if f.Steps == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%d of %d %s", t.Served, t.Steps(), percent(Steps{t.Served, t.Failed}))
-}
-
-// percentiles writes p50 / p95 of the steps served.
-func percentiles(t Tally) string {
-	if t.Served == 0 {
-		return "-"
-	}
-	return short(t.P50) + " / " + short(t.P95)
+	return fmt.Sprintf("%d of %d %s", f.Served.Count, f.Steps, percent(Steps{f.Served.Count, f.Steps - f.Served.Count}))
 }
 
 // short writes a latency with two or three digits.
