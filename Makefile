@@ -11,7 +11,7 @@ gotest = $(GO) run ./test/setup/gotest
 # The plays are whole systems: they run apart, at full speed.
 house = $$($(GO) list ./... | grep -v -e /internal/arch$$ -e /packaging$$ -e /test/play)
 
-.PHONY: help run test test-short bench lint fuzz deb setup
+.PHONY: help run test test-short bench drill-peers lint fuzz deb setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-short: setup ## house rules and quick tests (3 minutes)
 
 bench: setup ## measure Seawall beside its peers; NAMES= picks some
 	@$(GO) run ./test/bench $(NAMES)
+
+drill-peers: setup ## score Seawall and its peers under attack (an hour); NAMES= picks scenarios
+	@$(GO) run ./test/drill -page docs/drill.md $(NAMES)
 
 lint: setup ## run the linters
 	@$(GO) tool -modfile=tools/go.mod golangci-lint run

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/seawall/seawall/internal/drill/score"
+)
+
+// write writes a report and pictures of each peer into a folder, and the table that compares them to a page, or to w.
+func (c *contest) write(ctx context.Context, w io.Writer, results map[string][]score.Result) error {
+	var reports []score.Report
+	for _, p := range c.plan.peers {
+		if len(results[p.name]) == 0 {
+			continue
+		}
+		r := score.NewReport(p.name, results[p.name][0].Seed, results[p.name])
+		if err := writeReport(filepath.Join(c.plan.out, p.name), r); err != nil {
+			return fmt.Errorf("report of %s: %w", p.name, err)
+		}
+		reports = append(reports, r)
+	}
+	if len(reports) == 0 {
+		return nil
+	}
+	var table bytes.Buffer
+	if err := score.Compare(&table, reports...); err != nil {
+		return err
+	}
+	c.describe(ctx, &table, results)
+	if c.plan.page == "" {
+		_, err := w.Write(table.Bytes())
+		return err
+	}
+	page, err := os.ReadFile(c.plan.page)
+	if err != nil {
+		return err
+	}
+	if page, err = score.Fill(page, table.String()); err != nil {
+		return fmt.Errorf("%s: %w", c.plan.page, err)
+	}
+	return os.WriteFile(c.plan.page, page, 0o644)
+}
+
+// describe says below the table who has played.
+func (c *contest) describe(ctx context.Context, table *bytes.Buffer, results map[string][]score.Result) {
+	table.WriteString("\n")
+	for _, p := range c.plan.peers {
+		if len(results[p.name]) == 0 {
+			continue
+		}
+		said, _ := exec.CommandContext(ctx, c.programs[p.name], p.version...).CombinedOutput() // it has just run
+		version, _, _ := strings.Cut(string(said), "\n")
+		fmt.Fprintf(table, "- **%s** (%s): %s\n", p.name, strings.TrimSpace(version), p.about)
+	}
+}
+
+// writeReport writes report.json, drill.svg, and a picture of each scenario.
+func writeReport(dir string, r score.Report) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files := map[string]func(io.Writer) error{"report.json": r.WriteJSON, "drill.svg": r.WriteSVG}
+	for _, result := range r.Results {
+		files[result.Scenario+".svg"] = result.WriteSVG
+	}
+	for name, write := range files {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
