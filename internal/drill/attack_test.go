@@ -342,7 +342,7 @@ func TestAttackOutcomes(t *testing.T) {
 				Sources: scenario.Sources{Count: 1}, Requests: s.Attacks[0].Requests,
 			})
 			s.Attacks[0].Sources.Count = 100
-			s.Patience = time.Second
+			s.Patience = 400 * time.Millisecond
 			w.lay(t, s)
 			n := w.outcomes[tt.outcome]
 			if cut := w.outcomes["cut"]; n+cut != 100 || cut > 35 {
