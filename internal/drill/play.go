@@ -158,7 +158,7 @@ func (p *play) input(target string) score.Input {
 	}
 	in.Samples, in.Dropped = p.recorder.Samples()
 	_, in.Withheld, in.Lag, in.Outcomes = p.assault.totals()
-	in.Missed, in.Unclear = p.crowd.missed(), p.truth.ambiguous()
+	in.Missed, in.Failures, in.Unclear = p.crowd.missed(), p.crowd.complaints(), p.truth.ambiguous()
 	for _, m := range p.stage.site.Moments() {
 		in.Origin = append(in.Origin, score.Origin{
 			Visitor: m.Visitor, Attacker: m.Attacker, Unknown: m.Unknown, Peak: m.Peak, Overloaded: m.Overloaded,

@@ -65,8 +65,9 @@ type Input struct {
 	Site     Site
 	Spans    []Span
 	Samples  []Sample
-	Dropped  int // samples that there was no room for
-	Missed   int // people who would have come, but for whom the generator had no room
+	Dropped  int      // samples that there was no room for
+	Failures []string // of visitors, the first ones, word by word
+	Missed   int      // people who would have come, but for whom the generator had no room
 	Attack   []Moment
 	Outcomes map[string]int // of the attack's requests, by status or in a word; may be nil
 	Origin   []Origin       // from the run's beginning; nil: not measured

@@ -13,7 +13,7 @@ const maxKinds = 64
 func Judge(in Input) Result {
 	r := Result{
 		Scenario: in.Scenario, Title: in.Title, Group: in.Group, Target: in.Target, Seed: in.Seed,
-		Length: Millis(in.Length), Patience: Millis(in.Patience), Site: in.Site, Spans: in.Spans,
+		Length: Millis(in.Length), Patience: Millis(in.Patience), Site: in.Site, Spans: in.Spans, Failures: in.Failures,
 	}
 	j := newJudge(&in)
 	r.Everyone, r.Kinds, r.Comers = j.phases(in.Samples, j.everyone), j.phasesOf(j.kinds), j.phasesOf(j.comers)

@@ -90,6 +90,7 @@ type Result struct {
 	Attack    Assault           `json:"attack"`
 	Origin    Load              `json:"origin"`
 	Generator Generator         `json:"generator"`
-	Notes     []string          `json:"notes,omitempty"` // what the data can't carry
+	Failures  []string          `json:"failures,omitempty"` // of visitors, the first ones, word by word
+	Notes     []string          `json:"notes,omitempty"`    // what the data can't carry
 	Timeline  Timeline          `json:"timeline"`
 }

@@ -47,11 +47,17 @@ func (r Result) WriteTable(w io.Writer) error {
 	t.attack(r)
 	t.line("")
 	t.visitors(r)
+	for i, f := range r.Failures[:min(len(r.Failures), shownFailures)] {
+		t.line(cut([]string{"first       ", "            "}[min(i, 1)]+f, tableWidth))
+	}
 	for _, n := range r.Notes {
 		t.note("! ", n)
 	}
 	return t.writeTo(w)
 }
+
+// shownFailures is how many failures a table shows word by word.
+const shownFailures = 4
 
 type table struct{ b strings.Builder }
 

@@ -58,6 +58,10 @@ everyone           2,580  95.3 %  94.4–96.1 %    4.7 %        0 %     0 %    4
   feed               513  94.9 %  92.7–96.5 %    5.1 %        0 %     0 %    10 ms     0 ms     0 ms
   git                513  94.9 %  92.7–96.5 %    5.1 %        0 %     0 %    25 ms    +1 ms    +1 ms
 because     429 121
+first       browser at 127.20.1.2: GET /: 429
+            git at 127.20.1.3: a long story a long story a long story a long story a long story a l…
+            3
+            4
 `, `
 newsletter: A newsletter goes out                                                 100.0 ± 0.3 of 100
 Seawall, defaults, seed 1, readers from 8 s to 36 s
@@ -79,6 +83,7 @@ who came
 		r := madeUp("Seawall, defaults", 0.5).Results[i]
 		if r.Group == Attack {
 			r.Attack.Outcomes = map[string]int{"429": 40000, "200": 4700, "closed": 50, "503": 30, "timeout": 10, "refused": 10, "404": 7}
+			r.Failures = []string{"browser at 127.20.1.2: GET /: 429", "git at 127.20.1.3: " + strings.Repeat("a long story ", 10), "3", "4", "5"}
 		}
 		var b bytes.Buffer
 		if err := r.WriteTable(&b); err != nil {
