@@ -27,6 +27,7 @@ type plan struct {
 	out       string // folder of reports and pictures
 	page      string // that the table goes to; empty for standard output
 	cleartext bool
+	add       bool // to what the folder has
 	peers     []peer
 	pieces    []piece
 }
@@ -107,6 +108,7 @@ func parsePlan(errw io.Writer, args []string) (plan, error) {
 	flags.StringVar(&p.seawall, "seawall", "", "play with and against this `file` instead of building one")
 	flags.StringVar(&p.out, "out", filepath.Join(".build", "drill"), "`folder` of reports and pictures")
 	flags.StringVar(&p.page, "page", "", "write the table into this `file`, where it has one already; else to standard output")
+	flags.BoolVar(&p.add, "add", false, "keep what the folder has of other scenarios, and put all into the table")
 	flags.BoolVar(&p.cleartext, "cleartext", false, "play without TLS")
 	flags.StringVar(&names, "peers", strings.Join(peerNames(), ","), "who plays")
 	flags.Usage = func() {

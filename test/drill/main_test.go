@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,5 +204,35 @@ func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A contest can be played in parts: what the folder has of other scenarios stays, whoever played them.
+func TestAdd(t *testing.T) {
+	names := scenario.Names()
+	result := func(i int) score.Result { return score.Result{Scenario: names[i], Group: score.Attack, Seed: 7} }
+	out := t.TempDir()
+	for peer, results := range map[string][]score.Result{"nginx": {result(2), result(0)}, "caddy": {result(0)}} {
+		if err := writeReport(filepath.Join(out, peer), score.NewReport(peer, 7, results)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &contest{plan: plan{out: out, add: true}}
+	var table bytes.Buffer
+	if err := c.write(t.Context(), &table, map[string][]score.Result{"nginx": {result(1), result(0)}, "haproxy": {result(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	for peer, want := range map[string][]string{"nginx": names[:3], "haproxy": names[1:2], "caddy": names[:1]} {
+		r, err := readReport(filepath.Join(out, peer, reportFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range r.Results {
+			got = append(got, r.Scenario)
+		}
+		if !slices.Equal(got, want) || !strings.Contains(table.String(), "**"+peer+"**") {
+			t.Errorf("%s: got %v, want %v, and a line in the table:\n%s", peer, got, want, table.String())
+		}
 	}
 }

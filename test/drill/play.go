@@ -57,7 +57,7 @@ func openContest(p plan, dir string) (*contest, error) {
 	if c.proxyCores, c.otherCores, err = server.SplitCores(); err != nil {
 		return nil, err
 	}
-	for _, peer := range p.peers {
+	for _, peer := range peers {
 		switch path, err := server.Find(peer.program); {
 		case peer.program == "":
 			c.programs[peer.name] = p.seawall
@@ -115,14 +115,19 @@ func attempt(ctx context.Context, program string, args ...string) error {
 	return nil
 }
 
-// readResult reads the report of one scenario.
-func readResult(file string) (score.Result, error) {
+// readReport reads a report that was written as JSON.
+func readReport(file string) (score.Report, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return score.Result{}, err
+		return score.Report{}, err
 	}
 	defer f.Close()
-	r, err := score.ReadJSON(f)
+	return score.ReadJSON(f)
+}
+
+// readResult reads the report of one scenario.
+func readResult(file string) (score.Result, error) {
+	r, err := readReport(file)
 	if err != nil {
 		return score.Result{}, err
 	}

@@ -2,21 +2,34 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/seawall/seawall/internal/drill/scenario"
 	"github.com/seawall/seawall/internal/drill/score"
 )
 
+// reportFile is the report of a peer in its folder.
+const reportFile = "report.json"
+
 // write writes a report and pictures of each peer into a folder, and the table that compares them to a page, or to w.
 func (c *contest) write(ctx context.Context, w io.Writer, results map[string][]score.Result) error {
+	if c.plan.add {
+		if err := c.addEarlier(results); err != nil {
+			return err
+		}
+	}
 	var reports []score.Report
-	for _, p := range c.plan.peers {
+	for _, p := range peers {
 		if len(results[p.name]) == 0 {
 			continue
 		}
@@ -48,10 +61,33 @@ func (c *contest) write(ctx context.Context, w io.Writer, results map[string][]s
 	return os.WriteFile(c.plan.page, page, 0o644)
 }
 
+// addEarlier adds to the results those that the folder has of other scenarios, and puts them in the order of the list.
+func (c *contest) addEarlier(results map[string][]score.Result) error {
+	for _, p := range peers {
+		r, err := readReport(filepath.Join(c.plan.out, p.name, reportFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, earlier := range r.Results {
+			if !slices.ContainsFunc(results[p.name], func(r score.Result) bool { return r.Scenario == earlier.Scenario }) {
+				results[p.name] = append(results[p.name], earlier)
+			}
+		}
+		names := scenario.Names()
+		slices.SortStableFunc(results[p.name], func(a, b score.Result) int {
+			return cmp.Compare(slices.Index(names, a.Scenario), slices.Index(names, b.Scenario))
+		})
+	}
+	return nil
+}
+
 // describe says below the table who has played.
 func (c *contest) describe(ctx context.Context, table *bytes.Buffer, results map[string][]score.Result) {
 	table.WriteString("\n")
-	for _, p := range c.plan.peers {
+	for _, p := range peers {
 		if len(results[p.name]) == 0 {
 			continue
 		}
@@ -66,7 +102,7 @@ func writeReport(dir string, r score.Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := map[string]func(io.Writer) error{"report.json": r.WriteJSON, "drill.svg": r.WriteSVG}
+	files := map[string]func(io.Writer) error{reportFile: r.WriteJSON, "drill.svg": r.WriteSVG}
 	for _, result := range r.Results {
 		files[result.Scenario+".svg"] = result.WriteSVG
 	}
