@@ -101,19 +101,36 @@ func (c *drillPlay) Run(ctx context.Context, o output) error {
 
 // load finds the scenarios, and checks what else was asked for.
 func (c *drillPlay) load() ([]*scenario.Scenario, error) {
-	fixed := c.Target != "" || c.Bare
 	switch {
 	case c.Repeat < 1 || c.Repeat > 100:
 		return nil, usageError{fmt.Errorf("--repeat: %d: want 1 to 100", c.Repeat)}
 	case c.Target != "" && (c.Bare || c.Profile != ""):
 		return nil, usageError{errors.New("--target: can't be together with --bare or --profile, which are about what the drill starts")}
-	case c.Profile != "" && fixed:
+	case c.Profile != "" && c.Bare:
 		return nil, usageError{errors.New("--profile: is for the Seawall that the drill starts, which --bare leaves out")}
-	case c.Target != "" && strings.HasSuffix(c.Origin, ":0"):
-		return nil, usageError{errors.New("--origin: where is the target's origin to listen? Give the address that the target is configured with, such as 127.0.0.1:9001")}
 	}
+	out, err := c.read()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, s := range out {
+		switch ours := len(s.Site.Pages) == 0; {
+		case !ours && c.Target == "":
+			return nil, usageError{fmt.Errorf("%s: site.pages: are a real site's: give its --target", s.Name)}
+		case ours && c.Target != "" && strings.HasSuffix(c.Origin, ":0"):
+			return nil, usageError{errors.New("--origin: where is the target's origin to listen? Give the address that the target is configured with, such as 127.0.0.1:9001")}
+		}
+		if c.Seed != 0 {
+			s.Seed = c.Seed
+		}
+	}
+	return out, nil
+}
+
+// read reads the scenarios that were asked for.
+func (c *drillPlay) read() ([]*scenario.Scenario, error) {
 	if len(c.Scenarios) == 0 {
-		return c.seeded(scenario.List()), nil
+		return scenario.List(), nil
 	}
 	var out []*scenario.Scenario
 	for _, name := range c.Scenarios {
@@ -123,20 +140,11 @@ func (c *drillPlay) load() ([]*scenario.Scenario, error) {
 		}
 		s, err := read(name)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, err
 		}
 		out = append(out, s)
 	}
-	return c.seeded(out), nil
-}
-
-func (c *drillPlay) seeded(scenarios []*scenario.Scenario) []*scenario.Scenario {
-	for _, s := range scenarios {
-		if c.Seed != 0 {
-			s.Seed = c.Seed
-		}
-	}
-	return scenarios
+	return out, nil
 }
 
 func (c *drillPlay) name() string {
@@ -177,11 +185,11 @@ func (c *drillPlay) play(ctx context.Context, s *scenario.Scenario, on cores, wa
 	}
 	defer stage.Close()
 	url := c.Target
-	switch origin, neighbour := stage.Origins(); {
-	case c.Bare:
-		url = origin
-	case url == "":
-		n, err := startChild(ctx, on, sites{{drill.Host, origin}, {drill.Neighbour, neighbour}}, s.Site.Workers, c.Profile)
+	if url == "" {
+		url, _ = stage.Origins()
+	}
+	if c.Target == "" && !c.Bare {
+		n, err := startChild(ctx, on, stage, s.Site.Workers, c.Profile)
 		if err != nil {
 			return score.Result{}, err
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seawall/seawall/internal/drill"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/internal/spec/config"
 )
@@ -29,30 +30,27 @@ type child struct {
 	exited chan struct{}
 }
 
-// sites are the origins that a node of the drill stands before, by host.
-type sites []struct{ Host, Origin string }
-
-// startChild starts a node before origins that take `budget` requests at once, and returns when it serves. profile may be "".
-func startChild(ctx context.Context, on cores, origins sites, budget int, profile string) (*child, error) {
+// startChild starts a node before the sites of a stage, which take `budget` requests at once, and returns when it serves. profile may be "".
+func startChild(ctx context.Context, on cores, stage *drill.Stage, budget int, profile string) (*child, error) {
 	folder, err := os.MkdirTemp("", "seawall-drill-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for a node: %w", err)
 	}
 	c := &child{folder: folder, exited: make(chan struct{})}
-	if err := c.start(ctx, on, origins, budget, profile); err != nil {
+	if err := c.start(ctx, on, stage, budget, profile); err != nil {
 		_ = os.RemoveAll(folder)
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *child) start(ctx context.Context, on cores, origins sites, budget int, profile string) error {
+func (c *child) start(ctx context.Context, on cores, stage *drill.Stage, budget int, profile string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	c.url = "https://" + address
-	if err := c.configure(address, origins, budget, profile); err != nil {
+	if err := c.configure(address, stage, budget, profile); err != nil {
 		return err
 	}
 	said, err := os.Create(filepath.Join(c.folder, "said"))
@@ -88,17 +86,18 @@ func (c *child) start(ctx context.Context, on cores, origins sites, budget int, 
 }
 
 // configure writes what differs from the defaults: where it listens, and the origins with their budgets.
-func (c *child) configure(address string, origins sites, budget int, profile string) error {
+func (c *child) configure(address string, stage *drill.Stage, budget int, profile string) error {
 	n := spec.DefaultNode()
 	n.HTTPS = []spec.Listener{{Address: address}}
 	n.Data = c.folder
 	n.Log.Path = filepath.Join(c.folder, "access.log")
 	n.Connections.DrainTimeout = time.Second
 	var zones []spec.Zone
-	for _, o := range origins {
+	origin, neighbour := stage.Origins()
+	for _, site := range [][2]string{{drill.Host, origin}, {drill.Neighbour, neighbour}} {
 		z := spec.DefaultZone()
-		z.Name, z.Hosts = strings.ReplaceAll(o.Host, ".", "-"), []string{o.Host}
-		z.Origin.Servers = spec.OneServer(o.Origin)
+		z.Name, z.Hosts = strings.ReplaceAll(site[0], ".", "-"), []string{site[0]}
+		z.Origin.Servers = spec.OneServer(site[1])
 		z.Budget.Concurrent = budget
 		if profile != "" {
 			z.Profiles = []string{profile}

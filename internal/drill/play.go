@@ -54,6 +54,11 @@ func (g *Stage) play(ctx context.Context, name string, dialer *wire.Dialer, watc
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dialer.Fault = func(err error) { cancel(fmt.Errorf("this machine can't carry the drill: %w", err)) }
+	if len(g.scenario.Site.Pages) > 0 {
+		if err := g.learn(ctx, dialer); err != nil {
+			return score.Result{}, err
+		}
+	}
 	c := new(clock)
 	p := &play{stage: g, clock: c, truth: newTruth(c)}
 	p.crowd = newCrowd(g.scenario, dialer, g.content, &p.recorder, c, p.truth)
@@ -63,7 +68,9 @@ func (g *Stage) play(ctx context.Context, name string, dialer *wire.Dialer, watc
 	}
 	c.start = time.Now()
 	g.truth.Store(p.truth)
-	g.site.Restart()
+	if g.site != nil {
+		g.site.Restart()
+	}
 	if err := p.run(ctx, watch); err != nil {
 		return score.Result{}, err
 	}
@@ -117,7 +124,10 @@ func (p *play) watch(ctx context.Context, f func(Frame)) {
 // frame is called from one goroutine.
 func (p *play) frame() Frame {
 	s := p.stage.scenario
-	f := Frame{Elapsed: p.clock.now(), Planned: s.Length, Workers: s.Site.Workers, Origin: p.stage.site.Counts()}
+	f := Frame{Elapsed: p.clock.now(), Planned: s.Length, Workers: s.Site.Workers}
+	if p.stage.site != nil {
+		f.Origin = p.stage.site.Counts()
+	}
 	steps, served := p.recorder.Now()
 	so := Steps{Served: served, Failed: steps - served}
 	if f.Attacking = f.Elapsed >= begin(s); !f.Attacking {
@@ -159,6 +169,9 @@ func (p *play) input(target string) score.Input {
 	in.Samples, in.Dropped = p.recorder.Samples()
 	_, in.Withheld, in.Lag, in.Outcomes = p.assault.totals()
 	in.Missed, in.Failures, in.Unclear = p.crowd.missed(), p.crowd.complaints(), p.truth.ambiguous()
+	if p.stage.site == nil {
+		return in
+	}
 	for _, m := range p.stage.site.Moments() {
 		in.Origin = append(in.Origin, score.Origin{
 			Visitor: m.Visitor, Attacker: m.Attacker, Unknown: m.Unknown, Peak: m.Peak, Overloaded: m.Overloaded,

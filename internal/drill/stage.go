@@ -20,7 +20,7 @@ const (
 type Stage struct {
 	scenario  *scenario.Scenario
 	content   *site.Content
-	site      *site.Site
+	site      *site.Site // nil, as its neighbour, if the scenario is for somebody else's
 	neighbour *site.Site
 	truth     atomic.Pointer[truth] // nil until the scenario is played
 }
@@ -31,8 +31,11 @@ type Listen struct{ Site, Neighbour string }
 // Anywhere is ports that are free.
 func Anywhere() Listen { return Listen{Site: "127.0.0.1:0", Neighbour: "127.0.0.1:0"} }
 
-// Build starts the sites of a scenario.
+// Build starts the sites of a scenario, if it is not for somebody else's.
 func Build(s *scenario.Scenario, at Listen) (*Stage, error) {
+	if len(s.Site.Pages) > 0 {
+		return &Stage{scenario: s, content: site.NewContent()}, nil
+	}
 	l, err := net.Listen("tcp4", at.Site)
 	if err != nil {
 		return nil, fmt.Errorf("the drill's site: %w", err)
@@ -76,11 +79,14 @@ func (g *Stage) who(source netip.Addr, method, target string) site.Who {
 	return site.Unknown
 }
 
-// Origins are the URLs of the site and of its neighbour's.
+// Origins are the URLs of the site and of its neighbour's, which there have to be.
 func (g *Stage) Origins() (origin, neighbour string) { return g.site.URL(), g.neighbour.URL() }
 
 // Close stops the sites.
 func (g *Stage) Close() {
+	if g.site == nil {
+		return
+	}
 	_ = g.site.Close()
 	_ = g.neighbour.Close()
 }

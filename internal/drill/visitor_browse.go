@@ -18,6 +18,9 @@ func (v *visitor) browse(n int) errand {
 	if n == 0 {
 		return v.arrive()
 	}
+	if v.content.Others {
+		return v.openPopular()
+	}
 	switch k := v.rng.IntN(40); {
 	case k < 5:
 		return v.open(v.content.Home, "/")
@@ -183,7 +186,7 @@ func (v *visitor) readText(n int) errand {
 	r := v.content.Home
 	switch {
 	case n == 0:
-	case v.rng.IntN(4) == 0:
+	case !v.content.Others && v.rng.IntN(4) == 0:
 		return v.search()
 	default:
 		r = v.popular()

@@ -25,6 +25,9 @@ func (v *visitor) enterAny(target string) errand {
 		}
 		return v.open(r, target)
 	}
+	if v.content.Others {
+		return v.look(target, "")
+	}
 	query := u.Query()
 	switch u.Path {
 	case site.SearchPath:

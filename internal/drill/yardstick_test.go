@@ -4,9 +4,13 @@ import (
 	"context"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -39,11 +43,21 @@ attacks:
 // measured plays a scenario in a bubble against what front makes of the stage's site.
 func measured(t *testing.T, text string, front func(*Stage) http.Handler) score.Result {
 	t.Helper()
+	result, err := tried(t, text, front)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func tried(t *testing.T, text string, front func(*Stage) http.Handler) (score.Result, error) {
+	t.Helper()
 	s, err := scenario.Parse("measured", text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var result score.Result
+	var failed error
 	synctest.Test(t, func(t *testing.T) {
 		var network sim.Network
 		listen := func(address string) net.Listener {
@@ -53,25 +67,25 @@ func measured(t *testing.T, text string, front func(*Stage) http.Handler) score.
 			}
 			return l
 		}
-		stage, err := newStage(s, listen("127.0.0.1:8080"), listen("127.0.0.1:8081"))
-		if err != nil {
-			t.Fatal(err)
+		stage := &Stage{scenario: s, content: printed()}
+		if len(s.Site.Pages) == 0 {
+			var err error
+			if stage, err = newStage(s, listen("127.0.0.1:8080"), listen("127.0.0.1:8081")); err != nil {
+				t.Fatal(err)
+			}
 		}
 		defer stage.Close()
 		proxy := &http.Server{Handler: front(stage), ErrorLog: log.New(io.Discard, "", 0)}
 		defer proxy.Close()
 		go proxy.Serve(listen("127.0.0.1:80"))
-		result, err = stage.play(t.Context(), "proxy", &wire.Dialer{
+		result, failed = stage.play(t.Context(), "proxy", &wire.Dialer{
 			Target: wire.Target{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Host: Host},
 			Connect: func(ctx context.Context, source netip.Addr) (net.Conn, error) {
 				return network.Dial(ctx, netip.AddrPortFrom(source, 0), "127.0.0.1:80")
 			},
 		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 	})
-	return result
+	return result, failed
 }
 
 // refuse answers 429.
@@ -142,5 +156,53 @@ func TestSameSeedSameScore(t *testing.T) {
 	}
 	if a, b := first.Results[0].Everyone.During.Steps, again.Results[0].Everyone.During.Steps; a != b {
 		t.Errorf("%d steps and %d, want the same", a, b)
+	}
+}
+
+const theirs = `
+title: Somebody else's site
+about: Readers, and bots that ask for what they do.
+group: attack
+length: 6s
+patience: 1s
+site: {pages: [/, /about/us]}
+visitors: {count: 20, think: 500ms}
+attacks:
+  - {name: flood, from: 3s, rate: 50, sources: {count: 10}, agent: browsers, requests: [{path: "{article}"}]}
+`
+
+// A scenario may be for a site that is not the drill's: what belongs to its pages is found on them.
+func TestSomebodyElsesSite(t *testing.T) {
+	const page = `<html><link rel="stylesheet" href="/main.css"><link rel=next href="/next"><script src="../code.js?v=1"></script>
+<img src=pic.png><img src="https://elsewhere.test/pic.png"><img src="#"><a href="/away">away</a><script>inline()</script></html>`
+	var mu sync.Mutex
+	asked := map[string]int{}
+	front := func(missing string) func(*Stage) http.Handler {
+		return func(*Stage) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked[r.URL.RequestURI()]++
+				mu.Unlock()
+				if r.URL.Path == missing {
+					http.NotFound(w, r)
+					return
+				}
+				io.WriteString(w, page)
+			})
+		}
+	}
+	got := measured(t, theirs, front(""))
+	if f := got.Everyone.During; f.Steps == 0 || f.Served.Count != f.Steps {
+		t.Errorf("%d of %d steps served, want all: %v", f.Served.Count, f.Steps, f.Why)
+	}
+	if !got.Origin.NotMeasured || got.Attack.Answered < 100 {
+		t.Errorf("origin %+v, attack %+v, want none measured, and an attack that is answered", got.Origin, got.Attack)
+	}
+	want := []string{"/", "/about/pic.png", "/about/us", "/code.js?v=1", "/main.css", "/pic.png"}
+	if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, want) {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+	if _, err := tried(t, theirs, front("/about/us")); err == nil || !strings.Contains(err.Error(), "site.pages: /about/us: the target answers 404") {
+		t.Errorf("error %v, want one about the page that is missing", err)
 	}
 }

@@ -134,6 +134,9 @@ func TestRefused(t *testing.T) {
 		{"entry to be drawn", with(event, `entry: "/search?q={words}"`), `s.yaml:9: events[0].entry: has {words} in it: want {article}, or a path as it is`},
 		{"event without a network", with(event, "networks: [office]\ncountries: [KE]"), `s.yaml:9: events[0].networks: there is no network of kind [office] in [KE]`},
 		{"too many newcomers", strings.Replace(strings.Replace(event, "arrivals: 10", "arrivals: 500", 1), "10s", "60s", 1), `s.yaml:5: events: bring 28500 newcomers together: want at most 20000`},
+		{"pages that are none", good + "site: {pages: [about]}\n", `s.yaml:10: site.pages[0]: "about" does not fit: want a path without spaces, such as /about`},
+		{"a program on a real site", with(event, "kind: git") + "site: {pages: [/]}\n", `s.yaml:9: events[0].kind: is git, which needs the drill's own site: want one of browser,`},
+		{"nobody on a real site", event + "site: {pages: [/]}\nvisitors: {kinds: {git: 1}}\n", `s.yaml:10: visitors.kinds: have no weight`},
 		{"too many at once", with(strings.Replace(event, "arrivals: 10", "arrivals: 400", 1), "steps: 5"), `s.yaml:5: events: have 2920 people there at once, with the visitors: want at most 2000`},
 	}
 	for _, tt := range tests {

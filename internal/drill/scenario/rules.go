@@ -16,6 +16,11 @@ func Kinds() []string {
 	}
 }
 
+// Readers are the kinds of visitors who need nothing but pages: those of a scenario for a real site.
+func Readers() []string {
+	return []string{"browser", "carrier", "office", "tor", "no-script", "text", "phone", "prefetcher"}
+}
+
 // EventKinds are kinds of visitors that events can bring: [Kinds], and some that come only so.
 func EventKinds() []string { return append(Kinds(), "app", "prefetcher", "backup", "preview") }
 
@@ -73,6 +78,7 @@ func rules() map[string]config.Rule {
 		"Scenario.patience": {Least: int64(100 * time.Millisecond), Most: int64(30 * time.Second)},
 		"Scenario.plants":   {OneOf: Features()},
 
+		"Site.pages":   {Pattern: regexp.MustCompile(`^/[!-~]{0,999}$`), Want: "a path without spaces, such as /about"},
 		"Site.workers": {Least: 1, Most: 256},
 		"Site.backlog": {Most: 10_000},
 		"Site.page":    service, "Site.asset": service, "Site.search": service, "Site.login": service,

@@ -54,6 +54,9 @@ type Site struct {
 	Login time.Duration `yaml:"login"`
 	// The share of these times that is spent computing instead of waiting.
 	CPU float64 `yaml:"cpu"`
+	// Pages of a real site that the target has behind it; the first is the front page. The drill then has no site of its own: of the keys
+	// above none counts, people read these pages with what belongs to them, and programs stay away, for which nothing is known.
+	Pages []string `yaml:"pages"`
 }
 
 // Visitors are those who are there all along, each replaced by the next when their visit ends.

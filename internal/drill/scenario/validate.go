@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ const (
 	maxParts     = 16      // attacks, and events
 	maxDrawn     = 64      // requests of one attack to draw from
 	maxFields    = 16      // of one request
+	maxPages     = 64      // of a real site
 	maxCPU       = 0.5     // of a service time: generator, target and site share the machine
 	minPulse     = 100 * time.Millisecond
 )
@@ -49,6 +51,9 @@ func (s *Scenario) Validate() error {
 	if s.Site.CPU > maxCPU {
 		return fmt.Errorf("site.cpu: is %v: want at most %v", s.Site.CPU, maxCPU)
 	}
+	if len(s.Site.Pages) > maxPages {
+		return fmt.Errorf("site.pages: are %d: want at most %d", len(s.Site.Pages), maxPages)
+	}
 	if err := s.Visitors.validate(); err != nil {
 		return fmt.Errorf("visitors.%w", err)
 	}
@@ -61,12 +66,19 @@ func (s *Scenario) Validate() error {
 		if err := s.Events[i].validate(s.Length); err != nil {
 			return fmt.Errorf("events[%d].%w", i, err)
 		}
+		if kind := s.Events[i].Kind; len(s.Site.Pages) > 0 && !slices.Contains(Readers(), kind) {
+			return fmt.Errorf("events[%d].kind: is %s, which needs the drill's own site: want one of %s beside site.pages",
+				i, kind, strings.Join(Readers(), ", "))
+		}
 	}
 	return s.bounded()
 }
 
-// settle writes the ends that a file leaves to the scenario's.
+// settle writes the ends that a file leaves to the scenario's, and sends away whom a real site does not know.
 func (s *Scenario) settle() {
+	if len(s.Site.Pages) > 0 {
+		maps.DeleteFunc(s.Visitors.Kinds, func(kind string, _ float64) bool { return !slices.Contains(Readers(), kind) })
+	}
 	for i := range s.Attacks {
 		s.Attacks[i].Until = end(s.Attacks[i].Until, s.Length)
 	}

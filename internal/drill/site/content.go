@@ -67,6 +67,9 @@ type Content struct {
 
 	byPath map[string]*Resource
 	order  []*Resource
+
+	// Others is true of somebody else's site, of which only its pages are known, and not what is on them.
+	Others bool
 }
 
 // Cache-Control of a newspaper: pages are revalidated by browsers and kept shortly by shared caches (RFC 9111 §5.2.2.10),
@@ -77,6 +80,15 @@ const (
 	cacheFile = "public, max-age=3600"
 	cacheKeep = "public, max-age=31536000, immutable"
 )
+
+// OfOthers is the content of somebody else's site: pages with what belongs to them, the first of which is the front page. Words are as ours.
+func (c *Content) OfOthers(pages []*Resource) *Content {
+	out := &Content{Words: c.Words, Home: pages[0], Articles: pages, Others: true, byPath: map[string]*Resource{}}
+	for _, p := range pages {
+		out.byPath[p.Path] = p
+	}
+	return out
+}
 
 // NewContent makes the content. It takes some milliseconds: a drill makes it once.
 func NewContent() *Content {
