@@ -123,6 +123,7 @@ func checkWritten(t *testing.T, p plan, scenario, asked string) {
 	for file, want := range map[string]string{
 		asked:  "drill --target https://127.0.0.1:",
 		p.page: "- **nginx** (nginx version",
+		strings.TrimSuffix(p.page, ".md") + ".svg":     "<svg",
 		filepath.Join(p.out, "nginx", "report.json"):   `"target": "nginx"`,
 		filepath.Join(p.out, "nginx", "drill.svg"):     "<svg",
 		filepath.Join(p.out, "nginx", scenario+".svg"): "<svg",

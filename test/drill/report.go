@@ -21,7 +21,8 @@ import (
 // reportFile is the report of a peer in its folder.
 const reportFile = "report.json"
 
-// write writes a report and pictures of each peer into a folder, and the table that compares them to a page, or to w.
+// write writes a report and pictures of each peer into a folder, and the table that compares them to a
+// page, with a picture beside it, or to w.
 func (c *contest) write(ctx context.Context, w io.Writer, results map[string][]score.Result) error {
 	if c.plan.add {
 		if err := c.addEarlier(results); err != nil {
@@ -41,6 +42,13 @@ func (c *contest) write(ctx context.Context, w io.Writer, results map[string][]s
 	}
 	if len(reports) == 0 {
 		return nil
+	}
+	picture := filepath.Join(c.plan.out, "drill.svg")
+	if c.plan.page != "" {
+		picture = strings.TrimSuffix(c.plan.page, ".md") + ".svg"
+	}
+	if err := writeFile(picture, func(w io.Writer) error { return score.CompareSVG(w, reports...) }); err != nil {
+		return err
 	}
 	var table bytes.Buffer
 	if err := score.Compare(&table, reports...); err != nil {
@@ -107,13 +115,18 @@ func writeReport(dir string, r score.Report) error {
 		files[result.Scenario+".svg"] = result.WriteSVG
 	}
 	for name, write := range files {
-		var b bytes.Buffer
-		if err := write(&b); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+		if err := writeFile(filepath.Join(dir, name), write); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644)
 }
