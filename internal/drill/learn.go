@@ -103,7 +103,7 @@ func loads(t html.Token) string {
 	case "script", "img":
 		return attributes["src"]
 	case "link":
-		for _, rel := range strings.Fields(strings.ToLower(attributes["rel"])) {
+		for rel := range strings.FieldsSeq(strings.ToLower(attributes["rel"])) {
 			if rel == "stylesheet" || rel == "icon" {
 				return attributes["href"]
 			}
