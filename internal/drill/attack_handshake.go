@@ -113,7 +113,7 @@ func (a *attack) sayHello(ctx context.Context, k *link, hello []byte, manner int
 	if err != nil {
 		return err
 	}
-	if !a.field.pool.connected(k, nil, func() { cutOff(nc) }) {
+	if !a.field.pool.connected(k, nil, func() { wire.Abandon(nc) }) {
 		return context.Canceled
 	}
 	partial := manner == 7
@@ -150,12 +150,4 @@ func readRecord(nc net.Conn) error {
 		return errAlert
 	}
 	return fmt.Errorf("%w: record of type %d", wire.ErrMalformed, b[0])
-}
-
-// cutOff resets a connection.
-func cutOff(nc net.Conn) {
-	if t, ok := nc.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
-	}
-	_ = nc.Close()
 }

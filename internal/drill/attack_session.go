@@ -143,7 +143,7 @@ func (a *attack) open(ctx context.Context, v *session, rng *rand.Rand) {
 	}
 	pctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	at := v.agent.origin() + path
+	at := v.agent.target.Origin() + path
 	before := v.begun.Load()
 	err := v.agent.load(pctx, page, files, at)
 	n := int(v.begun.Load() - before)
@@ -151,20 +151,11 @@ func (a *attack) open(ctx context.Context, v *session, rng *rand.Rand) {
 	switch {
 	case err == nil:
 		v.at = at
-		v.consent()
+		v.agent.consent()
 		a.field.account.answer(http.StatusOK, n)
 	case errors.As(err, &r):
 		a.field.account.answer(r.status, n)
 	default:
 		a.field.account.fail(ctx, err, n)
-	}
-}
-
-// consent is the cookie that the page's script sets.
-func (s *session) consent() {
-	if s.agent.software.Scripts {
-		s.agent.mu.Lock()
-		defer s.agent.mu.Unlock()
-		s.agent.setCookie("consent", "1")
 	}
 }

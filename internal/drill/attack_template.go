@@ -13,8 +13,8 @@ import (
 	"github.com/seawall/seawall/internal/drill/wire"
 )
 
-// consentCookie is what the script of the site's pages sets.
-const consentCookie = "consent=1"
+// The cookie that the script of the site's pages sets.
+const consentName, consentValue = "consent", "1"
 
 // A phrase is text with places for what is drawn: a path, a body or a field's value of a scenario's request.
 type phrase []piece
@@ -42,9 +42,9 @@ func parsePhrase(s string) phrase {
 // nextPlace finds the first place in s; -1 if there is none.
 func nextPlace(s string) (at int, name string) {
 	at = -1
-	for _, n := range []string{"words", "article", "number", "random", "user", "password"} {
-		if i := strings.Index(s, "{"+n+"}"); i >= 0 && (at < 0 || i < at) {
-			at, name = i, n
+	for _, p := range scenario.Placeholders() {
+		if i := strings.Index(s, p); i >= 0 && (at < 0 || i < at) {
+			at, name = i, strings.Trim(p, "{}")
 		}
 	}
 	return at, name
@@ -133,8 +133,8 @@ func (t *template) request(path string, l *look, to wire.Target, rng *rand.Rand,
 		q.Body = t.body.append([]byte{}, rng, c)
 		q.Fields = typed(q.Fields)
 		if l.Scripts {
-			q.Fields = lacking(q.Fields, "Referer", originOf(to)+formFor(path, rng, c))
-			q.Fields = lacking(q.Fields, "Cookie", consentCookie)
+			q.Fields = lacking(q.Fields, "Referer", to.Origin()+formFor(path, rng, c))
+			q.Fields = lacking(q.Fields, "Cookie", consentName+"="+consentValue)
 		}
 	}
 	return q
@@ -164,14 +164,6 @@ func formFor(path string, rng *rand.Rand, c *site.Content) string {
 		return "/"
 	}
 	return c.Articles[rng.IntN(len(c.Articles))].Path
-}
-
-// originOf is what the URLs of a target begin with.
-func originOf(to wire.Target) string {
-	if to.TLS {
-		return "https://" + to.Host
-	}
-	return "http://" + to.Host
 }
 
 // appendHTTP1 appends t as bytes of HTTP/1.1 for a target drawn before. What differs by its path only is rendered once

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	maxAssets  = 32 // of a page of somebody else's site
-	learnQuiet = 10 * time.Second
+	maxAssets    = 32               // of a page of somebody else's site
+	learnTimeout = 10 * time.Second // of a page
 )
 
 // learn asks for the pages of somebody else's site, one after another, as a browser does, and looks what belongs to them. A page that is
@@ -46,7 +46,7 @@ func (g *Stage) learn(ctx context.Context, d *wire.Dialer) error {
 
 // once asks for one page on a connection of its own, and wants it whole.
 func once(ctx context.Context, d *wire.Dialer, source netip.Addr, software *wire.Software, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, learnQuiet)
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
 	defer cancel()
 	c, err := d.Dial(ctx, source, software)
 	if err != nil {
@@ -66,11 +66,7 @@ func once(ctx context.Context, d *wire.Dialer, source netip.Addr, software *wire
 
 // assetsOf finds what a browser loads with a page, of the same host, each once.
 func assetsOf(page []byte, target wire.Target, path string) []string {
-	base := &url.URL{Scheme: "http", Host: target.Host}
-	if target.TLS {
-		base.Scheme = "https"
-	}
-	base, err := base.Parse(path)
+	base, err := url.Parse(target.Origin() + path)
 	if err != nil {
 		return nil
 	}

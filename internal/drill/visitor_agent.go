@@ -241,7 +241,7 @@ func (a *userAgent) goOn(q *ask, r *wire.Response, body []byte, b *rebuff) (agai
 // redirect makes q what a redirect asks for (RFC 9110 §15.4). One that sets a cookie and leads back to itself is a
 // challenge to those who keep cookies.
 func (a *userAgent) redirect(q *ask, r *wire.Response, b *rebuff) bool {
-	from, err := url.Parse(a.origin() + q.path)
+	from, err := url.Parse(a.target.Origin() + q.path)
 	if err != nil {
 		return false
 	}
@@ -265,12 +265,4 @@ func (a *userAgent) redirect(q *ask, r *wire.Response, b *rebuff) bool {
 		q.fields = slices.DeleteFunc(slices.Clone(q.fields), func(f wire.Field) bool { return f.Name == "Content-Type" })
 	}
 	return true
-}
-
-// origin is scheme and host of the target (RFC 6454).
-func (a *userAgent) origin() string {
-	if a.target.TLS {
-		return "https://" + a.target.Host
-	}
-	return "http://" + a.target.Host
 }

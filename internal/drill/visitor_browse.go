@@ -62,7 +62,7 @@ func (v *visitor) openPopular() errand {
 // open loads a page under a target, which may have a query that the page ignores, and then what it shows.
 func (v *visitor) open(r *site.Resource, target string) errand {
 	return errand{path: target, do: func(ctx context.Context) error {
-		q, at := v.get(r, target), v.agent.origin()+target
+		q, at := v.get(r, target), v.agent.target.Origin()+target
 		var err error
 		if v.ahead[target] {
 			err = v.agent.show(ctx, r.Assets, at)
@@ -78,12 +78,8 @@ func (v *visitor) open(r *site.Resource, target string) errand {
 
 // reading remembers the page that is shown, and what its script does.
 func (v *visitor) reading(path string) {
-	v.at = v.agent.origin() + path
-	if v.agent.window && v.agent.software.Scripts {
-		v.agent.mu.Lock()
-		defer v.agent.mu.Unlock()
-		v.agent.setCookie("consent", "1")
-	}
+	v.at = v.agent.target.Origin() + path
+	v.agent.consent()
 }
 
 // get asks for a resource, coming from the page being read.

@@ -100,3 +100,12 @@ func (a *userAgent) hasCookie(name string) bool {
 	}
 	return false
 }
+
+// consent sets the cookie that the script of the site's pages sets, where there is somebody who runs it.
+func (a *userAgent) consent() {
+	if a.window && a.software.Scripts {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.setCookie(consentName, consentValue)
+	}
+}

@@ -11,7 +11,6 @@ import (
 // A role is one kind of visitor.
 type role struct {
 	name      string
-	share     float64 // of the visitors, if the scenario names no weights; 0: comes with events only
 	think     float64 // pause between errands, as a multiple of the scenario's
 	steady    bool    // by the clock, not by whim
 	stay      int     // errands of a visit in the mean; 0: as many as there is time for
@@ -56,31 +55,31 @@ func people() []role {
 		stay: 4, software: wire.Browser, conns: browserConns, cookies: true, caches: true, window: true, next: (*visitor).browse,
 		networks: []network.Kind{network.Residential, network.University},
 	}
-	as := func(name string, share float64, edit func(*role)) role {
+	as := func(name string, edit func(*role)) role {
 		r := browser
-		r.name, r.share = name, share
+		r.name = name
 		edit(&r)
 		return r
 	}
 	return []role{
-		as("browser", 0.34, func(*role) {}),
-		as("carrier", 0.12, func(r *role) {
+		as("browser", func(*role) {}),
+		as("carrier", func(r *role) {
 			r.networks, r.addresses, r.software = []network.Kind{network.Mobile}, 4, oneOf("ios", "android", "android")
 		}),
-		as("office", 0.08, func(r *role) { r.networks, r.addresses = []network.Kind{network.Office}, 1 }),
-		as("tor", 0.03, func(r *role) { r.networks, r.addresses, r.software = []network.Kind{network.Tor}, 8, oneOf("firefox") }),
-		as("no-script", 0.03, func(r *role) { r.software = scriptless }),
-		as("text", 0.02, func(r *role) {
+		as("office", func(r *role) { r.networks, r.addresses = []network.Kind{network.Office}, 1 }),
+		as("tor", func(r *role) { r.networks, r.addresses, r.software = []network.Kind{network.Tor}, 8, oneOf("firefox") }),
+		as("no-script", func(r *role) { r.software = scriptless }),
+		as("text", func(r *role) {
 			r.software, r.conns, r.caches, r.window, r.next = oneOf("lynx"), 1, false, false, (*visitor).readText
 		}),
-		as("phone", 0.05, func(r *role) {
+		as("phone", func(r *role) {
 			r.networks, r.software, r.http1, r.conns, r.slowest = []network.Kind{network.Mobile}, oneOf("phone"), true, 4, 96<<10
 		}),
-		as("websocket", 0.05, func(r *role) {
+		as("websocket", func(r *role) {
 			r.stay, r.http1, r.think, r.next, r.enter = 0, true, 0.5, (*visitor).talk, (*visitor).talkAt
 		}),
-		as("download", 0.03, func(r *role) { r.stay, r.think, r.caches, r.lasting, r.next = 2, 2, false, 0.2, (*visitor).download }),
-		as("prefetcher", 0, func(r *role) { r.next, r.enter = (*visitor).browseAhead, (*visitor).enterAhead }),
+		as("download", func(r *role) { r.stay, r.think, r.caches, r.lasting, r.next = 2, 2, false, 0.2, (*visitor).download }),
+		as("prefetcher", func(r *role) { r.next, r.enter = (*visitor).browseAhead, (*visitor).enterAhead }),
 	}
 }
 
@@ -88,27 +87,27 @@ func people() []role {
 func programs() []role {
 	return []role{
 		{
-			name: "feed", share: 0.07, afresh: true, software: oneOf("feed"), caches: true, next: (*visitor).poll,
+			name: "feed", afresh: true, software: oneOf("feed"), caches: true, next: (*visitor).poll,
 			networks: []network.Kind{network.Residential, network.Hosting},
 		},
 		{
-			name: "api", share: 0.08, think: 0.5, software: oneOf("python", "go", "curl", "okhttp"), next: (*visitor).call,
+			name: "api", think: 0.5, software: oneOf("python", "go", "curl", "okhttp"), next: (*visitor).call,
 			networks: []network.Kind{network.Cloud, network.Hosting, network.Office},
 		},
 		{
-			name: "git", share: 0.03, stay: 1, software: oneOf("git"), next: (*visitor).clone,
+			name: "git", stay: 1, software: oneOf("git"), next: (*visitor).clone,
 			networks: []network.Kind{network.Residential, network.Cloud, network.University},
 		},
 		{
-			name: "crawler", share: 0.02, think: 0.5, steady: true, software: oneOf("crawler"), caches: true,
+			name: "crawler", think: 0.5, steady: true, software: oneOf("crawler"), caches: true,
 			networks: []network.Kind{network.Crawler}, homes: []string{"Searchbot"}, addresses: 4, turns: true, next: (*visitor).crawl,
 		},
 		{
-			name: "webhook", share: 0.03, tries: 3, afresh: true, software: oneOf("webhook"), next: (*visitor).notify,
+			name: "webhook", tries: 3, afresh: true, software: oneOf("webhook"), next: (*visitor).notify,
 			networks: []network.Kind{network.Crawler}, homes: []string{"Paylane Webhooks"}, addresses: 2,
 		},
 		{
-			name: "monitor", share: 0.03, steady: true, afresh: true, software: oneOf("monitor"), next: (*visitor).probe,
+			name: "monitor", steady: true, afresh: true, software: oneOf("monitor"), next: (*visitor).probe,
 			networks: []network.Kind{network.Crawler, network.Hosting}, addresses: 3, turns: true,
 			homes: []string{"Watchtower Monitoring", "Rackhaus", "Lion City Servers"},
 		},

@@ -61,10 +61,7 @@ func seatsOf(cast []role, v *scenario.Visitors) []int {
 	quota, sum := make([]float64, len(cast)), 0.0
 	var wanted []int
 	for i := range cast {
-		quota[i] = cast[i].share
-		if len(v.Kinds) > 0 {
-			quota[i] = v.Kinds[cast[i].name]
-		}
+		quota[i] = v.Kinds[cast[i].name]
 		if sum += quota[i]; quota[i] > 0 {
 			wanted = append(wanted, i)
 		}

@@ -14,19 +14,20 @@ import (
 )
 
 func TestSeatsOf(t *testing.T) {
-	cast := []role{{name: "a", share: 0.5}, {name: "b", share: 0.3}, {name: "c", share: 0.2}, {name: "d"}}
+	cast := []role{{name: "a"}, {name: "b"}, {name: "c"}, {name: "d"}}
+	some := map[string]float64{"a": 5, "b": 3, "c": 2}
 	tests := []struct {
 		name  string
 		count int
 		kinds map[string]float64
 		want  []int
 	}{
-		{"by share", 10, nil, []int{5, 3, 2, 0}},
-		{"the rest to whom most is owed", 9, nil, []int{4, 3, 2, 0}},
-		{"one each", 3, nil, []int{1, 1, 1, 0}},
-		{"fewer than kinds", 2, nil, []int{1, 1, 0, 0}},
-		{"one", 1, nil, []int{1, 0, 0, 0}},
-		{"by weight", 8, map[string]float64{"c": 3, "d": 1}, []int{0, 0, 6, 2}},
+		{"by weight", 10, some, []int{5, 3, 2, 0}},
+		{"the rest to whom most is owed", 9, some, []int{4, 3, 2, 0}},
+		{"one each", 3, some, []int{1, 1, 1, 0}},
+		{"fewer than kinds", 2, some, []int{1, 1, 0, 0}},
+		{"one", 1, some, []int{1, 0, 0, 0}},
+		{"by other weights", 8, map[string]float64{"c": 3, "d": 1}, []int{0, 0, 6, 2}},
 		{"a small weight", 100, map[string]float64{"a": 1, "b": 0.0001}, []int{99, 1, 0, 0}},
 		{"nobody", 5, map[string]float64{"x": 1}, []int{0, 0, 0, 0}},
 	}

@@ -35,7 +35,7 @@ var printed = sync.OnceValue(site.NewContent)
 func everybody() *scenario.Scenario {
 	return &scenario.Scenario{
 		Name: "everybody", Group: scenario.GroupEvent, Seed: 7, Length: 12 * time.Second, Patience: 5 * time.Second,
-		Visitors: scenario.Visitors{Count: 60, Think: 2 * time.Second, HTTP2: 0.8},
+		Visitors: scenario.Visitors{Count: 60, Think: 2 * time.Second, HTTP2: 0.8, Kinds: scenario.Everybody()},
 	}
 }
 

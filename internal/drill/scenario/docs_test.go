@@ -55,7 +55,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("the keys of %s are nowhere", name)
 		}
 	}
-	for _, known := range [][]string{Kinds(), EventKinds(), attackKinds(), placeholders} {
+	for _, known := range [][]string{Kinds(), EventKinds(), attackKinds(), Placeholders()} {
 		for _, word := range known {
 			if !strings.Contains(have, "`"+word+"`") {
 				t.Errorf("%s is nowhere explained", word)

@@ -36,12 +36,12 @@ func standard(name string) *Scenario {
 			Workers: 8, Backlog: 256, Page: 50 * time.Millisecond, Asset: 4 * time.Millisecond, Search: 100 * time.Millisecond,
 			Login: 100 * time.Millisecond,
 		},
-		Visitors: Visitors{Count: 120, Think: 2 * time.Second, Kinds: everybody(), HTTP2: 0.7},
+		Visitors: Visitors{Count: 120, Think: 2 * time.Second, Kinds: Everybody(), HTTP2: 0.7},
 	}
 }
 
-// everybody is all kinds, so that each takes enough steps in a scenario to be judged by.
-func everybody() map[string]float64 {
+// Everybody is the weights of a scenario that names none.
+func Everybody() map[string]float64 {
 	return map[string]float64{
 		"browser": 22, "carrier": 10, "office": 9, "tor": 6, "no-script": 5, "text": 5, "feed": 5, "api": 5, "git": 4, "crawler": 4,
 		"webhook": 5, "download": 8, "websocket": 5, "monitor": 4, "phone": 5,

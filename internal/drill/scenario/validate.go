@@ -26,11 +26,12 @@ const (
 	minPulse     = 100 * time.Millisecond
 )
 
-// placeholders of requests.
-var (
-	braced       = regexp.MustCompile(`\{[a-z]+\}`) // other braces, as those of JSON, are text
-	placeholders = []string{"{words}", "{article}", "{number}", "{random}", "{user}", "{password}"}
-)
+var braced = regexp.MustCompile(`\{[a-z]+\}`) // other braces, as those of JSON, are text
+
+// Placeholders are what requests may have in them, to be drawn.
+func Placeholders() []string {
+	return []string{"{words}", "{article}", "{number}", "{random}", "{user}", "{password}"}
+}
 
 // Validate sets the ends that are left to the scenario's, and reports what is wrong with it as a whole. The error begins with the key that
 // is.
@@ -236,8 +237,8 @@ func (r *Request) validate() error {
 // template checks a text with placeholders.
 func template(key, text string) error {
 	for _, found := range braced.FindAllString(text, -1) {
-		if !slices.Contains(placeholders, found) {
-			return fmt.Errorf("%s: has %s in it: want one of %s", key, found, strings.Join(placeholders, ", "))
+		if !slices.Contains(Placeholders(), found) {
+			return fmt.Errorf("%s: has %s in it: want one of %s", key, found, strings.Join(Placeholders(), ", "))
 		}
 	}
 	return nil

@@ -115,11 +115,14 @@ func (c *Conn) Close() {
 }
 
 // Abandon resets the connection instead, so that it leaves no TIME_WAIT behind.
-func (c *Conn) Abandon() {
-	if t, ok := c.link.Conn.(*net.TCPConn); ok {
+func (c *Conn) Abandon() { Abandon(c.link.Conn) }
+
+// Abandon resets what DialTCP has connected.
+func Abandon(nc net.Conn) {
+	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}
-	_ = c.link.Close()
+	_ = nc.Close()
 }
 
 // Why names a failure in one word: timeout, refused (the connection, or a stream of it), closed (reset or ended before the

@@ -157,12 +157,7 @@ func (p *placing) size() string {
 	return strconv.Itoa(len(p.request.Body))
 }
 
-func (p *placing) origin() string {
-	if p.layout.secure {
-		return "https://" + p.layout.host
-	}
-	return "http://" + p.layout.host
-}
+func (p *placing) origin() string { return Target{Host: p.layout.host, TLS: p.layout.secure}.Origin() }
 
 // site is Sec-Fetch-Site as the Referer shows it (Fetch Metadata §2.3).
 func (p *placing) site() string {

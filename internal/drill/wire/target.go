@@ -18,6 +18,14 @@ type Target struct {
 	TLS  bool
 }
 
+// Origin is what the target's URLs begin with: scheme and host (RFC 6454).
+func (t Target) Origin() string {
+	if t.TLS {
+		return "https://" + t.Host
+	}
+	return "http://" + t.Host
+}
+
 // Resolve checks that rawURL is an http or https URL of the loopback and nothing else. Every address its host resolves to must
 // be loopback (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), and later dials go to the address found here, never to the name.
 // Requests name host, or what the URL names if host is "".
