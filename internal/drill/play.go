@@ -155,7 +155,7 @@ func (p *play) input(target string) score.Input {
 	s := p.stage.scenario
 	in := score.Input{
 		Scenario: s.Name, Title: s.Title, Group: score.Group(s.Group), Target: target, Seed: s.Seed, Length: s.Length, Patience: s.Patience,
-		Site:   score.Site{Workers: s.Site.Workers, Backlog: s.Site.Backlog, Capacity: float64(s.Site.Workers) / s.Site.Page.Seconds()},
+		Site:   score.Site{Workers: s.Site.Workers, Backlog: s.Site.Backlog, Capacity: capacity(s).Capacity()},
 		Attack: p.assault.moments(),
 	}
 	for i := range s.Attacks {

@@ -56,10 +56,7 @@ func Build(s *scenario.Scenario, at Listen) (*Stage, error) {
 // newStage starts the sites on listeners, which they close with themselves.
 func newStage(s *scenario.Scenario, l, neighbour net.Listener) (*Stage, error) {
 	g := &Stage{scenario: s, content: site.NewContent()}
-	config := site.Config{
-		Workers: s.Site.Workers, Backlog: s.Site.Backlog, CPU: s.Site.CPU,
-		Page: s.Site.Page, Asset: s.Site.Asset, Search: s.Site.Search, Login: s.Site.Login,
-	}
+	config := capacity(s)
 	var err error
 	if g.site, err = site.Serve(config, l, Host, g.content, g.who); err != nil {
 		return nil, fmt.Errorf("the drill's site: %w", err)
@@ -69,6 +66,14 @@ func newStage(s *scenario.Scenario, l, neighbour net.Listener) (*Stage, error) {
 		return nil, fmt.Errorf("the neighbour's site: %w", err)
 	}
 	return g, nil
+}
+
+// capacity is what a scenario's site can bear.
+func capacity(s *scenario.Scenario) site.Config {
+	return site.Config{
+		Workers: s.Site.Workers, Backlog: s.Site.Backlog, CPU: s.Site.CPU,
+		Page: s.Site.Page, Asset: s.Site.Asset, Search: s.Site.Search, Login: s.Site.Login,
+	}
 }
 
 // who tells the sites who sent a request.
