@@ -40,10 +40,12 @@ type protect struct {
 
 	Allow       []string `help:"Never refuse this prefix; @FILE for a file of them. Repeatable." placeholder:"PREFIX" group:"Weeding"`
 	Deny        []string `help:"Always refuse this prefix; @FILE for a file of them. Repeatable." placeholder:"PREFIX" group:"Weeding"`
-	Limit       string   `help:"Requests of one source (an IPv4 address, an IPv6 /64): such as 50/s, or off." default:"50/s" placeholder:"RATE" group:"Weeding"`
-	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"200" placeholder:"N" group:"Weeding"`
-	OriginLimit string   `help:"The same for requests that reach the origin." default:"10/s" placeholder:"RATE" group:"Weeding"`
+	Limit       string   `help:"Requests of one source (an IPv4 address, an IPv6 /64): such as 50/s, or off." default:"200/s" placeholder:"RATE" group:"Weeding"`
+	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"2000" placeholder:"N" group:"Weeding"`
+	OriginLimit string   `help:"The same for requests that reach the origin." default:"off" placeholder:"RATE" group:"Weeding"`
 	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
+	BusyLimit   string   `help:"The same while the origin's budget is used up, and for 10 seconds after." default:"10/s" placeholder:"RATE" group:"Weeding"`
+	BusyBurst   int      `name:"busy-limit-burst" help:"Requests of one source that reach the origin at once then, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
 	DryRun      bool     `help:"Only log what lists and limits would refuse." group:"Weeding"`
 
 	Concurrency  int           `name:"origin-concurrency" help:"Requests at the origin at one time." default:"64" placeholder:"N" group:"Origin"`
@@ -171,6 +173,7 @@ func (p *protect) numbers() error {
 	}{
 		{"--limit-burst", int64(p.LimitBurst), 1},
 		{"--origin-limit-burst", int64(p.OriginBurst), 1},
+		{"--busy-limit-burst", int64(p.BusyBurst), 1},
 		{"--origin-concurrency", int64(p.Concurrency), 1},
 		{"--origin-rate", int64(p.Rate), 0},
 		{"--origin-upgrades", int64(p.Upgrades), 0},
@@ -189,12 +192,19 @@ func (p *protect) numbers() error {
 
 // weeding fills lists and limits.
 func (p *protect) weeding(s *spec.Node, z *spec.Zone) (err error) {
-	z.Limits.Requests.Burst, z.Limits.OriginRequests.Burst = p.LimitBurst, p.OriginBurst
-	if err := z.Limits.Requests.Parse(p.Limit); err != nil {
-		return fmt.Errorf("--limit: %w", err)
-	}
-	if err := z.Limits.OriginRequests.Parse(p.OriginLimit); err != nil {
-		return fmt.Errorf("--origin-limit: %w", err)
+	for _, limit := range []struct {
+		flag, text string
+		burst      int
+		into       *spec.Rate
+	}{
+		{"--limit", p.Limit, p.LimitBurst, &z.Limits.Requests},
+		{"--origin-limit", p.OriginLimit, p.OriginBurst, &z.Limits.OriginRequests},
+		{"--busy-limit", p.BusyLimit, p.BusyBurst, &z.Limits.OriginRequestsBusy},
+	} {
+		limit.into.Burst = limit.burst
+		if err := limit.into.Parse(limit.text); err != nil {
+			return fmt.Errorf("%s: %w", limit.flag, err)
+		}
 	}
 	if p.DryRun {
 		z.Action = spec.ActionLog

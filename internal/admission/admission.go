@@ -18,6 +18,7 @@ import (
 // Room keeps the budgets of all origins, one for each zone.
 type Room struct {
 	seed maphash.Seed
+	held held
 
 	mu         sync.Mutex
 	generation uint64
@@ -35,6 +36,7 @@ func New(*spec.Node) *Room {
 // Policy is how one zone's requests share its origin's budget.
 type Policy struct {
 	seed   maphash.Seed
+	held   *held
 	budget *budget
 	terms  *terms
 }
@@ -64,7 +66,7 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	defer r.mu.Unlock()
 	r.generation++
 	t.generation = r.generation
-	return &Policy{seed: r.seed, budget: r.budget(z.Name, t), terms: t}, nil
+	return &Policy{seed: r.seed, held: &r.held, budget: r.budget(z.Name, t), terms: t}, nil
 }
 
 // budget returns a zone's budget, made with these terms if it is not there. It is called with mu held.
@@ -140,13 +142,21 @@ func (t *terms) describe(s *spec.Budget) {
 	t.capped = fmt.Sprintf("the cap of %d upgraded connections is reached", s.Upgrades)
 }
 
-// Admit waits for a share of the origin's budget and writes flow.Admission: how long it waited, and a lease or a refusal. A
+// Gauge writes whether the origin's budget is used up, or was within the last 10 seconds.
+func (p *Policy) Gauge(f *flow.Flow) { f.Admission.Busy = p.budget.busy(f.Now()) }
+
+// Admit waits for a share of the origin's budget, and before that for a small body, so that a client who is slow to send one holds none. It
+// writes flow.Admission: how long it waited for the budget, and a lease or a refusal. A
 // request for an upgrade takes the share of an ordinary request, which it is until the origin agrees ([flow.Lease.Upgraded]); it
 // is refused at once if the cap of upgrades is reached already.
 func (p *Policy) Admit(f *flow.Flow) {
 	b, t := p.budget, p.budget.terms(p.terms)
 	if f.Request.Upgrade != "" && b.upgrades.Load() >= t.upgrades && !b.retired.Load() {
 		f.Admission.Refusal = p.refuse(f, flow.UpgradeCap, "budget.upgrades", t.capped, t.timeout)
+		return
+	}
+	if r := p.held.wait(f); r != nil {
+		f.Admission.Refusal = r
 		return
 	}
 	if b.try(t, f.Task.Now()) || p.wait(f, t) {
@@ -177,6 +187,7 @@ func (p *Policy) Spare() flow.Lease {
 func (p *Policy) wait(f *flow.Flow, t *terms) bool {
 	f.Task.Leave()
 	start := time.Now()
+	p.budget.usedUp.Store(start.UnixNano())
 	w := p.budget.waiter()
 	if f.Abort.Watch(w) {
 		p.budget.enqueue(w, f.Request.Source)

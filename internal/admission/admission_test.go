@@ -92,6 +92,32 @@ func TestHandOver(t *testing.T) {
 	})
 }
 
+// TestGauge: a budget is busy from when somebody had to wait for it until 10 seconds after the last one did.
+func TestGauge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 8, QueueTimeout: time.Minute})
+		want := func(when string, want bool) {
+			t.Helper()
+			f := newFlow(source(1, 1))
+			if p.Gauge(f); f.Admission.Busy != want {
+				t.Errorf("%s: got busy %t, want %t", when, f.Admission.Busy, want)
+			}
+		}
+		want("at first", false)
+		lease := admit(t, p, source(0, 0)).Admission.Lease
+		want("with room for nobody else", false)
+		second := begin(p, newFlow(source(0, 0)))
+		want("while one waits", true)
+		lease.Release()
+		synctest.Wait()
+		second.Admission.Lease.Release()
+		time.Sleep(9 * time.Second)
+		want("9 s later", true)
+		time.Sleep(time.Second)
+		want("10 s later", false)
+	})
+}
+
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := compile(t, New(nil), spec.Budget{Concurrent: 1, Queue: 16, QueueTimeout: time.Minute})

@@ -21,6 +21,7 @@ type budget struct {
 	upgrades   atomic.Int64 // connections that the origin has upgraded; they are not in concurrent any more
 	waiting    atomic.Int64 // the queue's length and what a predecessor wants, for those without mu
 	retired    atomic.Bool  // a successor has the budget: concurrent and upgrades are pinned, holding counts
+	usedUp     atomic.Int64 // when somebody last found it used up, in Unix nanoseconds
 	current    atomic.Pointer[terms]
 	meter      *limit.Meter
 
@@ -83,6 +84,12 @@ func (b *budget) terms(offered *terms) *terms {
 	}
 	return t
 }
+
+// busyFor is how long a budget counts as busy after it was used up: a flood that limits hold back leaves room at once, for itself.
+const busyFor = 10 * time.Second
+
+// busy tells whether the budget is used up, or was a moment ago.
+func (b *budget) busy(now time.Time) bool { return now.UnixNano()-b.usedUp.Load() < int64(busyFor) }
 
 // try takes a share without waiting, if nobody else waits for one.
 func (b *budget) try(t *terms, now time.Time) bool {

@@ -4,6 +4,9 @@
 // A request for an upgrade is a request like any other until the origin agrees: only then does its connection leave the
 // concurrent requests, for a place under a cap of its own. So asking for upgrades opens no second way to the origin.
 //
+// A small body is waited for before its request asks for a share, so that a client who is slow to send holds nothing of the origin's. All such
+// bodies together take at most 64 MiB.
+//
 // It learns a request's source, whether it asks for an upgrade and whether its client has gone, and writes flow.Admission: a
 // lease on the budget, or why there is none. Budgets are kept by zone and origin for as long as a policy or a lease uses them,
 // so recompiling a zone forgets nothing that is under way; new numbers come into force with the first request admitted under

@@ -191,9 +191,9 @@ func TestH2SlowUpload(t *testing.T) {
 		status string
 		after  time.Duration
 	}{
-		{"nothing", time.Hour, 1, "400", 30 * time.Second},
-		{"a byte now and then", 20 * time.Second, 1, "400", 30 * time.Second},
-		{"half the rate", time.Second, 128, "400", 60 * time.Second},
+		{"nothing", time.Hour, 1, "408", 30 * time.Second},
+		{"a byte now and then", 20 * time.Second, 1, "408", 30 * time.Second},
+		{"half the rate", time.Second, 128, "408", 60 * time.Second},
 		{"at a pace", time.Second, 400, "200", 0},
 	}
 	origin := func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }

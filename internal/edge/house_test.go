@@ -126,7 +126,7 @@ func site(name string, hosts ...string) spec.Zone {
 	z := spec.DefaultZone()
 	z.Name, z.Hosts = name, hosts
 	z.Origin.Servers = spec.OneServer("http://" + firstOrigin)
-	z.Limits.Requests, z.Limits.OriginRequests = spec.Rate{}, spec.Rate{}
+	z.Limits = spec.Limits{PerNetwork: z.Limits.PerNetwork}
 	return z
 }
 

@@ -101,11 +101,12 @@ func lead(z *zone.Zone, f *flow.Flow) {
 
 // fetch asks the origin, if the flow may, and reports whether it answered.
 func fetch(z *zone.Zone, f *flow.Flow) bool {
+	pool := z.Asked(f)
+	pool.Admission.Gauge(f)
 	if z.Verdict.JudgeBody(f); f.Verdict.Refusal != nil {
 		giveBack(f)
 		return false
 	}
-	pool := z.Asked(f)
 	if f.Admission.Lease == nil { // else it had to have a share before it set out
 		pool.Admission.Admit(f)
 	}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/seawall/seawall/internal/admission"
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/spec"
 )
@@ -93,6 +95,95 @@ func TestPromise2VisitorsGetThrough(t *testing.T) {
 				h.wantRefusal("the flood's", a, 503, "site", flow.QueueFull, "budget.queue")
 			}
 		}
+		h.wantIdle("site")
+	})
+}
+
+// TestPromise2Hall: a hall of people behind one address gets what nobody else needs; once somebody has to wait for the origin, it gets no
+// more than an address may have, and the one who waited is served.
+func TestPromise2Hall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := site("site", "site.test")
+		z.Limits.OriginRequestsBusy = spec.Rate{Requests: 1, Per: time.Second, Burst: 4}
+		z.Budget = spec.Budget{Concurrent: 2, Queue: 100, QueueTimeout: 10 * time.Second}
+		h := build(t, testNode(), z)
+		h.serve(firstOrigin, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "no-store")
+			time.Sleep(time.Second)
+			io.WriteString(w, "page")
+		})
+		const hall = "10.0.0.1"
+		for i := range 20 {
+			h.want("the hall alone", h.get(hall, "site.test", fmt.Sprintf("/%d", i)), 200, "page")
+			h.want("the hall alone", h.get(hall, "site.test", fmt.Sprintf("/%d", i)), 200, "page")
+		}
+		var many sync.WaitGroup
+		answers := make([]answer, 20)
+		for i := range answers {
+			many.Go(func() { answers[i] = h.get(hall, "site.test", fmt.Sprintf("/at-once/%d", i)) })
+		}
+		time.Sleep(100 * time.Millisecond)
+		h.want("a visitor", h.get(visitor, "site.test", "/"), 200, "page")
+		many.Wait()
+		served := 0
+		for _, a := range answers {
+			if a.status == 200 {
+				served++
+			} else {
+				h.wantRefusal("the hall, while busy", a, 429, "site", flow.OriginLimit, "limits.origin_requests_busy")
+			}
+		}
+		if served < 3 || served > 10 {
+			t.Errorf("got %d of the hall's 20 requests at once served, want its share", served)
+		}
+		time.Sleep(12 * time.Second)
+		h.want("the hall, later", h.get(hall, "site.test", "/later"), 200, "page")
+		h.wantIdle("site")
+	})
+}
+
+// TestPromise2SlowForms: those who send their forms byte by byte hold nothing of the origin's; their forms arrive whole, and one that breaks off
+// never reaches it.
+func TestPromise2SlowForms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := site("site", "site.test")
+		z.Budget = spec.Budget{Concurrent: 1}
+		h := build(t, testNode(), z)
+		var asked atomic.Int64
+		h.serve(firstOrigin, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			b, _ := io.ReadAll(r.Body)
+			w.Header().Set("Cache-Control", "no-store")
+			fmt.Fprintf(w, "page %s", b)
+		})
+		form := strings.Repeat("x", 3000)
+		slow := make([]*client, 20)
+		for i := range slow {
+			slow[i] = h.dial(fmt.Sprintf("10.0.%d.1", i))
+			defer slow[i].conn.Close()
+			slow[i].send(head("POST", "site.test", "/form", fmt.Sprintf("Content-Length: %d", len(form))))
+		}
+		for i := range len(form) - 1 {
+			for _, c := range slow {
+				c.send(form[i : i+1])
+			}
+			if i%1000 == 0 {
+				h.want("a visitor", h.get(visitor, "site.test", fmt.Sprintf("/%d", i)), 200, "page")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if got := asked.Load(); got != 3 {
+			t.Errorf("got %d requests at the origin, want the visitor's 3", got)
+		}
+		if got := h.policy("site").Admission.Load(); got != (admission.Load{}) {
+			t.Errorf("got %+v under way, want nothing", got)
+		}
+		for i, c := range slow[1:] {
+			c.send("x")
+			h.want(fmt.Sprintf("the form of %d", i), c.read("POST"), 200, "page "+form)
+		}
+		h.must(slow[0].conn.CloseWrite())
+		h.wantRefusal("a form that broke off", slow[0].read("POST"), 400, "site", flow.BodyBroken, "http")
 		h.wantIdle("site")
 	})
 }

@@ -53,6 +53,7 @@ type nobody struct{}
 var errNobody = errors.New("nobody is there")
 
 func (nobody) ReadBody([]byte) (int, error)             { return 0, io.EOF }
+func (nobody) Arrived() bool                            { return true }
 func (nobody) Trailers() []flow.Field                   { return nil }
 func (nobody) WriteInfo(int, []flow.Field) error        { return nil }
 func (nobody) WriteHead(int, []flow.Field, int64) error { return nil }

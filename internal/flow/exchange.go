@@ -14,6 +14,8 @@ type Exchange interface {
 	// ReadBody reads the request's body. The first call tells a client that expects it to go on (100). It returns [io.EOF] at the
 	// end, [io.ErrUnexpectedEOF] when the client broke off.
 	ReadBody(p []byte) (int, error)
+	// Arrived tells whether the rest of the body is here, so that reading it takes no wait.
+	Arrived() bool
 	// Trailers are the request's, once ReadBody has returned [io.EOF].
 	Trailers() []Field
 	// WriteInfo sends an interim response, 1xx but not 101.

@@ -147,12 +147,14 @@ type Verdict struct {
 	// Responding are changes of the response's header.
 	Responding []Change
 	Settings   Settings
-	// Charged tells that the source paid for a request to the origin, Counted that rules' rate limits have counted one.
-	Charged, Counted bool
-	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Unchanged that
-	// they spare it all changes of its response, Spared which rules they spare it by name.
-	Unjudged, Unlimited, Unchanged bool
-	Spared                         map[string]bool
+	// Charged are the zone's limits, a bit each, of which the source paid for a request to the origin; Counted tells that rules' rate limits
+	// have counted one.
+	Charged uint8
+	Counted bool
+	// Unjudged tells that rules spare the request the firewall's rest, Unlimited that they spare it all rate limits of rules, Unbounded the
+	// zone's own limits, Unchanged all changes of its response, Spared which rules they spare it by name.
+	Unjudged, Unlimited, Unbounded, Unchanged bool
+	Spared                                    map[string]bool
 	// BotName is the known crawler that the client says it is, BotCategory what that is for; VerifiedBot tells that its address is one of
 	// that crawler's. The first requests of an address may come before that is known.
 	BotName, BotCategory string
@@ -258,6 +260,8 @@ func (s CacheStatus) String() string {
 
 // Admission is how the request got its share of the origin's budget.
 type Admission struct {
+	// Busy tells that the budget is used up, or was a moment ago.
+	Busy    bool
 	Waited  time.Duration
 	Lease   Lease
 	Refusal *Refusal

@@ -152,7 +152,9 @@ func (e *errand) refusal(err error) *flow.Refusal {
 	case errors.Is(err, errNominated):
 		r.Reason, r.Status = flow.Malformed, 400
 	case errors.As(err, &body):
-		r.Reason, r.Status = flow.BodyBroken, 400
+		if r.Reason, r.Status = flow.BodyBroken, 400; isTimeout(body) {
+			r.Status = 408
+		}
 	case errors.Is(err, h2client.ErrTooLarge):
 		r.Reason, r.Status = flow.TooLarge, 431
 	case errors.Is(err, h2client.ErrRequest):

@@ -220,6 +220,7 @@ func (c *client) ReadBody(p []byte) (int, error) {
 	c.asked = true
 	return c.body.Read(p)
 }
+func (c *client) Arrived() bool          { return false }
 func (c *client) Trailers() []flow.Field { return c.trailers }
 func (c *client) WriteInfo(status int, fields []flow.Field) error {
 	c.info = append(c.info, status)

@@ -290,7 +290,7 @@ var remedies = map[string]string{
 	"rule":               "change the rule in the zone's rules (in node.rules, if it begins with node/), or put a skip before it; with action: log it only notes whom it would have refused; lists.allow (--allow) spares a source for good",
 	"denied":             "take the prefix off the deny list, or add a more specific one to the allow list (--allow)",
 	"request-limit":      "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.requests (--limit) changes the rate, limits.per_network what a whole network may have",
-	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) changes the rate, limits.per_network what a whole network may have",
+	"origin-limit":       "the source is free again when its rate falls; lists.allow (--allow) spares a source for good, limits.origin_requests (--origin-limit) and limits.origin_requests_busy (--busy-limit) change the rate, limits.per_network what a whole network may have",
 	"rule-limit":         "the client is free again when it was told to come back; the rule's ratelimit section changes how many there may be, a skip before it in http_request_firewall_custom spares some requests, lists.allow a source for good",
 	"only-if-cached":     "the client asked for stored responses only",
 	"queue-full":         "the origin's budget was used up; raise budget.concurrent (--origin-concurrency) if the origin can take more",

@@ -174,6 +174,11 @@ func (x *exchange) goOn() error {
 	return x.session.conn.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil)
 }
 
+// Arrived implements [flow.Exchange].
+func (x *exchange) Arrived() bool {
+	return !x.pending.Load() || x.within(len(x.session.conn.Buffered()))
+}
+
 // Trailers implements [flow.Exchange].
 func (x *exchange) Trailers() []flow.Field { return x.decoder.Trailers() }
 

@@ -161,6 +161,13 @@ func (x *h2exchange) goOn() {
 	}
 }
 
+// Arrived implements [flow.Exchange].
+func (x *h2exchange) Arrived() bool {
+	x.lock()
+	defer x.unlock()
+	return x.complete
+}
+
 // Trailers implements [flow.Exchange].
 func (x *h2exchange) Trailers() []flow.Field {
 	x.lock()

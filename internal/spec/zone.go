@@ -103,13 +103,16 @@ type Rate struct {
 	Burst    int
 }
 
-// Limits are per source: an IPv4 address or an IPv6 /64. Requests counts everything, OriginRequests only what would reach the
+// Limits are per source: an IPv4 address or an IPv6 /64. Requests counts everything, the others only what would reach the
 // origin, so that many people behind one address who browse cached pages are not refused. A zero Rate ("off") is no limit.
 type Limits struct {
 	// Requests bounds all requests of a source.
 	Requests Rate `yaml:"requests"`
 	// OriginRequests bounds those that would reach the origin.
 	OriginRequests Rate `yaml:"origin_requests"`
+	// OriginRequestsBusy bounds them while the origin's budget is used up, and for 10 seconds after: a hall full of people behind one
+	// address may take what nobody else needs. Requests count before, too. Without a budget it bounds nothing.
+	OriginRequestsBusy Rate `yaml:"origin_requests_busy"`
 	// PerNetwork is how many times as much the sources of one network may have together (an IPv4 /24 or an IPv6 /48), in which one
 	// attacker may have many; 0 is no bound.
 	PerNetwork int `yaml:"per_network"`
@@ -269,10 +272,11 @@ func DefaultZone() Zone {
 		},
 		HTTPS: HTTPS{ACME: true, MinVersion: "1.2", ClientCertificates: ClientCertificates{Required: true}},
 		Limits: Limits{
-			Requests:       Rate{Requests: 50, Per: time.Second, Burst: 200},
-			OriginRequests: Rate{Requests: 10, Per: time.Second, Burst: 50},
+			// A hall of people behind one address opens pages with dozens of files each, most of which the cache has.
+			Requests:           Rate{Requests: 200, Per: time.Second, Burst: 2000},
+			OriginRequestsBusy: Rate{Requests: 10, Per: time.Second, Burst: 50},
 			// A quarter of a /24 may use its limits up, and thousands of people behind a carrier's or a university's addresses may
-			// browse at once (3,200 requests a second); of an IPv6 /48's 65,536 sources an attacker gains no more than 64.
+			// browse at once; of an IPv6 /48's 65,536 sources an attacker gains no more than 64.
 			PerNetwork: 64,
 		},
 		Action: ActionBlock,

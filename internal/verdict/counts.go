@@ -10,13 +10,16 @@ const (
 	listsDeny
 	limitsRequests
 	limitsOriginRequests
+	limitsOriginRequestsBusy
 	httpsRedirect
 	nRules // how many there are
 )
 
 // String is the rule's key in the configuration.
 func (r rule) String() string {
-	return [...]string{"lists.allow", "lists.deny", "limits.requests", "limits.origin_requests", "https.redirect"}[r]
+	return [...]string{
+		"lists.allow", "lists.deny", "limits.requests", "limits.origin_requests", "limits.origin_requests_busy", "https.redirect",
+	}[r]
 }
 
 // Count is how many requests have matched a rule, whether it refused them or, in a dry run, would have.

@@ -6,21 +6,20 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/verdict/bots"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
-	"github.com/seawall/seawall/internal/verdict/limits"
 	"github.com/seawall/seawall/internal/verdict/lists"
 	"github.com/seawall/seawall/internal/verdict/rules"
 )
 
 // Policy is how one zone's requests are judged.
 type Policy struct {
-	lists                    *lists.Lists
-	requests, originRequests *limits.Limit
-	redirect                 *redirect
-	bots                     *bots.Room
-	guard                    *atomic.Pointer[guard] // the node's own rules; nil if there are none
-	rules                    *rules.Ruleset
-	grace                    exceptions.Grace // what lists, limits and rules only say that they would have refused
-	counts                   *counts
+	lists    *lists.Lists
+	bounds   bounds
+	redirect *redirect
+	bots     *bots.Room
+	guard    *atomic.Pointer[guard] // the node's own rules; nil if there are none
+	rules    *rules.Ruleset
+	grace    exceptions.Grace // what lists, limits and rules only say that they would have refused
+	counts   *counts
 }
 
 // Judge gives the verdict on a request's head; it never waits. The node's own rules come before all that a zone has a say in, then the lists: an
@@ -49,6 +48,7 @@ func (p *Policy) Judge(f *flow.Flow) {
 	}
 	if !p.rules.Empty() {
 		outcome, spared := p.rules.Judge(f, &p.grace)
+		f.Verdict.Unbounded = spared.Limits
 		if outcome != rules.Passed || p.rules.SparesLimits() && !spared.Limits && !p.within(f) {
 			return
 		}
@@ -58,7 +58,7 @@ func (p *Policy) Judge(f *flow.Flow) {
 
 // within reports whether a source keeps within its limit of requests.
 func (p *Policy) within(f *flow.Flow) bool {
-	ok, wait, detail := p.requests.Take(f.Request.Source, f.Request.Received)
+	ok, wait, detail := p.bounds.of(limitsRequests).Take(f.Request.Source, f.Request.Received)
 	if !ok {
 		p.limit(f, limitsRequests, flow.RequestLimit, detail, wait)
 	}
@@ -107,17 +107,26 @@ func (p *Policy) JudgeBody(f *flow.Flow) {
 	if f.Verdict.Action == flow.Allow {
 		return
 	}
-	if p.originRequests.Set() {
-		ok, wait, detail := p.originRequests.Take(f.Request.Source, f.Now())
-		if !ok {
-			p.limit(f, limitsOriginRequests, flow.OriginLimit, detail, wait)
-		}
-		if f.Verdict.Refusal != nil {
-			return
-		}
-		f.Verdict.Charged = ok
+	if !f.Verdict.Unbounded && (!p.charge(f, limitsOriginRequests, true) || !p.charge(f, limitsOriginRequestsBusy, f.Admission.Busy)) {
+		return
 	}
 	p.rules.JudgeBody(f, &p.grace)
+}
+
+// charge has a source pay for a request to the origin, and reports whether it may have that: a limit that is not in force is none.
+func (p *Policy) charge(f *flow.Flow, r rule, inForce bool) bool {
+	limit := p.bounds.of(r)
+	if !limit.Set() {
+		return true
+	}
+	ok, wait, detail := limit.Take(f.Request.Source, f.Now())
+	switch {
+	case ok:
+		f.Verdict.Charged |= 1 << r
+	case inForce:
+		p.limit(f, r, flow.OriginLimit, detail, wait)
+	}
+	return f.Verdict.Refusal == nil
 }
 
 // JudgeContent gives the verdict on the beginning of a request's body, which has a share of the origin's budget by now: it waits for the client.
@@ -130,9 +139,13 @@ func (p *Policy) JudgeContent(f *flow.Flow) {
 // Settle gives back, after the response, what a source paid for a request that never reached the origin: a visitor who met a
 // full queue is not counted against. Then rules count responses.
 func (p *Policy) Settle(f *flow.Flow) {
-	if f.Verdict.Charged && f.Origin.Attempts == 0 {
-		p.originRequests.Refund(f.Request.Source, f.Now())
-		f.Verdict.Charged = false
+	if f.Verdict.Charged != 0 && f.Origin.Attempts == 0 {
+		for r := limitsOriginRequests; r <= limitsOriginRequestsBusy; r++ {
+			if f.Verdict.Charged&(1<<r) != 0 {
+				p.bounds.of(r).Refund(f.Request.Source, f.Now())
+			}
+		}
+		f.Verdict.Charged = 0
 	}
 	p.rules.Settle(f)
 }

@@ -9,7 +9,7 @@ import (
 
 // Undoable returns the rules that refuse and can be undone, of those that have a name with or without its phase; "" is every name.
 func (p *Policy) Undoable(name string) (found []string) {
-	for _, r := range []rule{listsDeny, limitsRequests, limitsOriginRequests} {
+	for _, r := range []rule{listsDeny, limitsRequests, limitsOriginRequests, limitsOriginRequestsBusy} {
 		if called(r.String(), name) {
 			found = append(found, r.String())
 		}

@@ -104,13 +104,9 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 	if a := z.Action; a != spec.ActionBlock && a != spec.ActionLog {
 		return nil, fmt.Errorf("action: %q is none: want %q or %q", a, spec.ActionBlock, spec.ActionLog)
 	}
-	requests, err := r.taken.Compile(z.Name, uint8(limitsRequests), z.Limits.Requests, z.Limits.PerNetwork)
+	bounds, err := r.bounds(z)
 	if err != nil {
-		return nil, fmt.Errorf("limits.requests: %w", err)
-	}
-	originRequests, err := r.taken.Compile(z.Name, uint8(limitsOriginRequests), z.Limits.OriginRequests, z.Limits.PerNetwork)
-	if err != nil {
-		return nil, fmt.Errorf("limits.origin_requests: %w", err)
+		return nil, err
 	}
 	redirect, err := r.newRedirect(&z.HTTPS)
 	if err != nil {
@@ -125,15 +121,14 @@ func (r *Room) Compile(z *spec.Zone) (*Policy, error) {
 		return nil, err
 	}
 	return &Policy{
-		redirect:       redirect,
-		bots:           r.bots,
-		guard:          &r.own,
-		lists:          listed,
-		requests:       requests,
-		originRequests: originRequests,
-		grace:          exceptions.Grace{Room: r.Exceptions, Zone: z.Name, Dry: z.Action == spec.ActionLog},
-		counts:         r.countsOf(z.Name),
-		rules:          ruleset,
+		redirect: redirect,
+		bots:     r.bots,
+		guard:    &r.own,
+		lists:    listed,
+		bounds:   bounds,
+		grace:    exceptions.Grace{Room: r.Exceptions, Zone: z.Name, Dry: z.Action == spec.ActionLog},
+		counts:   r.countsOf(z.Name),
+		rules:    ruleset,
 	}, nil
 }
 
@@ -178,9 +173,8 @@ type Limited struct {
 
 // Limited tells which of the zone's limits refuse an address now.
 func (p *Policy) Limited(address netip.Addr, now time.Time) (over []Limited) {
-	limits := map[rule]*limits.Limit{limitsRequests: p.requests, limitsOriginRequests: p.originRequests}
-	for _, r := range []rule{limitsRequests, limitsOriginRequests} {
-		if wait, detail := limits[r].Wait(prefixes.Source(address), now); wait > 0 {
+	for r := limitsRequests; r <= limitsOriginRequestsBusy; r++ {
+		if wait, detail := p.bounds.of(r).Wait(prefixes.Source(address), now); wait > 0 {
 			over = append(over, Limited{r.String(), detail, wait})
 		}
 	}

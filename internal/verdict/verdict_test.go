@@ -43,7 +43,7 @@ func prefix(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePref
 // few has limits that are soon reached: two requests at once, one of them to the origin.
 func few(z *spec.Zone) {
 	z.Limits.Requests = spec.Rate{Requests: 1, Per: time.Second, Burst: 1}
-	z.Limits.OriginRequests = spec.Rate{Requests: 1, Per: 10 * time.Second}
+	z.Limits.OriginRequests, z.Limits.OriginRequestsBusy = spec.Rate{Requests: 1, Per: 10 * time.Second}, spec.Rate{}
 	z.Lists.Allow, z.Lists.Deny = prefix("192.0.2.1/32"), prefix("192.0.2.0/24")
 }
 
@@ -62,7 +62,7 @@ func TestOrder(t *testing.T) {
 		verbs []func(*Policy, *flow.Flow) // on one request each, but the last two are on the same
 		want  flow.Verdict
 	}{
-		{"pass", few, "203.0.113.1", []func(*Policy, *flow.Flow){judge, body}, flow.Verdict{Charged: true}},
+		{"pass", few, "203.0.113.1", []func(*Policy, *flow.Flow){judge, body}, flow.Verdict{Charged: 1 << limitsOriginRequests}},
 		{"allowed", few, "192.0.2.1", []func(*Policy, *flow.Flow){judge, judge, judge, judge, body, body, judge, body},
 			flow.Verdict{Action: flow.Allow, Rule: "lists.allow"}},
 		{"denied", few, "192.0.2.2", []func(*Policy, *flow.Flow){judge},
@@ -78,7 +78,7 @@ func TestOrder(t *testing.T) {
 			flow.Verdict{Dry: []string{"limits.requests", "limits.origin_requests"}}},
 		{"denied in a dry run", dry, "192.0.2.2", []func(*Policy, *flow.Flow){judge},
 			flow.Verdict{Dry: []string{"lists.deny"}}},
-		{"no limits", func(z *spec.Zone) { z.Limits.Requests, z.Limits.OriginRequests = spec.Rate{}, spec.Rate{} }, "203.0.113.1",
+		{"no limits", func(z *spec.Zone) { z.Limits = spec.Limits{} }, "203.0.113.1",
 			[]func(*Policy, *flow.Flow){judge, judge, judge, judge, body, body, judge, body}, flow.Verdict{}},
 	}
 	for _, tt := range tests {
@@ -173,7 +173,7 @@ func TestSettle(t *testing.T) {
 				f.Origin.Attempts = tt.attempts
 				p.Settle(f)
 				p.Settle(f) // gives nothing back twice
-				if got, want := f.Verdict.Charged, tt.attempts > 0; got != want {
+				if got, want := f.Verdict.Charged != 0, tt.attempts > 0; got != want {
 					t.Errorf("charged: got %v, want %v", got, want)
 				}
 				next := newFlow("203.0.113.1")
@@ -185,6 +185,56 @@ func TestSettle(t *testing.T) {
 				last := newFlow("203.0.113.1")
 				if p.JudgeBody(last); (last.Verdict.Action == flow.Block) != (tt.attempts > 0) {
 					t.Errorf("last request: got %v", last.Verdict.Action)
+				}
+			})
+		})
+	}
+}
+
+// TestBusy: a source may take what nobody else needs, and no more than its rate once the origin's budget is used up. What it took before
+// counts.
+func TestBusy(t *testing.T) {
+	busy := func(z *spec.Zone) {
+		z.Limits.OriginRequestsBusy = spec.Rate{Requests: 1, Per: 10 * time.Second, Burst: 1}
+	}
+	tests := []struct {
+		name         string
+		before, busy int // requests
+		want         int // of the latter, passed
+	}{
+		{"idle", 50, 0, 0},
+		{"busy from the start", 0, 5, 2},
+		{"busy after one", 1, 5, 1},
+		{"busy after a hall's", 50, 5, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := compile(t, New(nil), busy)
+				ask := func(busy bool) *flow.Flow {
+					f := newFlow("203.0.113.1")
+					f.Admission.Busy = busy
+					p.JudgeBody(f)
+					f.Origin.Attempts = 1
+					p.Settle(f)
+					return f
+				}
+				for range tt.before {
+					if f := ask(false); f.Verdict.Refusal != nil {
+						t.Fatalf("got %+v while the budget is not used up", f.Verdict.Refusal)
+					}
+				}
+				passed := 0
+				for range tt.busy {
+					f := ask(true)
+					if f.Verdict.Refusal == nil {
+						passed++
+					} else if got, want := f.Verdict.Refusal.Rule, "limits.origin_requests_busy"; got != want {
+						t.Errorf("got refused by %s, want %s", got, want)
+					}
+				}
+				if passed != tt.want {
+					t.Errorf("got %d passed, want %d", passed, tt.want)
 				}
 			})
 		})
@@ -211,7 +261,7 @@ func TestRecompile(t *testing.T) {
 		if got, want := f.Verdict.Action, flow.Pass; got != want {
 			t.Errorf("other zone: got %v, want %v", got, want)
 		}
-		want := []Count{{"lists.allow", 1}, {"lists.deny", 1}, {"limits.requests", 1}, {"limits.origin_requests", 0}, {"https.redirect", 0}}
+		want := []Count{{"lists.allow", 1}, {"lists.deny", 1}, {"limits.requests", 1}, {"limits.origin_requests", 0}, {"limits.origin_requests_busy", 0}, {"https.redirect", 0}}
 		if diff := cmp.Diff(want, p.Counts()); diff != "" {
 			t.Errorf("counts: -want +got:\n%s", diff)
 		}
@@ -312,7 +362,7 @@ func TestCompileRefuses(t *testing.T) {
 	}{
 		{"action", func(z *spec.Zone) { z.Action = "drop" },
 			`action: "drop" is none: want "block" or "log"`},
-		{"requests", func(z *spec.Zone) { z.Limits.Requests.Per = 0 }, `limits.requests: rate of 50 per 0s`},
+		{"requests", func(z *spec.Zone) { z.Limits.Requests.Per = 0 }, `limits.requests: rate of 200 per 0s`},
 		{"origin requests", func(z *spec.Zone) { z.Limits.OriginRequests.Burst = -1 },
 			`limits.origin_requests: burst is -1`},
 	}
@@ -485,7 +535,7 @@ func TestUndoneOrigin(t *testing.T) {
 	if _, err := r.Exceptions.Add(exceptions.Exception{Address: prefix("203.0.113.1/32")[0], Until: time.Now().Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
-	if f := body(); f.Verdict.Refusal != nil || !f.Verdict.Undone || f.Verdict.Charged {
+	if f := body(); f.Verdict.Refusal != nil || !f.Verdict.Undone || f.Verdict.Charged != 0 {
 		t.Errorf("got %+v, want it to be spared and not charged", f.Verdict)
 	}
 	if over := p.Limited(netip.MustParseAddr("203.0.113.1"), time.Now()); len(over) != 1 || over[0].Rule != "limits.origin_requests" || over[0].Wait <= 0 {
@@ -512,7 +562,7 @@ func TestUndoable(t *testing.T) {
 		{"b", nil},
 		{"lists.deny", []string{"lists.deny"}},
 		{"lists.allow", nil},
-		{"", []string{"lists.deny", "limits.requests", "limits.origin_requests", phase + "a", phase + "aa"}},
+		{"", []string{"lists.deny", "limits.requests", "limits.origin_requests", "limits.origin_requests_busy", phase + "a", phase + "aa"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -170,7 +170,7 @@ func seawallCommand(program, config string, s setting) []string {
 	command := []string{
 		program, "protect", "http://" + s.Origin, "--data", s.Store, "--log", s.Log, "--admin", s.Admin,
 		"--limit", "1000000/s", "--limit-burst", "1000000", // the highest that can be set
-		"--origin-limit", "1000000/s", "--origin-limit-burst", "1000000",
+		"--busy-limit", "1000000/s", "--busy-limit-burst", "1000000",
 		"--origin-concurrency", "128", "--cache-size", strconv.Itoa(s.Cache),
 	}
 	if s.TLS {

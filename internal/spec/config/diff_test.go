@@ -28,7 +28,7 @@ func TestFlatten(t *testing.T) {
 		"name": "shop", "hosts": "[shop.example, www.shop.example]", "action": "block", "lists.allow": "[]",
 		"origin.servers[0].url": "http://a", "origin.servers[1].weight": "2", "origin.servers[0].backup": "false",
 		"origin.servers[1].tls.key": "SHA-256 66859b7ade4e", "origin.servers[1].tls.ca": "", "origin.tls.key": "",
-		"limits.requests": "50/s burst 200", "budget.rate": "off", "origin.health.status": "200-399", "https.hsts.max_age": "0s",
+		"limits.requests": "200/s burst 2000", "budget.rate": "off", "origin.health.status": "200-399", "https.hsts.max_age": "0s",
 		"origin.response_timeout": "1m",
 	} {
 		if value, ok := got[key]; value != want || !ok {
@@ -113,7 +113,7 @@ zones:
 		"zone shop: origin.servers[1].url: added http://a",
 		"zone shop: origin.servers[1].weight: added 1",
 		"zone shop: origin.servers[1].backup: added false",
-		"zone shop: limits.requests: 50/s burst 200 → off",
+		"zone shop: limits.requests: 200/s burst 2000 → off",
 		"zone new: added",
 		"zone gone: removed",
 	}

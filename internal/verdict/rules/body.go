@@ -66,13 +66,12 @@ func (s *Ruleset) peek(f *flow.Flow) *peeked {
 	if err == nil && f.Request.Length == int64(len(buffer)) { // the end comes with the next read
 		err = io.EOF
 	}
-	text := string(buffer)
-	again := &again{Exchange: f.Exchange, rest: text}
+	again := &flow.Reread{Exchange: f.Exchange, Begin: buffer}
 	if err != nil && !errors.Is(err, io.EOF) {
-		again.err = err
+		again.Err = err
 	}
 	f.Exchange = again
-	return &peeked{text: text, whole: errors.Is(err, io.EOF)}
+	return &peeked{text: string(buffer), whole: errors.Is(err, io.EOF)}
 }
 
 // bodySize is the room for a body whose length is declared, or not (-1).
@@ -82,26 +81,6 @@ func bodySize(length int64) int {
 		return usual
 	}
 	return int(min(length, maxBody))
-}
-
-// again is an exchange whose body begins with what has been read already.
-type again struct {
-	flow.Exchange
-	rest string
-	err  error // what ended it, behind rest
-}
-
-// ReadBody implements [flow.Exchange].
-func (a *again) ReadBody(p []byte) (int, error) {
-	if len(a.rest) > 0 {
-		n := copy(p, a.rest)
-		a.rest = a.rest[n:]
-		return n, nil
-	}
-	if a.err != nil {
-		return 0, a.err
-	}
-	return a.Exchange.ReadBody(p)
 }
 
 // bodyCost is what it costs to wait for a body, and to take it apart: more than all else.
