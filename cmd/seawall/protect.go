@@ -44,8 +44,8 @@ type protect struct {
 	LimitBurst  int      `help:"Requests of one source at once, on top of its rate." default:"2000" placeholder:"N" group:"Weeding"`
 	OriginLimit string   `help:"The same for requests that reach the origin." default:"off" placeholder:"RATE" group:"Weeding"`
 	OriginBurst int      `name:"origin-limit-burst" help:"Requests of one source that reach the origin at once, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
-	BusyLimit   string   `help:"The same while the origin's budget is used up, and for 10 seconds after." default:"10/s" placeholder:"RATE" group:"Weeding"`
-	BusyBurst   int      `name:"busy-limit-burst" help:"Requests of one source that reach the origin at once then, on top of its rate." default:"50" placeholder:"N" group:"Weeding"`
+	BusyLimit   string   `help:"The same while the origin's budget is used up, and for 10 seconds after." default:"30/s" placeholder:"RATE" group:"Weeding"`
+	BusyBurst   int      `name:"busy-limit-burst" help:"Requests of one source that reach the origin at once then, on top of its rate." default:"300" placeholder:"N" group:"Weeding"`
 	DryRun      bool     `help:"Only log what lists and limits would refuse." group:"Weeding"`
 
 	Concurrency  int           `name:"origin-concurrency" help:"Requests at the origin at one time." default:"64" placeholder:"N" group:"Origin"`

@@ -137,7 +137,7 @@ func TestTurns(t *testing.T) {
 				}
 			}
 		}
-		if diff := cmp.Diff([]string{"a1", "b1", "c1", "a2", "b1'", "a1'", "a2'", "a1''"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"a1", "a1'", "a2", "b1", "b1'", "c1", "a2'", "a1''"}, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})

@@ -175,7 +175,7 @@ func (b *budget) serve(now time.Time) {
 	}
 	lacking := b.dispatch(t, now)
 	for b.queue.len() > t.queue {
-		w, backlog := b.queue.longest(), now.Sub(b.queue.oldest().since)
+		w, backlog := b.queue.loser(), now.Sub(b.queue.oldest().since)
 		b.queue.remove(w)
 		b.settle(w, dropped, backlog)
 	}

@@ -13,8 +13,9 @@
 // them.
 //
 // The queue is a tree: networks (IPv4 /24, IPv6 /48) take turns, within each its sources (/32, /64), and each source's requests
-// go in order of arrival. When it is full, the newest request of the longest source in the longest network gives way, the
-// arriving one where lengths are equal: a flood fills its own place in the queue and nobody else's.
+// go in order of arrival. How many requests a turn is for depends on who waits: it lets those who are many behind one address have what they want as long as
+// that makes a round of turns no more than twice as long. When it is full, the newest request of the longest source in the longest network gives way if that has more than its
+// due, and else the arriving one: a flood from few addresses fills its own place in the queue and nobody else's, and one from many pushes no office out.
 //
 // Memory is bounded by the queue, each wait by its timeout and by the client's patience. While nobody waits, a request costs
 // some atomic operations and no allocation. Under an unmet budget it fails with 503 and an honest Retry-After, never by letting

@@ -19,7 +19,7 @@ import (
 )
 
 // TestVisitorsGetThroughAFlood (promise 2): 400 sources in 40 networks keep the queue full. Ten visitors, each in a network of
-// its own, are served within one turn of all networks, every time.
+// its own, are served within a round of turns of all networks, every time, which is at most twice as long as if each network had but one.
 func TestVisitorsGetThroughAFlood(t *testing.T) {
 	const (
 		networks, sources, each = 40, 10, 3 // of the flood; each source has so many requests under way
@@ -48,7 +48,7 @@ func TestVisitorsGetThroughAFlood(t *testing.T) {
 			})
 		}
 		time.Sleep(3 * time.Second)
-		const bound = (networks + visitors + concurrent) * service / concurrent
+		const bound = 2 * (networks + visitors + concurrent) * service / concurrent
 		var people sync.WaitGroup
 		for i := range visitors {
 			people.Go(func() {
@@ -482,6 +482,58 @@ func TestBudgetIsKept(t *testing.T) {
 	})
 }
 
+// TestOfficeAmongBots (promise 2): 200 bots, each in a network of its own, ask for one thing at a time, and so do 30 people of an office behind one
+// address, and as many who have an address each. The office is served as the others are, also where the queue is full all the time.
+func TestOfficeAmongBots(t *testing.T) {
+	const bots, people, service = 200, 30, 100 * time.Millisecond
+	tests := []struct {
+		name  string
+		queue int
+		least float64 // of what people with an address each get, for the office
+	}{
+		{"room for all", 400, 0.9},
+		{"full", 150, 0.5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := compile(t, New(nil), spec.Budget{Concurrent: 4, Queue: tt.queue, QueueTimeout: time.Minute})
+				var wg sync.WaitGroup
+				var over atomic.Bool
+				ask := func(s netip.Prefix, pause time.Duration, served *atomic.Int64) {
+					wg.Go(func() {
+						for !over.Load() {
+							f := newFlow(s)
+							if p.Admit(f); f.Admission.Lease != nil {
+								served.Add(1)
+								time.Sleep(service)
+								f.Admission.Lease.Release()
+							}
+							time.Sleep(pause)
+						}
+					})
+				}
+				var flood, office, homes atomic.Int64
+				for i := range bots {
+					ask(source(i, 0), time.Second+time.Duration(i)*time.Millisecond, &flood)
+				}
+				for i := range people {
+					ask(source(1000, 0), 2*time.Second+time.Duration(i)*time.Millisecond, &office)
+					ask(source(2000+i, 0), 2*time.Second+time.Duration(i)*time.Millisecond, &homes)
+				}
+				time.Sleep(5 * time.Minute)
+				over.Store(true)
+				wg.Wait()
+				if got, want := float64(office.Load()), tt.least*float64(homes.Load()); got < want || flood.Load() == 0 {
+					t.Errorf("got %v for the office, %d for people at home, %d for bots, want at least %v for the office",
+						got, homes.Load(), flood.Load(), want)
+				}
+				checkLoad(t, p, Load{})
+			})
+		})
+	}
+}
+
 // TestSourcesShareANetwork: within one network, sources take turns too.
 func TestSourcesShareANetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -503,7 +555,7 @@ func TestSourcesShareANetwork(t *testing.T) {
 		}
 		synctest.Wait()
 		got := 0
-		for range 6 {
+		for range 8 { // two of each in turn
 			lease.Release()
 			f := <-next
 			lease = f.Admission.Lease
@@ -512,7 +564,7 @@ func TestSourcesShareANetwork(t *testing.T) {
 			}
 		}
 		if got != 3 {
-			t.Errorf("got %d of 6 turns for the quiet source, want 3", got)
+			t.Errorf("got %d of 8 turns for the quiet source, want its 3", got)
 		}
 		for p.Load().Queued > 0 {
 			lease.Release()

@@ -8,8 +8,8 @@ import (
 	"github.com/seawall/seawall/prefixes"
 )
 
-// queue holds the waiters of one budget in a tree of classes: root, networks, sources. Every operation takes constant time.
-// It is not safe for concurrent use.
+// queue holds the waiters of one budget in a tree of classes: root, networks, sources. An operation takes constant time, but for a look at
+// the different lengths of classes, of which n waiters can have no more than √2n. It is not safe for concurrent use.
 type queue struct {
 	root     class
 	networks map[netip.Prefix]*class
@@ -24,10 +24,12 @@ type class struct {
 	parent *class
 	prefix netip.Prefix
 	length int // waiters below
+	left   int // how many more are served before its turn ends; 0 between turns
 
 	waiters list[waiter] // in order of arrival
 	turns   list[class]  // children in the order of their next turns
 	ranks   list[rank]   // children by length, shortest first
+	parts   int          // how many children there are
 
 	turn element[class] // its place in parent.turns
 	rank *rank          // its place in parent.ranks,
@@ -37,6 +39,7 @@ type class struct {
 // rank is the children of one class that have the same length, the one that most recently grew to it last.
 type rank struct {
 	length  int
+	count   int
 	classes list[class]
 	place   element[rank]
 }
@@ -74,9 +77,26 @@ func (q *queue) next() *waiter {
 	return c.waiters.front()
 }
 
-// longest returns the newest waiter of the longest source in the longest network, or nil. Among equals it finds the one that
-// grew last, so right after a push that is the waiter just pushed.
-func (q *queue) longest() *waiter {
+// due is how many waiters of a child are no more than its due: with so many of each, there are no more than with one of each and extra. That is
+// as many as it has where few children have many, and few where some have nearly all that waits.
+func (c *class) due(extra int) int {
+	room, rest, most := c.parts+extra, c.parts, 0
+	for e := c.ranks.first; e != nil; e = e.next {
+		if most = e.value.length; most*rest > room {
+			return room / rest
+		}
+		room -= most * e.value.count
+		rest -= e.value.count
+	}
+	return most
+}
+
+// loser returns who gives way where there are too many, or nil: the newest waiter of the longest source in the longest network, if that has more than
+// its due, where a quarter is extra; else the newest of all. Among equals it finds the one that grew last.
+func (q *queue) loser() *waiter {
+	if q.root.length > 0 && q.root.ranks.back().length <= q.root.due(q.root.parts/4) {
+		return q.ages.back()
+	}
 	c := &q.root
 	for !c.ranks.empty() {
 		c = c.ranks.back().classes.back()
@@ -99,12 +119,19 @@ func (q *queue) push(w *waiter, source netip.Prefix, now time.Time) {
 	}
 }
 
-// pop removes and returns whose turn it is; its source and its network go to the end of theirs. The queue must not be empty.
+// pop removes and returns whose turn it is; its source and its network go to the end of theirs when they have had their due. A round of turns is
+// at most twice as long as with one of each, and those who are many behind one address need not wait for one another where that does not help
+// anybody else. The queue must not be empty.
 func (q *queue) pop() *waiter {
 	w := q.next()
 	for c := w.class; c.parent != nil; c = c.parent {
-		c.parent.turns.remove(&c.turn)
-		c.parent.turns.pushBack(&c.turn)
+		if c.left == 0 {
+			c.left = c.parent.due(c.parent.parts)
+		}
+		if c.left--; c.left == 0 {
+			c.parent.turns.remove(&c.turn)
+			c.parent.turns.pushBack(&c.turn)
+		}
 	}
 	q.remove(w)
 	return w
@@ -156,7 +183,7 @@ func (q *queue) forget(c *class) {
 	} else {
 		delete(q.sources, c.prefix)
 	}
-	c.parent = nil
+	c.parent, c.left = nil, 0
 	q.classes.Put(c)
 }
 
@@ -170,6 +197,8 @@ func (q *queue) raise(c *class) {
 	next := ranks.first
 	if from != nil {
 		at, next = &from.place, from.place.next
+	} else {
+		c.parent.parts++
 	}
 	if next != nil && next.value.length == c.length {
 		c.rank = next.value
@@ -178,6 +207,7 @@ func (q *queue) raise(c *class) {
 		ranks.insertAfter(&c.rank.place, at)
 	}
 	q.unrank(c, ranks, from)
+	c.rank.count++
 	c.rank.classes.pushBack(&c.peer)
 }
 
@@ -191,6 +221,7 @@ func (q *queue) lower(c *class) {
 	switch {
 	case c.length == 0:
 		c.rank = nil
+		c.parent.parts--
 	case at != nil && at.value.length == c.length:
 		c.rank = at.value
 	default:
@@ -199,6 +230,7 @@ func (q *queue) lower(c *class) {
 	}
 	q.unrank(c, ranks, from)
 	if c.rank != nil {
+		c.rank.count++
 		c.rank.classes.pushFront(&c.peer)
 	}
 }
@@ -208,6 +240,7 @@ func (q *queue) unrank(c *class, ranks *list[rank], from *rank) {
 	if from == nil {
 		return
 	}
+	from.count--
 	from.classes.remove(&c.peer)
 	if from.classes.empty() {
 		ranks.remove(&from.place)

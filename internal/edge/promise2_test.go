@@ -17,14 +17,14 @@ import (
 )
 
 // TestPromise2VisitorsGetThrough: 160 sources in 40 networks, each below the limits, ask for several times what the origin can do.
-// Visitors who come one by one are all served, within one turn of all networks, and each refusal says what it is.
+// Visitors who come one by one are all served, within a round of turns, and each refusal says what it is.
 func TestPromise2VisitorsGetThrough(t *testing.T) {
 	const (
 		networks, sources = 40, 4
 		visitors, visits  = 10, 3
 		concurrent        = 4
 		work              = 50 * time.Millisecond
-		turn              = (networks+visitors+concurrent)*work/concurrent + work
+		round             = 2*(networks+visitors+concurrent)*work/concurrent + work
 	)
 	synctest.Test(t, func(t *testing.T) {
 		z := site("site", "site.test")
@@ -68,8 +68,8 @@ func TestPromise2VisitorsGetThrough(t *testing.T) {
 				for n := range visits {
 					start := time.Now()
 					h.want("a visitor's page", h.get(from, "site.test", fmt.Sprintf("/page?%d-%d", i, n)), 200, "page")
-					if took := time.Since(start); took > turn {
-						t.Errorf("a visitor's page took %v, want at most %v", took, turn)
+					if took := time.Since(start); took > round {
+						t.Errorf("a visitor's page took %v, want at most %v", took, round)
 					}
 					start = time.Now()
 					h.want("a visitor's style", h.get(from, "site.test", "/style.css"), 200, "page")

@@ -274,7 +274,7 @@ func DefaultZone() Zone {
 		Limits: Limits{
 			// A hall of people behind one address opens pages with dozens of files each, most of which the cache has.
 			Requests:           Rate{Requests: 200, Per: time.Second, Burst: 2000},
-			OriginRequestsBusy: Rate{Requests: 10, Per: time.Second, Burst: 50},
+			OriginRequestsBusy: Rate{Requests: 30, Per: time.Second, Burst: 300},
 			// A quarter of a /24 may use its limits up, and thousands of people behind a carrier's or a university's addresses may
 			// browse at once; of an IPv6 /48's 65,536 sources an attacker gains no more than 64.
 			PerNetwork: 64,
