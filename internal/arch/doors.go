@@ -28,6 +28,8 @@ var doors = []door{
 	{"github.com/quic-go/", "internal/request/h3"},
 	{"github.com/corazawaf/", "internal/verdict/waf"},
 	{"github.com/cilium/ebpf", "internal/packet/xdp"},
+	{"github.com/google/nftables", "internal/packet/nft"},
+	{"github.com/mdlayher/netlink", "internal/packet/nft"},
 	{"database/sql", "internal/control/store"},
 	{"modernc.org/sqlite", "internal/control/store"},
 	{"github.com/jackc/pgx/", "internal/control/store"},

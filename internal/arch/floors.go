@@ -34,9 +34,10 @@ var floors = []floor{
 
 // Folders that are on no floor: they are for tests, and import nothing of the house.
 const (
-	simDir  = "internal/sim"
-	archDir = "internal/arch"
-	testDir = "test"
+	simDir   = "internal/sim"
+	floodDir = "test/flood"
+	archDir  = "internal/arch"
+	testDir  = "test"
 )
 
 // A place is where a package stands.
@@ -47,15 +48,17 @@ type place struct {
 
 // locate finds the place of a folder. A new package has to be given one before it can be used.
 func locate(dir string) (place, bool) {
+	for _, owner := range []string{simDir, floodDir, archDir} {
+		if under(dir, owner) {
+			return place{-1, owner}, true
+		}
+	}
 	for level, f := range floors {
 		for _, owner := range f.packages {
 			if under(dir, owner) {
 				return place{level, owner}, true
 			}
 		}
-	}
-	if dir == simDir || dir == archDir {
-		return place{-1, dir}, true
 	}
 	return place{}, false
 }
@@ -68,7 +71,7 @@ func isRoom(dir string) bool {
 
 // floorProblems: a package imports only from lower floors, or from its own subfolders and the folders it is in. (That a
 // subfolder may import its parent only if the parent does not import it, the compiler sees to.) Tests obey too, but may
-// also import sim, and the package they test.
+// also import sim and flood, and the package they test.
 func floorProblems(h *House) []Problem {
 	var problems []Problem
 	for _, p := range h.Packages {
@@ -101,7 +104,7 @@ func barred(dir string, from place, target string, test bool) string {
 		return "which is on no floor"
 	case test && dir == target:
 		return ""
-	case target == simDir:
+	case to.owner == simDir || to.owner == floodDir:
 		if test || under(dir, testDir) {
 			return ""
 		}

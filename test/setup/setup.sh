@@ -11,6 +11,8 @@ packages=(
 	testssl.sh                   # a critic of TLS
 	haproxy nginx varnish caddy  # peers, and origins
 	iproute2 nftables            # network namespaces: several hosts on one machine; their firewalls
+	ethtool iptables             # how they receive; another firewall, to compare with
+	clang-14 llvm-14             # the packet filter's program, to prove that the object is that of its source
 	python3-doc                  # a real site's worth of static files
 	php-fpm dokuwiki             # a real application; in this order, or it comes with Apache
 	zsh fish groff systemd       # what reads completions, pages and units
