@@ -1,0 +1,182 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// A Mode is where in the path of a packet the program runs.
+type Mode string
+
+// Modes.
+const (
+	Auto    Mode = "auto"    // native, or generic where the driver can't, or drops answers
+	Native  Mode = "native"  // in the driver, before the kernel makes a buffer of its own
+	Generic Mode = "generic" // behind it: slower, with any driver
+)
+
+var flagsOf = map[Mode]link.XDPAttachFlags{Native: link.XDPDriverMode, Generic: link.XDPGenericMode}
+
+// An Attachment says where the program runs.
+type Attachment struct {
+	Interface string
+	Mode      Mode
+}
+
+// Attached says where the program runs.
+func (f *Filter) Attached() []Attachment {
+	out := make([]Attachment, 0, len(f.attached))
+	for _, a := range f.attached {
+		out = append(out, a.Attachment)
+	}
+	return out
+}
+
+// attachAll puts the program on each interface. Where an older one is pinned, it takes its place between two packets.
+func (f *Filter) attachAll() error {
+	if f.options.Pins != "" {
+		if err := f.dropOthers(); err != nil {
+			return err
+		}
+	}
+	for _, name := range f.options.Interfaces {
+		a, err := f.attach(name)
+		if err != nil {
+			return fmt.Errorf("attaching to %s: %w", name, err)
+		}
+		f.attached = append(f.attached, a)
+	}
+	return nil
+}
+
+func (f *Filter) attach(name string) (attachment, error) {
+	itf, err := net.InterfaceByName(name)
+	if err != nil {
+		return attachment{}, err
+	}
+	modes := []Mode{f.options.Mode}
+	switch {
+	case f.options.Mode != Auto && f.options.Mode != "":
+	case swallows(name):
+		modes = []Mode{Generic}
+	default:
+		modes = []Mode{Native, Generic}
+	}
+	for _, mode := range modes {
+		if l := f.takeOver(name, mode, itf.Index); l != nil {
+			return attachment{Attachment{name, mode}, l}, nil
+		}
+	}
+	var errs []error
+	for _, mode := range modes {
+		l, err := link.AttachXDP(link.XDPOptions{Program: f.objects.Filter, Interface: itf.Index, Flags: flagsOf[mode]})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", mode, err))
+			continue
+		}
+		if err := f.pin(l, name, mode); err != nil {
+			return attachment{}, errors.Join(err, l.Close())
+		}
+		return attachment{Attachment{name, mode}, l}, nil
+	}
+	return attachment{}, errors.Join(errs...)
+}
+
+// swallows tells whether what a native program answers may not arrive. One side of a veth pair leaves it in the other's ring for as long as there
+// is no XDP program on that side, too (veth_xdp_flush): a container's visitors would be lost as soon as cookies begin.
+func swallows(name string) bool {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(s) }()
+	info, err := unix.IoctlGetEthtoolDrvinfo(s, name)
+	return err == nil && unix.ByteSliceToString(info.Driver[:]) == "veth"
+}
+
+// takeOver has a pinned link run this program; nil if there is none, or its interface is gone.
+func (f *Filter) takeOver(name string, mode Mode, index int) link.Link {
+	if f.options.Pins == "" {
+		return nil
+	}
+	path := f.linkPath(name, mode)
+	l, err := link.LoadPinnedLink(path, nil)
+	if err != nil {
+		return nil
+	}
+	if info, err := l.Info(); err == nil && info.XDP() != nil && int(info.XDP().Ifindex) == index && l.Update(f.objects.Filter) == nil {
+		return l
+	}
+	_ = l.Unpin()
+	_ = l.Close()
+	return nil
+}
+
+func (f *Filter) linksDir() string { return filepath.Join(f.options.Pins, "links") }
+
+func (f *Filter) linkPath(name string, mode Mode) string {
+	return filepath.Join(f.linksDir(), string(mode)+":"+name)
+}
+
+func (f *Filter) pin(l link.Link, name string, mode Mode) error {
+	if f.options.Pins == "" {
+		return nil
+	}
+	if err := os.MkdirAll(f.linksDir(), 0o700); err != nil {
+		return fmt.Errorf("making the folder for pins: %w", err)
+	}
+	return l.Pin(f.linkPath(name, mode))
+}
+
+// dropOthers detaches from interfaces that are no longer wanted, or wanted in another mode.
+func (f *Filter) dropOthers() error {
+	entries, err := os.ReadDir(f.linksDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		keep := slices.ContainsFunc(f.options.Interfaces, func(name string) bool {
+			for mode := range flagsOf {
+				if f.linkPath(name, mode) == filepath.Join(f.linksDir(), e.Name()) {
+					return f.options.Mode == Auto || f.options.Mode == "" || f.options.Mode == mode
+				}
+			}
+			return false
+		})
+		if keep {
+			continue
+		}
+		if err := os.Remove(filepath.Join(f.linksDir(), e.Name())); err != nil {
+			return fmt.Errorf("detaching: %w", err)
+		}
+	}
+	return nil
+}
+
+// Detach removes all that a Filter with these pins has left in the kernel, whether or not its process lives, and gives the sysctls back
+// the values that they had. It is no error if there is nothing.
+func Detach(pins string) error {
+	s, err := openSysctls(pins)
+	if err != nil {
+		return fmt.Errorf("detaching the packet filter: %w", err)
+	}
+	errs := []error{s.close(true)}
+	// A link lasts as long as its pin, and a map as long as its pin or a program that uses it.
+	for _, dir := range []string{"links", "maps-" + layout} {
+		errs = append(errs, os.RemoveAll(filepath.Join(pins, dir)))
+	}
+	if err := errors.Join(append(errs, os.RemoveAll(pins))...); err != nil {
+		return fmt.Errorf("detaching the packet filter: %w", err)
+	}
+	return nil
+}

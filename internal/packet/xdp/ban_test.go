@@ -1,0 +1,130 @@
+package xdp
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestBans(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	defer l.enter()()
+	if err := b.SetPolicy(Policy{Listeners: []Listener{{Port: 9, UDP: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	judge := func(src string) Reason {
+		t.Helper()
+		c := craft{src: netip.MustParseAddr(src), dst: netip.MustParseAddr(server6), protocol: protocolUDP, sport: 1000, dport: 9}
+		if c.src.Is4() {
+			c.dst = netip.MustParseAddr(server4)
+		}
+		_, _, reason, _ := b.run(c.frame())
+		return Reason(reason)
+	}
+	tests := []struct{ prefix, inside, outside string }{
+		{"192.0.2.1/32", "192.0.2.1", "192.0.2.2"},
+		{"198.51.100.0/24", "198.51.100.200", "198.51.101.200"},
+		{"::ffff:203.0.113.5/128", "203.0.113.5", "203.0.113.4"},
+		{"2001:db8::7/128", "2001:db8::7", "2001:db8::8"},
+		{"2001:db8:0:1::/64", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"},
+		{"2001:db8:2::/48", "2001:db8:2:ffff::1", "2001:db8:3::1"},
+	}
+	for _, tt := range tests {
+		p := netip.MustParsePrefix(tt.prefix)
+		if err := b.Ban(p, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		b.stopAt(now())
+		if in, out := judge(tt.inside), judge(tt.outside); in != Banned || out != Passed {
+			t.Errorf("ban of %s: %s %v, %s %v", tt.prefix, tt.inside, in, tt.outside, out)
+		}
+		if f, err := b.Find(netip.MustParseAddr(tt.inside)); !f.Banned.IsValid() || time.Until(f.Until) < 50*time.Second || err != nil {
+			t.Errorf("ban of %s: Find says %+v, %v", tt.prefix, f, err)
+		}
+		b.stopAt(now() + uint64(2*time.Minute))
+		if got := judge(tt.inside); got != Passed {
+			t.Errorf("ban of %s: %v when it is over", tt.prefix, got)
+		}
+		b.stopAt(now())
+		if err := b.Unban(p); err != nil {
+			t.Fatal(err)
+		}
+		if got := judge(tt.inside); got != Passed {
+			t.Errorf("ban of %s: %v when it has been ended", tt.prefix, got)
+		}
+	}
+}
+
+func TestBanRefuses(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	for _, s := range []string{"192.0.2.0/25", "192.0.0.0/16", "2001:db8::/56", "::/0"} {
+		if err := b.Ban(netip.MustParsePrefix(s), time.Now().Add(time.Hour)); err == nil {
+			t.Errorf("%s can be banned", s)
+		}
+	}
+}
+
+// TestManyBans enters as many as are promised, and finds them again; those that are over give their room and marks back.
+func TestManyBans(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	random := rand.New(rand.NewPCG(5, 6))
+	n := 150000
+	if testing.Short() {
+		n = 20000
+	}
+	want := make(map[netip.Prefix]bool)
+	var slowest, total time.Duration
+	for len(want) < n {
+		p := netip.PrefixFrom(address4(random.Uint32()), 32)
+		began := time.Now()
+		if err := b.Ban(p, time.Now().Add(time.Hour)); err != nil {
+			t.Fatalf("ban %d: %v", len(want), err)
+		}
+		took := time.Since(began)
+		slowest, total = max(slowest, took), total+took
+		want[p] = true
+	}
+	t.Logf("a ban takes %v, the slowest %v", total/time.Duration(n), slowest)
+	for p, until := range b.Bans() {
+		if left := time.Until(until); !want[p] || left < 50*time.Minute || left > time.Hour+time.Minute {
+			t.Fatalf("%v until %v", p, until)
+		}
+		delete(want, p)
+	}
+	if len(want) > 0 {
+		t.Fatalf("%d bans are lost", len(want))
+	}
+	for p := range b.Bans() {
+		if err := b.Unban(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.sweep(); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range b.filter {
+		if w != 0 {
+			t.Fatalf("word %d of the filter is %#x without a ban", i, w)
+		}
+	}
+}
+
+func TestBansFillUp(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	random := rand.New(rand.NewPCG(7, 8))
+	var err error
+	entered := 0
+	for ; err == nil && entered < 400000; entered++ {
+		err = b.Ban(netip.PrefixFrom(address4(random.Uint32()), 32), time.Now().Add(time.Hour))
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Errorf("after %d bans: %v, want ErrFull", entered, err)
+	}
+	t.Logf("full after %d", entered)
+}

@@ -1,0 +1,354 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// layout names the form of the maps. It changes when they do: a program then finds none of the older ones, and begins with empty ones.
+const layout = "1"
+
+// Where the tables' maps are held.
+const (
+	tableAllow = 0
+	tableDeny4 = 1
+	tableDeny6 = 2
+)
+
+// Options are what does not change while a Filter is open.
+type Options struct {
+	Pins          string   // a folder on bpffs, of this filter's own; "": nothing is pinned, and filtering ends with the process
+	Interfaces    []string // where packets come in; none: nothing is attached
+	Mode          Mode     // Auto, if it is empty
+	Meters        int      // lines of a row of meters, a power of two; 0: 8,192
+	CookieOptions bool     // cookies keep window scale and SACK of clients with timestamps; sets the sysctl tcp_timestamps to 2
+	CPUs          int      // that receive packets; 0: all
+}
+
+// A Filter is the program, its maps, and where it is attached. Its methods may be called by several goroutines.
+type Filter struct {
+	options  Options
+	objects  filterObjects
+	salt     salt
+	sysctls  *sysctls
+	attached []attachment
+	inner    map[string]*ebpf.MapSpec // of the maps that slots hold, by the slots' map
+
+	mu     sync.Mutex  // of everything that is written
+	filter []uint64    // what ban_filter holds
+	heads  filterHeads // what allow_heads holds
+	sent   uint64      // cookies, when Tend last looked
+	quiet  int         // calls of Tend since cookies were sent
+	calls  int
+}
+
+// Open loads the program and attaches it, or takes over what is pinned, whose bans, lists, policy, signatures and counters stay. Where the
+// pinned maps have another form, as those of another version or with other Meters, new ones take their place between two packets; they are
+// empty, and everything passes until SetPolicy. It reads and writes sysctls of the calling thread's network namespace, as do SetPolicy,
+// Tend, Close and Detach.
+func Open(options Options) (*Filter, error) {
+	if options.Meters == 0 {
+		options.Meters = 1 << 13
+	}
+	if options.CPUs == 0 {
+		options.CPUs = runtime.NumCPU()
+	}
+	if options.Meters < 64 || options.Meters > 1<<20 || options.Meters&(options.Meters-1) != 0 {
+		return nil, fmt.Errorf("%d lines of meters are not a power of two from 64 to 1048576", options.Meters)
+	}
+	spec, err := loadFilter()
+	if err != nil {
+		return nil, err
+	}
+	f, err := open(options, spec)
+	if err != nil {
+		return nil, fmt.Errorf("opening the packet filter: %w", err)
+	}
+	return f, nil
+}
+
+func open(options Options, spec *ebpf.CollectionSpec) (*Filter, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("lifting the limit on locked memory: %w", err)
+	}
+	if err := spec.Variables[filterVarMeterLines].Set(uint32(options.Meters)); err != nil {
+		return nil, err
+	}
+	spec.Maps[filterMapMeters].MaxEntries = uint32(2 * options.Meters)
+	f := &Filter{options: options, inner: make(map[string]*ebpf.MapSpec)}
+	for name, m := range spec.Maps {
+		if m.InnerMap != nil {
+			f.inner[name] = m.InnerMap.Copy()
+		}
+	}
+	if err := f.load(spec); err != nil {
+		return nil, err
+	}
+	if err := f.resume(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// loaded is what LoadAndAssign loads: everything but the program that only a benchmark wants.
+type loaded struct {
+	filterMaps
+	Filter    *ebpf.Program  `ebpf:"filter"`
+	StoppedAt *ebpf.Variable `ebpf:"stopped_at"`
+	Said      *ebpf.Variable `ebpf:"said"`
+}
+
+// load loads the program with the pinned maps, or new ones where those of another build have another form.
+func (f *Filter) load(spec *ebpf.CollectionSpec) error {
+	var collection ebpf.CollectionOptions
+	if f.options.Pins != "" {
+		collection.Maps.PinPath = f.mapsDir()
+		if err := os.MkdirAll(collection.Maps.PinPath, 0o700); err != nil {
+			return fmt.Errorf("making the folder for pins: %w", err)
+		}
+		for name, m := range spec.Maps {
+			if name[0] != '.' {
+				m.Pinning = ebpf.PinByName
+			}
+		}
+	}
+	var l loaded
+	err := spec.LoadAndAssign(&l, &collection)
+	if errors.Is(err, ebpf.ErrMapIncompatible) {
+		if err = os.RemoveAll(collection.Maps.PinPath); err == nil {
+			err = os.MkdirAll(collection.Maps.PinPath, 0o700)
+		}
+		if err == nil {
+			err = spec.LoadAndAssign(&l, &collection)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f.objects.filterMaps, f.objects.Filter, f.objects.StoppedAt, f.objects.Said = l.filterMaps, l.Filter, l.StoppedAt, l.Said
+	return nil
+}
+
+func (f *Filter) mapsDir() string { return filepath.Join(f.options.Pins, "maps-"+layout) }
+
+// resume takes over the salt and the bans of who was there before, and attaches.
+func (f *Filter) resume() error {
+	policy, err := f.policyInForce()
+	if err != nil {
+		return err
+	}
+	f.salt = salt{policy.Salt.A, policy.Salt.B}
+	if f.salt == (salt{}) {
+		if f.salt, err = newSalt(); err != nil {
+			return err
+		}
+	}
+	if err := f.readBanFilter(); err != nil {
+		return err
+	}
+	if err := f.objects.AllowHeads.Lookup(uint32(0), &f.heads); err != nil {
+		return err
+	}
+	if f.sysctls, err = openSysctls(f.options.Pins); err != nil {
+		return err
+	}
+	if f.options.CookieOptions {
+		if err := f.sysctls.set(tcpTimestamps, 2); err != nil {
+			return err
+		}
+	}
+	return f.attachAll()
+}
+
+// policyInForce is all zero if there is none.
+func (f *Filter) policyInForce() (filterPolicy, error) {
+	var policy filterPolicy
+	m, err := held(f.objects.Policies, 0)
+	if m == nil || err != nil {
+		return policy, err
+	}
+	defer func() { _ = m.Close() }()
+	if err := m.Lookup(uint32(0), &policy); err != nil {
+		return policy, fmt.Errorf("reading the policy in force: %w", err)
+	}
+	return policy, nil
+}
+
+// held opens the map that a slot holds; nil if it is empty.
+func held(outer *ebpf.Map, slot uint32) (*ebpf.Map, error) {
+	var m *ebpf.Map
+	err := outer.Lookup(slot, &m)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the map in force: %w", err)
+	}
+	return m, nil
+}
+
+// hold has a slot hold a new map with one value, and forget the one before.
+func hold(outer *ebpf.Map, inner *ebpf.MapSpec, value any) error {
+	m, err := ebpf.NewMap(inner)
+	if err != nil {
+		return fmt.Errorf("making a map: %w", err)
+	}
+	defer func() { _ = m.Close() }() // the slot holds it
+	if err := m.Put(uint32(0), value); err != nil {
+		return fmt.Errorf("writing a map: %w", err)
+	}
+	return outer.Put(uint32(0), m)
+}
+
+// SetPolicy puts a policy in force, whole.
+func (f *Filter) SetPolicy(p Policy) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	policy, err := p.compile(f.salt, windowScale(), f.options.CookieOptions, f.options.CPUs)
+	if err != nil {
+		return fmt.Errorf("setting the packet filter's policy: %w", err)
+	}
+	if err := hold(f.objects.Policies, f.inner[filterMapPolicies], policy); err != nil {
+		return fmt.Errorf("setting the packet filter's policy: %w", err)
+	}
+	return nil
+}
+
+// SetAllow replaces the set of those who are let through before all else.
+func (f *Filter) SetAllow(prefixes []netip.Prefix) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	prefixes = unmapped(prefixes, true, true)
+	cells, err := hashed(prefixes, f.salt)
+	if err != nil {
+		return fmt.Errorf("setting who is allowed: %w", err)
+	}
+	// In between, the heads are those of both sets.
+	before, after := f.heads, headsOf(prefixes)
+	f.heads = after
+	both := after
+	for i := range both.Words {
+		both.Words[i] |= before.Words[i]
+	}
+	err = f.objects.AllowHeads.Put(uint32(0), both)
+	if err == nil {
+		err = f.setTable(tableAllow, cells)
+	}
+	if err == nil {
+		err = f.objects.AllowHeads.Put(uint32(0), after)
+	}
+	if err != nil {
+		return fmt.Errorf("setting who is allowed: %w", err)
+	}
+	return nil
+}
+
+// headsOf marks the beginnings of addresses that may be in a set: see bpf/table.h.
+func headsOf(prefixes []netip.Prefix) (heads filterHeads) {
+	mark := func(bit uint32) { heads.Words[bit>>6] |= 1 << (bit & 63) }
+	for _, p := range prefixes {
+		a := halves(p.Masked().Addr())
+		if p.Addr().Is4() {
+			first := uint32(a.lo) >> 19
+			for i := range uint32(1) << max(13-p.Bits(), 0) {
+				mark(first + i)
+			}
+			continue
+		}
+		first := uint32(a.hi >> 48)
+		for i := range uint32(1) << max(16-p.Bits(), 0) {
+			mark((first + i) * 0x9e3779b1 >> 19)
+		}
+	}
+	return heads
+}
+
+// Replace replaces the set of those who are refused. A million prefixes take less than a second; packets meet the old set, or the new.
+// The sets of the two families are swapped one after the other.
+func (f *Filter) Replace(deny []netip.Prefix) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	flat, err := flatten(unmapped(deny, true, false))
+	if err != nil {
+		return fmt.Errorf("replacing who is denied: %w", err)
+	}
+	longer, err := hashed(unmapped(deny, false, true), f.salt)
+	if err != nil {
+		return fmt.Errorf("replacing who is denied: %w", err)
+	}
+	if err := errors.Join(f.setTable(tableDeny4, flat), f.setTable(tableDeny6, longer)); err != nil {
+		return fmt.Errorf("replacing who is denied: %w", err)
+	}
+	return nil
+}
+
+// unmapped leaves the prefixes of the families asked for, with IPv4 as IPv4.
+func unmapped(prefixes []netip.Prefix, v4, v6 bool) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(prefixes))
+	for _, p := range prefixes {
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		if p.IsValid() && (p.Addr().Is4() && v4 || p.Addr().Is6() && v6) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// setTable swaps a table; without cells its slot becomes empty.
+func (f *Filter) setTable(slot uint32, cells []byte) error {
+	if cells == nil {
+		if err := f.objects.Tables.Delete(slot); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("emptying a table: %w", err)
+		}
+		return nil
+	}
+	spec := f.inner[filterMapTables].Copy()
+	spec.MaxEntries = uint32(len(cells) / cellBytes)
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return fmt.Errorf("making a table of %d cells: %w", spec.MaxEntries, err)
+	}
+	defer func() { _ = m.Close() }()
+	memory, err := m.Memory()
+	if err == nil {
+		_, err = memory.WriteAt(cells, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("writing a table: %w", err)
+	}
+	return f.objects.Tables.Put(slot, m)
+}
+
+// Close lets go of the program. What is pinned goes on.
+func (f *Filter) Close() error {
+	var errs []error
+	for _, a := range f.attached {
+		errs = append(errs, a.link.Close())
+	}
+	f.attached = nil
+	if f.sysctls != nil {
+		errs = append(errs, f.sysctls.close(f.options.Pins == ""))
+	}
+	errs = append(errs, f.objects.filterMaps.Close())
+	if f.objects.Filter != nil {
+		errs = append(errs, f.objects.Filter.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// An attachment is the program on one interface.
+type attachment struct {
+	Attachment
+	link link.Link
+}
