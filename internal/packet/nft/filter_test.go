@@ -1,0 +1,586 @@
+package nft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/test/flood"
+	"github.com/seawall/seawall/test/flood/lab"
+)
+
+const (
+	served = 8080
+	other  = 8081 // served, but not in the policy
+)
+
+// large is a body that no window has room for at once.
+const large = 4 << 20
+
+// A site is a server with its filter.
+type site struct {
+	*lab.Lab
+	t *testing.T
+	*Filter
+}
+
+// open makes a lab whose server has a site at two ports, and a filter that begins to judge one of them.
+func open(t *testing.T, p Policy) *site {
+	t.Helper()
+	s := &site{Lab: lab.For(t), t: t}
+	for _, port := range []int{served, other} {
+		l, err := s.Server.Listen(t.Context(), "tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/large" {
+				io.CopyN(w, zeros{}, large)
+			}
+			io.WriteString(w, "hello")
+		})}
+		go server.Serve(l)
+		t.Cleanup(func() { server.Close() })
+	}
+	s.filter(p)
+	return s
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
+
+// filter opens the filter and sets a policy.
+func (s *site) filter(p Policy) {
+	s.t.Helper()
+	s.inside(func() (err error) {
+		s.Filter, err = Open(Options{Interfaces: []string{s.Server.Interface}})
+		return err
+	})
+	if !s.ChecksState() {
+		s.t.Skip("this kernel has no SYN proxy")
+	}
+	s.inside(func() error { return s.SetPolicy(p) })
+}
+
+// inside does something in the server's namespace.
+func (s *site) inside(do func() error) {
+	s.t.Helper()
+	if err := s.Server.Do(do); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// counted are the counters that are not zero.
+func (s *site) counted() map[string]uint64 {
+	s.t.Helper()
+	counted := make(map[string]uint64)
+	s.inside(func() error {
+		counters, err := s.Counters()
+		for _, c := range counters {
+			if c.Packets > 0 {
+				counted[c.Reason] = c.Packets
+			}
+		}
+		return err
+	})
+	return counted
+}
+
+// attack has packets from some sources arrive, all of them, and returns what was counted of them.
+func (s *site) attack(kind string, port uint16, sources ...string) map[string]uint64 {
+	s.t.Helper()
+	plan := flood.Plan{Kind: kind, Target: netip.AddrPortFrom(s.Server.IPv4[0], port), Packets: 200, Rate: 50_000}
+	for _, source := range sources {
+		plan.Sources = append(plan.Sources, netip.MustParsePrefix(source))
+		if plan.Sources[0].Addr().Is6() {
+			plan.Target = netip.AddrPortFrom(s.Server.IPv6[0], port)
+		}
+	}
+	before, arrived := s.counted(), s.arrived()
+	if _, err := s.Flood(s.t.Context(), plan); err != nil {
+		s.t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); s.arrived() < arrived+plan.Packets; {
+		if time.Now().After(end) {
+			s.t.Fatalf("%d packets arrived of %d", s.arrived()-arrived, plan.Packets)
+		}
+	}
+	after := s.counted()
+	for reason, packets := range before {
+		after[reason] -= packets
+	}
+	maps.DeleteFunc(after, func(_ string, packets uint64) bool { return packets == 0 })
+	return after
+}
+
+func (s *site) arrived() int {
+	s.t.Helper()
+	r, err := s.Receiver()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	now, err := r.Read()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return now.Packets
+}
+
+// visit has visitors come, and returns how they fared.
+func (s *site) visit(url string) lab.Visited {
+	s.t.Helper()
+	v, err := s.Visit(s.t.Context(), lab.Visits{URL: url, Workers: 4, Rate: 100, Lasting: 300 * time.Millisecond, Timeout: 5 * time.Second})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
+}
+
+// everything is a policy that judges all that it can.
+func everything() Policy {
+	return Policy{
+		Listeners: []Listener{
+			{Port: served, CheckState: true, SYNs: 20},
+			{Port: served, UDP: true, Reflected: 10, Initials: 10},
+		},
+		Addresses: AddressLimits{Pieces: 10, ICMP: 10},
+	}
+}
+
+// TestLists: who is denied or banned is dropped, unless allowed; at other ports nobody is.
+func TestLists(t *testing.T) {
+	s := open(t, Policy{Listeners: []Listener{{Port: served}, {Port: served, UDP: true}}})
+	hour := time.Now().Add(time.Hour)
+	steps := []struct {
+		name    string
+		change  func() error
+		port    uint16
+		source  string
+		dropped string
+	}{
+		{"nothing yet", func() error { return nil }, served, "203.0.113.0/24", ""},
+		{"denied", func() error {
+			return s.Replace(prefixes("192.0.2.0/25", "203.0.113.0/25", "203.0.113.128/25", "2400:1::/32"))
+		}, served, "203.0.113.0/24", reasonDenied},
+		{"denied IPv6", func() error { return nil }, served, "2400:1:2::/48", reasonDenied},
+		{"beside it", func() error { return nil }, served, "203.0.114.0/24", ""},
+		{"another port", func() error { return nil }, other, "203.0.113.0/24", ""},
+		{"allowed", func() error { return s.SetAllow(prefixes("203.0.113.0/24", "2400:1:2::/48")) }, served, "203.0.113.0/24", ""},
+		{"allowed IPv6", func() error { return nil }, served, "2400:1:2::/48", ""},
+		{"allowed no more", func() error { return s.SetAllow(nil) }, served, "203.0.113.0/24", reasonDenied},
+		{"denied no more", func() error { return s.Replace(prefixes("192.0.2.0/25")) }, served, "203.0.113.0/24", ""},
+		{"banned host", func() error { return s.Ban(netip.MustParsePrefix("203.0.113.7/32"), hour) }, served, "203.0.113.7/32", reasonBanned},
+		{"beside the host", func() error { return nil }, served, "203.0.113.8/32", ""},
+		{"banned network", func() error { return s.Ban(netip.MustParsePrefix("203.0.112.0/23"), hour) }, served, "203.0.113.0/24", reasonBanned},
+		{"banned IPv6", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2:3::/64"), hour) }, served, "2400:1:2:3::/64", reasonBanned},
+		{"banned wider", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2::/47"), hour) }, served, "2400:1:3::/48", reasonBanned},
+		{"freed", func() error { return s.Unban(netip.MustParsePrefix("203.0.113.0/24")) }, served, "203.0.113.0/24", ""},
+		{"still banned", func() error { return nil }, served, "203.0.112.0/24", reasonBanned},
+	}
+	for _, step := range steps {
+		s.inside(step.change)
+		want := map[string]uint64{}
+		if step.dropped != "" {
+			want[step.dropped] = 200
+		}
+		for _, kind := range []string{"syn", "ack", "quic"} {
+			if got := s.attack(kind, step.port, step.source); !maps.Equal(got, want) {
+				t.Errorf("%s: of %s got %v, want %v", step.name, kind, got, want)
+			}
+		}
+	}
+}
+
+// TestFind says of addresses what their packets would meet.
+func TestFind(t *testing.T) {
+	s := open(t, Policy{Listeners: []Listener{{Port: served}}})
+	s.inside(func() error { return s.SetAllow(prefixes("192.0.2.7/32", "2001:db8:5::/48")) })
+	s.inside(func() error {
+		return s.Replace(prefixes("192.0.2.0/24", "203.0.113.0/25", "255.0.0.0/8", "2001:db8::/32", "ffff::/16"))
+	})
+	until := time.Now().Add(time.Hour)
+	for _, ban := range prefixes("203.0.113.0/24", "203.0.113.9/32", "2001:db8:7::/48") {
+		s.inside(func() error { return s.Ban(ban, until) })
+	}
+	tests := []struct {
+		address         string
+		allowed, denied bool
+		banned          string
+	}{
+		{"192.0.2.7", true, true, ""},
+		{"192.0.2.8", false, true, ""},
+		{"192.0.1.255", false, false, ""},
+		{"192.0.3.0", false, false, ""},
+		{"203.0.113.1", false, true, "203.0.113.0/24"},
+		{"203.0.113.9", false, true, "203.0.113.9/32"},
+		{"203.0.113.128", false, false, "203.0.113.0/24"},
+		{"::ffff:203.0.113.9", false, true, "203.0.113.9/32"},
+		{"255.255.255.255", false, true, ""},
+		{"2001:db8:5::1", true, true, ""},
+		{"2001:db8:7::1", false, true, "2001:db8:7::/48"},
+		{"2001:db9::", false, false, ""},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false, true, ""},
+	}
+	for _, tt := range tests {
+		s.inside(func() error {
+			got, err := s.Find(netip.MustParseAddr(tt.address))
+			want := Finding{Allowed: tt.allowed, Denied: tt.denied}
+			if tt.banned != "" {
+				want.Banned, want.Until = netip.MustParsePrefix(tt.banned), until
+				if late := got.Until.Sub(until).Abs(); late < 5*time.Second {
+					got.Until = until
+				}
+			}
+			if got != want {
+				t.Errorf("%s: got %+v, want %+v", tt.address, got, want)
+			}
+			return err
+		})
+	}
+}
+
+// TestBans: bans end by themselves, and a new one for the same prefix counts.
+func TestBans(t *testing.T) {
+	s := open(t, Policy{Listeners: []Listener{{Port: served}}})
+	host := netip.MustParsePrefix("203.0.113.7/32")
+	now := time.Now()
+	for _, b := range []struct {
+		prefix string
+		until  time.Duration
+	}{{"203.0.113.7/32", time.Hour}, {"203.0.113.7/32", 2 * time.Hour}, {"2001:db8:9::/64", time.Minute}, {"192.0.2.1/32", -time.Second}} {
+		s.inside(func() error { return s.Ban(netip.MustParsePrefix(b.prefix), now.Add(b.until)) })
+	}
+	want := map[netip.Prefix]time.Duration{host: 2 * time.Hour, netip.MustParsePrefix("2001:db8:9::/64"): time.Minute}
+	got := make(map[netip.Prefix]time.Duration)
+	s.inside(func() error {
+		for prefix, until := range s.Bans() {
+			got[prefix] = until.Sub(now).Round(time.Minute)
+		}
+		return nil
+	})
+	if !maps.Equal(got, want) {
+		t.Errorf("got bans %v, want %v", got, want)
+	}
+	s.inside(func() error { return s.Ban(host, time.Now().Add(50*time.Millisecond)) })
+	for end := time.Now().Add(10 * time.Second); s.attack("syn", served, host.String())[reasonBanned] > 0; {
+		if time.Now().After(end) {
+			t.Fatal("a ban of 50 ms goes on")
+		}
+	}
+}
+
+// TestFloods plays every flood to a filter that judges all, while visitors come, none of them fails, and packets are dropped for the
+// right reason.
+func TestFloods(t *testing.T) {
+	s := open(t, everything())
+	reasons := map[string]string{
+		"syn": reasonCookie, "syn-varied": reasonCookie, "ack": reasonState, "rst": reasonState, "fin": reasonState, "syn-ack": reasonFlags,
+		"dns": reasonReflected, "ntp": reasonReflected, "ssdp": reasonReflected, "cldap": reasonReflected, "memcached": reasonReflected,
+		"isakmp": reasonReflected, "first-fragments": reasonReflected, "later-fragments": reasonPieces, "quic": reasonInitial, "icmp": reasonICMP,
+	}
+	const rate = 10_000
+	for _, kind := range flood.Kinds() {
+		for _, address := range []netip.Addr{s.Server.IPv4[0], s.Server.IPv6[0]} {
+			t.Run(fmt.Sprint(kind.Name, " to ", address), func(t *testing.T) {
+				target := netip.AddrPortFrom(address, served)
+				before := s.counted()
+				ended := make(chan error)
+				go func() {
+					_, err := s.Flood(t.Context(), flood.Plan{Kind: kind.Name, Target: target, Rate: rate, Lasting: 400 * time.Millisecond})
+					ended <- err
+				}()
+				visited := s.visit("http://" + target.String() + "/")
+				if err := <-ended; err != nil {
+					t.Fatal(err)
+				}
+				if visited.Failed > 0 || visited.Kept < 30 {
+					t.Errorf("%v: %v; want 30 kept, and 0 failed", visited, visited.Failure)
+				}
+				after := s.counted()
+				if reason := reasons[kind.Name]; kind.Name != flood.Mixed && after[reason]-before[reason] < rate/10 {
+					t.Errorf("counted %v, before %v; want %d more or so of %q", after, before, rate*4/10, reason)
+				}
+			})
+		}
+	}
+}
+
+// TestCookies: a connection that the SYN proxy let in is as good as any other.
+func TestCookies(t *testing.T) {
+	s := open(t, Policy{Listeners: []Listener{{Port: served, CheckState: true, SYNs: 1}}})
+	for _, address := range []netip.Addr{s.Server.IPv4[0], s.Server.IPv6[0]} {
+		url := "http://" + netip.AddrPortFrom(address, served).String()
+		before := s.counted()[reasonCookie]
+		if visited := s.visit(url + "/large"); visited.Failed > 0 || visited.Kept < 30 {
+			t.Errorf("%s: %v: %v; want 30 kept, and 0 failed", url, visited, visited.Failure)
+		}
+		if got := s.counted()[reasonCookie] - before; got < 25 {
+			t.Errorf("%s: %d of 30 SYNs were answered with cookies, want all but one or two", url, got)
+		}
+	}
+}
+
+// TestPorts: a client that comes from the same port again, when the server has closed the connection before, meets what is left of that. The
+// SYN proxy must not stand between.
+func TestPorts(t *testing.T) {
+	s := open(t, Policy{Listeners: []Listener{{Port: served, CheckState: true, SYNs: 1}}})
+	for _, ends := range [][2]netip.Addr{{s.Visitors.IPv4[0], s.Server.IPv4[0]}, {s.Visitors.IPv6[0], s.Server.IPv6[0]}} {
+		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(ends[0], 40_000)), Timeout: 10 * time.Second}
+		for n := range 5 {
+			var c net.Conn
+			for end := time.Now().Add(10 * time.Second); c == nil; { // the last one's ACK may be on its way
+				err := s.Visitors.Do(func() (err error) {
+					c, err = dialer.DialContext(t.Context(), "tcp", netip.AddrPortFrom(ends[1], served).String())
+					return err
+				})
+				if err != nil && (!errors.Is(err, unix.EADDRINUSE) || time.Now().After(end)) {
+					t.Fatalf("connection %d: %v", n, err)
+				}
+			}
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+			if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "hello") {
+				t.Errorf("connection %d from %s: got %q, %v; want an answer", n, ends[0], got, err)
+			}
+			c.Close()
+		}
+	}
+}
+
+// TestThere: a connection that was there before its state is checked goes on.
+func TestThere(t *testing.T) {
+	s := open(t, Policy{})
+	c, err := s.Visitors.Dial(t.Context(), s.Visitors.IPv4[0], "tcp", netip.AddrPortFrom(s.Server.IPv4[0], served).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s.inside(func() error { return s.SetPolicy(everything()) })
+	for range 3 {
+		answer(t, c)
+	}
+}
+
+// answer asks over a connection that is there, and reads the answer.
+func answer(t *testing.T, c net.Conn) {
+	t.Helper()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	b := make([]byte, 4096)
+	n, err := c.Read(b)
+	if err != nil || !strings.HasSuffix(string(b[:n]), "hello") {
+		t.Fatalf("got %q, %v; want an answer", b[:n], err)
+	}
+}
+
+// TestMeters: who exceeds a ceiling is dropped beyond it, and others are not.
+func TestMeters(t *testing.T) {
+	tests := []struct {
+		name     string
+		listener Listener
+		sources  []string
+		kind     string
+		want     string
+	}{
+		{"host", Listener{Host: Ceilings{Packets: 50}}, []string{"203.0.113.7/32"}, "ack", reasonHost},
+		{"many hosts", Listener{Host: Ceilings{Packets: 50}}, []string{"203.0.0.0/16"}, "ack", ""},
+		{"group", Listener{Group: Ceilings{Packets: 50}}, []string{"203.0.113.0/24"}, "ack", reasonGroup},
+		{"openings", Listener{Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "syn", reasonHost},
+		{"no openings", Listener{Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "ack", ""},
+		{"bytes", Listener{Host: Ceilings{Bytes: 1000}}, []string{"203.0.113.7/32"}, "ack", reasonHost},
+		{"group IPv6", Listener{Group: Ceilings{Openings: 50}}, []string{"2400:1:2::/48"}, "syn", reasonGroup},
+		{"QUIC", Listener{UDP: true, Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "quic", reasonHost},
+	}
+	s := open(t, Policy{})
+	for _, tt := range tests {
+		tt.listener.Port = served
+		s.inside(func() error { return s.SetPolicy(Policy{Listeners: []Listener{tt.listener}}) })
+		got := s.attack(tt.kind, served, tt.sources...)
+		if tt.want == "" && len(got) > 0 || tt.want != "" && (got[tt.want] < 100 || got[tt.want] > 199) {
+			t.Errorf("%s: got %v, want 100 to 199 of %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAddresses: a listener with an address is judged at that address alone.
+func TestAddresses(t *testing.T) {
+	s := open(t, Policy{})
+	deny := prefixes("203.0.113.0/24", "2400:1::/32")
+	s.inside(func() error { return s.Replace(deny) })
+	tests := []struct {
+		address string
+		want    map[string]uint64 // by source
+	}{
+		{"198.18.0.1", map[string]uint64{"203.0.113.0/24": 200, "2400:1::/32": 0}},
+		{"198.18.0.9", map[string]uint64{"203.0.113.0/24": 0, "2400:1::/32": 0}},
+		{"2001:db8::1", map[string]uint64{"203.0.113.0/24": 0, "2400:1::/32": 200}},
+		{"0.0.0.0", map[string]uint64{"203.0.113.0/24": 200, "2400:1::/32": 0}},
+		{"::", map[string]uint64{"203.0.113.0/24": 0, "2400:1::/32": 200}},
+	}
+	for _, tt := range tests {
+		s.inside(func() error {
+			return s.SetPolicy(Policy{Listeners: []Listener{{Address: netip.MustParseAddr(tt.address), Port: served}}})
+		})
+		for source, want := range tt.want {
+			for _, kind := range []string{"syn", "later-fragments", "icmp"} {
+				if got := s.attack(kind, served, source)[reasonDenied]; got != want {
+					t.Errorf("listener at %s: %d of %s from %s were dropped, want %d", tt.address, got, kind, source, want)
+				}
+			}
+		}
+	}
+}
+
+// TestTakeOver: the next process finds lists, bans and counters; a table of another layout is replaced.
+func TestTakeOver(t *testing.T) {
+	p := Policy{Listeners: []Listener{{Port: served}}}
+	s := open(t, p)
+	s.inside(func() error { return s.Replace(prefixes("203.0.113.0/24")) })
+	s.inside(func() error { return s.Ban(netip.MustParsePrefix("192.0.2.7/32"), time.Now().Add(time.Hour)) })
+	s.attack("syn", served, "203.0.113.0/24")
+	if err := s.Filter.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.attack("syn", served, "203.0.113.0/24"); got[reasonDenied] != 200 {
+		t.Errorf("after the process: got %v, want 200 denied", got)
+	}
+	s.filter(p)
+	if got := s.counted()[reasonDenied]; got != 400 {
+		t.Errorf("taken over: got %d denied, want 400", got)
+	}
+	for source, reason := range map[string]string{"203.0.113.0/24": reasonDenied, "192.0.2.7/32": reasonBanned} {
+		if got := s.attack("syn", served, source); got[reason] != 200 {
+			t.Errorf("taken over: from %s got %v, want 200 %s", source, got, reason)
+		}
+	}
+	if _, err := s.Server.Run(t.Context(), "", "nft", "delete", "chain", "inet", Table, layout); err != nil {
+		t.Fatal(err)
+	}
+	s.filter(p)
+	if got := s.counted(); len(got) > 0 {
+		t.Errorf("of another layout: got %v, want no counts", got)
+	}
+}
+
+// TestDetach: nothing is left, not of others' tables either.
+func TestDetach(t *testing.T) {
+	s := open(t, Policy{})
+	const parameter = "sys/net/netfilter/nf_conntrack_tcp_loose"
+	loose := func() string {
+		value, err := s.Server.Get(parameter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(value)
+	}
+	rules := func() string {
+		out, err := s.Server.Run(t.Context(), "", "nft", "list", "ruleset")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	s.inside(Detach)
+	if _, err := s.Server.Run(t.Context(), "", "nft", "add table inet somebody"); err != nil {
+		t.Fatal(err)
+	}
+	before, looseBefore := rules(), loose()
+	s.filter(everything())
+	s.inside(func() error { return s.SetPolicy(everything()) })
+	if got := loose(); got != "0" {
+		t.Errorf("in force: nf_conntrack_tcp_loose is %s, want 0", got)
+	}
+	for range 2 {
+		s.inside(Detach)
+		if after := rules(); after != before || loose() != looseBefore {
+			t.Errorf("detached: got %s\nloose %s; want %s\nloose %s", after, loose(), before, looseBefore)
+		}
+	}
+}
+
+// TestPrerouting: without interfaces, packets are judged all the same; what the host says to itself is not.
+func TestPrerouting(t *testing.T) {
+	s := open(t, Policy{})
+	s.inside(func() (err error) {
+		s.Filter, err = Open(Options{})
+		return err
+	})
+	if got, want := s.Attached(), []Attachment{{"", "prerouting"}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	s.inside(func() error { return s.SetPolicy(everything()) })
+	s.inside(func() error { return s.Replace(prefixes("203.0.113.0/24", "127.0.0.0/8")) })
+	if got := s.attack("syn", served, "203.0.113.0/24"); got[reasonDenied] != 200 {
+		t.Errorf("got %v, want 200 denied", got)
+	}
+	if got := s.attack("ack", served, "192.0.2.0/24"); got[reasonState] != 200 {
+		t.Errorf("got %v, want 200 out of state", got)
+	}
+	if _, err := s.Server.Run(t.Context(), "", "curl", "--silent", "--max-time", "5", fmt.Sprintf("http://127.0.0.1:%d/", served)); err != nil {
+		t.Errorf("the host does not reach itself: %v", err)
+	}
+}
+
+// BenchmarkReplace swaps sets of random addresses; it takes a lab, as nothing else may be without a filter meanwhile.
+func BenchmarkReplace(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			random := rand.New(rand.NewPCG(1, 2))
+			var deny []netip.Prefix
+			for range n {
+				a := binary.BigEndian.AppendUint32(nil, 16<<24+random.Uint32N(200<<24))
+				deny = append(deny, netip.PrefixFrom(netip.AddrFrom4([4]byte(a)), 32))
+			}
+			benchmark(b, func(f *Filter) error { return f.Replace(deny) })
+		})
+	}
+}
+
+// BenchmarkBan bans a host anew.
+func BenchmarkBan(b *testing.B) {
+	benchmark(b, func(f *Filter) error { return f.Ban(netip.MustParsePrefix("192.0.2.7/32"), time.Now().Add(time.Hour)) })
+}
+
+// benchmark does something again and again in a lab.
+func benchmark(b *testing.B, do func(*Filter) error) {
+	b.Helper()
+	l := lab.For(b)
+	err := l.Server.Do(func() error {
+		f, err := Open(Options{Interfaces: []string{l.Server.Interface}})
+		if err != nil {
+			return err
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := do(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
