@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seawall/seawall/internal/packet/nft"
+	"github.com/seawall/seawall/internal/packet/xdp"
+	"github.com/seawall/seawall/test/flood/lab"
+)
+
+// A contender is what stands before the server.
+type contender struct {
+	name    string
+	prepare func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error // those of the flood, for who denies sources
+}
+
+func contenders() []contender {
+	return []contender{
+		{"bare", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error {
+			return l.Server.Set("ipv4/tcp_syncookies", "0")
+		}},
+		{"cookies", func(context.Context, *lab.Lab, []netip.Prefix) error { return nil }},
+		{"iptables-raw", func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
+			return restore(ctx, l, sources, "raw", "PREROUTING")
+		}},
+		{"conntrack", func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
+			return restore(ctx, l, sources, "filter", "INPUT", "-m conntrack --ctstate INVALID -j DROP")
+		}},
+		{"xdp", func(ctx context.Context, l *lab.Lab, _ []netip.Prefix) error { return program(ctx, l, nil) }},
+		{"xdp-denied", program},
+		{"nft", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error { return filter(l, nil) }},
+		{"nft-denied", func(_ context.Context, l *lab.Lab, sources []netip.Prefix) error { return filter(l, sources) }},
+	}
+}
+
+// restore fills a chain of iptables' with rules, and with one for each source.
+func restore(ctx context.Context, l *lab.Lab, sources []netip.Prefix, table, chain string, rules ...string) error {
+	command := "iptables-legacy-restore"
+	if sources[0].Addr().Is6() {
+		command = "ip6tables-legacy-restore"
+	}
+	for _, source := range sources {
+		rules = append(rules, fmt.Sprintf("-s %s -j DROP", source))
+	}
+	var script strings.Builder
+	fmt.Fprintf(&script, "*%s\n", table)
+	for _, rule := range rules {
+		fmt.Fprintf(&script, "-A %s %s\n", chain, rule)
+	}
+	fmt.Fprintln(&script, "COMMIT")
+	_, err := l.Server.Run(ctx, script.String(), command)
+	return err
+}
+
+// program puts Seawall's filter in force, and tends it until ctx ends, as a node does. What it answers reaches the other side of a veth pair
+// only if there is a program, too: there it has no policy, and passes everything.
+func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
+	var f, other *xdp.Filter
+	err := l.Attacker.Do(func() (err error) {
+		other, err = xdp.Open(xdp.Options{Interfaces: []string{l.Attacker.Interface}, Mode: xdp.Native})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = l.Server.Do(func() (err error) {
+		if f, err = xdp.Open(xdp.Options{Interfaces: []string{l.Server.Interface}, Mode: xdp.Native, CookieOptions: true}); err != nil {
+			return err
+		}
+		host, group := xdp.Ceilings{Packets: 20_000, Openings: 2000}, xdp.Ceilings{Packets: 50_000, Openings: 10_000}
+		return errors.Join(f.Replace(denied), f.SetPolicy(xdp.Policy{
+			Listeners: []xdp.Listener{
+				{Port: port, CheckState: true, SYNs: 1000, Host: host, Group: group},
+				{Port: port, UDP: true, Reflected: 1000, Initials: 1000, Host: host, Group: group},
+			},
+			Addresses: xdp.AddressLimits{Pieces: 1000, ICMP: 1000},
+		}))
+	})
+	if err != nil {
+		return err
+	}
+	go func() {
+		every := time.NewTicker(100 * time.Millisecond)
+		defer every.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				_ = errors.Join(f.Close(), other.Close())
+				return
+			case <-every.C:
+				_ = l.Server.Do(f.Tend)
+			}
+		}
+	}()
+	return nil
+}
+
+// filter puts Seawall's fallback in force, as it would be for a site of this size.
+func filter(l *lab.Lab, denied []netip.Prefix) error {
+	return l.Server.Do(func() error {
+		f, err := nft.Open(nft.Options{Interfaces: []string{l.Server.Interface}})
+		if err != nil {
+			return err
+		}
+		host, group := nft.Ceilings{Packets: 20_000, Openings: 2000}, nft.Ceilings{Packets: 50_000, Openings: 10_000}
+		return errors.Join(f.Replace(denied), f.SetPolicy(nft.Policy{
+			Listeners: []nft.Listener{
+				{Port: port, CheckState: true, SYNs: 1000, Host: host, Group: group},
+				{Port: port, UDP: true, Reflected: 1000, Initials: 1000, Host: host, Group: group},
+			},
+			Addresses: nft.AddressLimits{Pieces: 1000, ICMP: 1000},
+		}))
+	})
+}
+
+// choose returns the contenders of these names, or all.
+func choose(names []string) ([]contender, error) {
+	all := contenders()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var chosen []contender
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(c contender) bool { return c.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no contender is called %q", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
