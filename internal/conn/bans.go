@@ -170,7 +170,11 @@ func (r *Room) breach(addr netip.Addr, reason string) {
 	r.refuse(addr, Breached, reason)
 	length := time.Duration(0)
 	if r.bans.first > 0 && !r.unbannable(addr) {
-		length = r.bans.add(addr, reason, r.clock(time.Now()))
+		now := time.Now()
+		length = r.bans.add(addr, reason, r.clock(now))
+		if r.Banned != nil {
+			r.Banned(prefixes.Source(addr), now.Add(length))
+		}
 	}
 	if ok, _ := r.breachLines.Take(1, time.Now()); ok {
 		r.Log.Warn("cut off a connection that broke a bound", "network", prefixes.Network(addr), "reason", reason, "banned", length)

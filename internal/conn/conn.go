@@ -156,6 +156,11 @@ func (c *Conn) Wake() {
 // Charge implements [flow.Connection].
 func (c *Conn) Charge(n int) bool { return c.room.charge(c.info.Remote.Addr(), n) }
 
+// Judged implements [flow.Connection].
+func (c *Conn) Judged(refused bool) bool {
+	return c.room.judged(c.info.Remote.Addr(), c.info.Shard, refused)
+}
+
 // Breach implements [flow.Connection].
 func (c *Conn) Breach(reason string) {
 	c.marks.Or(breached)

@@ -40,6 +40,8 @@ type Options struct {
 	Open Open
 	// Excused, unless nil, tells whom neither the deny list nor a ban is for now.
 	Excused func(netip.Addr) bool
+	// Banned, unless nil, is told of a source that can't connect until a time. It does not wait.
+	Banned func(source netip.Prefix, until time.Time)
 	// Log tells of faults.
 	Log *slog.Logger
 	// Loops drive the connections of each [Listener]; without any, goroutines do.
@@ -58,6 +60,7 @@ type Room struct {
 
 	sources  *sources
 	bans     bans
+	hopeless hopeless
 	lately   lately
 	charges  *limit.Table
 	table    *table
@@ -92,6 +95,7 @@ func New(node *spec.Node, o Options) *Room {
 		every:     sweepEvery,
 		sources:   newSources(),
 		bans:      bans{first: node.Connections.Ban, seed: maphash.MakeSeed()},
+		hopeless:  newHopeless(),
 		lately:    lately{seed: maphash.MakeSeed()},
 		charges:   limit.New(chargeSources),
 		spared:    prefixes.Compile(node.TrustedProxies),

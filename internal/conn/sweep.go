@@ -29,6 +29,9 @@ func (r *Room) sweep() {
 		select {
 		case t := <-tick.C:
 			now := r.clock(t)
+			if part == 0 {
+				r.hopeless.gauge(t, now)
+			}
 			for shard := part; shard < tableShards; shard += sweepParts {
 				r.table.eachOf(shard, func(c *Conn) { r.look(c, now) })
 			}

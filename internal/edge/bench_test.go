@@ -44,6 +44,7 @@ func (q *quiet) Draining() bool           { return false }
 func (q *quiet) Start(loop.Runner)        {}
 func (q *quiet) Wake()                    {}
 func (q *quiet) Charge(int) bool          { return true }
+func (q *quiet) Judged(bool) bool         { return true }
 func (q *quiet) Breach(string)            {}
 func (q *quiet) Fault(value any)          { panic(value) }
 

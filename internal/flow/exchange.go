@@ -90,11 +90,17 @@ type Connection interface {
 	Wake()
 	// Charge takes n off what the client's source may do that costs a server more than its client, and reports false if that is used up.
 	Charge(n int) bool
+	// Judged tells that a request of the client's was refused by its verdict, or not. It reports false for a client all of whose requests
+	// are, again and again, while the node has to refuse so many that it minds.
+	Judged(refused bool) bool
 	// Breach tells that the client broke a bound that honest clients keep: it is written down, and for a while its source can't connect.
 	Breach(reason string)
 	// Fault tells of a panic in work.
 	Fault(value any)
 }
+
+// Hopeless is what a client has done that [Connection.Judged] is false for.
+const Hopeless = "went on asking although everything was refused"
 
 // Loan is memory that is lent for one answer, and used again for others.
 type Loan interface {

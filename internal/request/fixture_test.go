@@ -101,6 +101,7 @@ func (c *client) CloseWrite() error  { return nil }
 func (c *client) Start(loop.Runner)  {}
 func (c *client) Wake()              {}
 func (c *client) Charge(int) bool    { return true }
+func (c *client) Judged(bool) bool   { return true }
 func (c *client) Breach(string)      {}
 func (c *client) Fault(value any)    { panic(value) }
 func (c *client) Abort() *flow.Abort { return &c.abort }

@@ -401,6 +401,7 @@ func (x *h2exchange) conclude() {
 	}
 	x.lock()
 	s.working--
+	s.judged(x)
 	if x.gone != nil {
 		s.ghosts--
 	} else {

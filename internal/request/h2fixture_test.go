@@ -61,6 +61,7 @@ func (p *peer) Charge(n int) bool {
 	return p.charged <= p.spared
 }
 
+func (p *peer) Judged(bool) bool     { return true }
 func (p *peer) Breach(reason string) { p.breaches = append(p.breaches, reason) }
 
 func (p *peer) Fault(value any) {

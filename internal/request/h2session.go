@@ -58,6 +58,7 @@ type h2session struct {
 	// authority is that of the last request, and host its normal form: mostly the next one's, too.
 	authority, host string
 	ended           bool
+	hopeless        bool // the client goes on asking although everything is refused
 
 	swept   time.Time
 	leaving time.Time // when the client was told that the connection ends
@@ -137,6 +138,9 @@ func (s *h2session) feed(in, frames []byte) (used int, _ []byte, err error) {
 func (s *h2session) judge(err error) *h2.ConnError {
 	if failed, ok := errors.AsType[*h2.ConnError](err); ok {
 		return failed
+	}
+	if s.hopeless {
+		return &h2.ConnError{Code: h2.EnhanceYourCalm, Reason: flow.Hopeless}
 	}
 	if s.stuck() {
 		return &h2.ConnError{Code: h2.EnhanceYourCalm, Reason: "a field section that does not end"}
@@ -292,6 +296,7 @@ func (s *h2session) Headers(frames []byte, r *h2.Request) []byte {
 	x.frames = frames
 	if s.room.path.Decide(&x.flow) {
 		frames = x.decided()
+		s.judged(x)
 		s.release(x)
 		return frames
 	}
@@ -301,6 +306,11 @@ func (s *h2session) Headers(frames []byte, r *h2.Request) []byte {
 	s.working++
 	s.server.Work(taskWork)
 	return frames
+}
+
+// judged tells what the verdict on a request was.
+func (s *h2session) judged(x *h2exchange) {
+	s.hopeless = !s.conn.Judged(x.flow.Verdict.Refusal != nil) || s.hopeless
 }
 
 // begin makes a flow of a request.

@@ -127,8 +127,12 @@ func (s *session) begin(out *flow.Output, now time.Time) *exchange {
 
 // end finishes the request in progress and tells how the connection goes on.
 func (s *session) end() flow.Next {
-	next := s.x.next()
+	next, refused := s.x.next(), s.x.flow.Verdict.Refusal != nil
 	s.release()
+	if !s.conn.Judged(refused) {
+		s.conn.Breach(flow.Hopeless)
+		return flow.Reset
+	}
 	return next
 }
 
