@@ -46,6 +46,7 @@ esac
 put() { install -D -m "$1" "$2" "$root/$3"; } # mode, file, place
 squeeze() { gzip -9n >"$1"; }
 put 644 packaging/systemd/seawall.service usr/lib/systemd/system/seawall.service
+put 644 packaging/systemd/packets.conf usr/share/doc/seawall/examples/packets.conf
 put 644 packaging/systemd/sysusers.conf usr/lib/sysusers.d/seawall.conf
 put 644 packaging/seawall.yaml etc/seawall/seawall.yaml
 put 644 packaging/deb/lintian-overrides usr/share/lintian/overrides/seawall

@@ -33,6 +33,7 @@ drwxr-xr-x ./etc/seawall/zones.d/
 -rw-r--r-- ./usr/share/doc/seawall/changelog.gz
 -rw-r--r-- ./usr/share/doc/seawall/configuration.md
 -rw-r--r-- ./usr/share/doc/seawall/copyright
+-rw-r--r-- ./usr/share/doc/seawall/examples/packets.conf
 -rw-r--r-- ./usr/share/doc/seawall/examples/seawall.rules.yml
 -rw-r--r-- ./usr/share/doc/seawall/examples/zone.yaml
 -rw-r--r-- ./usr/share/doc/seawall/install.md

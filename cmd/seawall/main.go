@@ -38,6 +38,7 @@ type commands struct {
 	Explain    explain         `cmd:"" help:"Explain what happened to a request, by the id that its response shows."`
 	Undo       undo            `cmd:"" help:"Let through for a time what is refused: an address, or all that a rule is about."`
 	Rules      listRules       `cmd:"" help:"List the rules in force with what they have matched."`
+	Packets    packetCommands  `cmd:"" help:"About the packet filter: what is dropped below TCP."`
 	Purge      purge           `cmd:"" help:"Drop from the cache: URLs, prefixes, hosts, tags or everything of a zone."`
 	Cache      cacheCommands   `cmd:"" help:"About the cache."`
 	Drill      drillCommands   `cmd:"" help:"Play an attack, with visitors, against Seawall or any proxy on this machine, and score who was hurt."`

@@ -111,6 +111,7 @@ func (n *Node) routes() http.Handler {
 	private("POST /api/undo", protection.Handler(http.HandlerFunc(n.serveUndo)).ServeHTTP)
 	private("DELETE /api/undo", protection.Handler(http.HandlerFunc(n.serveCancel)).ServeHTTP)
 	private("GET /api/rules", n.serveRules)
+	private("GET /api/packets", n.servePackets)
 	private("POST /api/purge", protection.Handler(http.HandlerFunc(n.servePurge)).ServeHTTP)
 	private("GET /api/cache/why", n.serveWhy)
 	private("GET /api/cache/top", n.serveMisses)

@@ -25,6 +25,7 @@ import (
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/node/handover"
 	"github.com/seawall/seawall/internal/origin"
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/request"
 	"github.com/seawall/seawall/internal/response"
@@ -48,6 +49,7 @@ type Node struct {
 
 	loops        []*loop.Loop
 	workers      *workers.Pool // for handshakes, and to encode what the cache has
+	packets      *packet.Room
 	conns        *conn.Room
 	hello        *hello.Room
 	certificates *cert.Manager
@@ -137,6 +139,7 @@ func (n *Node) start(ctx context.Context, w *wanted, before []spec.Zone) (err er
 		return err
 	}
 	n.openExceptions() // of the process before too, which undoes nothing any more
+	n.filterPackets()
 	n.serve(ctx)
 	n.path.Prefetch()
 	if n.inherited != nil {
@@ -169,6 +172,9 @@ func (n *Node) abandon() {
 	}
 	if n.admin != nil {
 		_ = n.admin.close()
+	}
+	if n.packets != nil {
+		_ = n.packets.Close()
 	}
 	if n.rooms.Verdict != nil {
 		n.rooms.Verdict.Close()
@@ -219,8 +225,10 @@ func (n *Node) assemble() (err error) {
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
 	requests.Locator = n.rooms.Verdict
+	n.packets = packet.New(packet.Pins(n.spec.Data), n.log)
+	n.packets.Spared = n.rooms.Verdict.Exceptions.Addresses
 	n.conns = conn.New(&n.spec, conn.Options{
-		Open: requests.Open, Excused: n.rooms.Verdict.Exceptions.Everywhere, Log: n.log, Loops: n.loops,
+		Open: requests.Open, Excused: n.rooms.Verdict.Exceptions.Everywhere, Banned: n.packets.Ban, Log: n.log, Loops: n.loops,
 	})
 	n.path.Fault = n.conns.Fault
 	return nil
@@ -288,6 +296,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("some connections had to be cut: %w", err)
 	}
+	err = errors.Join(err, n.packets.Close())
 	if n.hello != nil {
 		n.hello.Close()
 	}

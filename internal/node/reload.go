@@ -62,6 +62,7 @@ func (n *Node) apply(w *wanted) Reload {
 	problems = append(problems, w.explain(n.snapshot.Apply(w.zones, w.keep...))...)
 	if w.node != nil {
 		n.conns.Deny(n.spec.Deny)
+		problems = append(problems, n.packets.Configure(&n.spec))
 		if n.hello != nil {
 			problems = append(problems, n.hello.Configure(&n.spec.TLS)...)
 		}
@@ -97,6 +98,9 @@ func (n *Node) know(w *wanted) []error {
 // reloadable sets those keys of a node that a reload can change to another's; for others, [config.Diff] says that they want a restart.
 func reloadable(to, from *spec.Node) {
 	to.Certificates, to.ACME, to.Deny = from.Certificates, from.ACME, from.Deny
+	interfaces, mode := to.Packets.Interfaces, to.Packets.Mode
+	to.Packets = from.Packets
+	to.Packets.Interfaces, to.Packets.Mode = interfaces, mode
 	to.Lists, to.Geo, to.Crawlers, to.Rules = from.Lists, from.Geo, from.Crawlers, from.Rules
 	queue := to.TLS.Handshakes.Queue
 	to.TLS = from.TLS

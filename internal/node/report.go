@@ -255,6 +255,7 @@ func (n *Node) sources() *metrics.Sources {
 	return &metrics.Sources{
 		Connections: n.conns, Handshakes: n.hello, Workers: n.workers, Records: n.rooms.Record, Cache: n.rooms.Cache, Zones: n.snapshot,
 		MaxConnections: n.spec.Connections.Max,
+		Packets:        n.packets.Counters,
 		Rules:          n.rooms.Verdict.Rules,
 		Prefetched:     n.path.Prefetched,
 		Version:        version(),

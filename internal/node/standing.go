@@ -12,6 +12,7 @@ import (
 
 	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/node/status"
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/verdict/exceptions"
 	"github.com/seawall/seawall/internal/zone"
@@ -35,6 +36,8 @@ type Standing struct {
 	Refused *RefusedConnection `json:"refused,omitempty"`
 	// Denied is the entry of node.deny that the address falls under.
 	Denied *netip.Prefix `json:"denied,omitempty"`
+	// Packets is how it stands with the packet filter, nil if there is none.
+	Packets *packet.Finding `json:"packets,omitempty"`
 	// Listed are the zones' lists that it is on, Limited their limits that its source is over now.
 	Listed  []Listed  `json:"listed,omitempty"`
 	Limited []Limited `json:"limited,omitempty"`
@@ -90,6 +93,9 @@ func (n *Node) standing(address netip.Addr) *Standing {
 	}
 	if b, ok := n.conns.BanOf(address); ok {
 		s.Banned = &Banned{b.Until, b.Reason}
+	}
+	if found, ok, err := n.packets.Find(address); ok && err == nil {
+		s.Packets = &found
 	}
 	n.snapshot.Each(func(z *zone.Zone) {
 		if rule, p, ok := z.Verdict.Listed(address); ok {
@@ -161,6 +167,9 @@ func (s *Standing) refused(line func(what, format string, args ...any)) (resets 
 	if s.Banned != nil {
 		line("banned", "until %s, for %s on a connection (node.connections.ban): new ones are reset", day(s.Banned.Until), s.Banned.Reason)
 	}
+	if p := s.Packets; p != nil {
+		packetStanding(p, line)
+	}
 	for _, l := range s.Listed {
 		line("zone", "%s: %v is on %s", l.Zone, l.Prefix, l.Rule)
 	}
@@ -168,6 +177,20 @@ func (s *Standing) refused(line func(what, format string, args ...any)) (resets 
 		line("zone", "%s: over %s (%s) until %s, if it sends nothing until then", l.Zone, l.Rule, l.Detail, day(l.Until))
 	}
 	return s.Denied != nil && !everywhere || s.Banned != nil
+}
+
+// packetStanding tells how an address stands with the packet filter.
+func packetStanding(p *packet.Finding, line func(what, format string, args ...any)) {
+	switch {
+	case p.Allowed:
+		line("packets", "always pass (node.packets.allow, or undone)")
+	case p.Denied:
+		line("packets", "are dropped as they come in, by node.deny")
+	case p.Banned.IsValid():
+		line("packets", "from %v are dropped as they come in, until %s", p.Banned, day(p.Until))
+	case p.Over:
+		line("packets", "beyond node.packets.per_source or per_network are dropped: it is over one of them now")
+	}
 }
 
 // connectionRemedies say what helps against what an address's standing does not show any more, by the cause.

@@ -71,6 +71,7 @@ func (n *Node) undo(u *Undo, by string) (*Undone, error) {
 	}
 	if done.Zone == "" { // a ban is for what was done to the node
 		done.Bans = n.conns.Unban(done.Address)
+		n.packets.Unban(done.Address)
 	}
 	n.log.Info("undone", "what", done.String(), "until", done.Until, "by", by, "bans", done.Bans)
 	return done, nil

@@ -38,6 +38,7 @@ type Node struct {
 	ACME          ACME           `yaml:"acme"`
 	TLS           ServerTLS      `yaml:"tls"`
 
+	Packets     Packets     `yaml:"packets"`
 	Connections Connections `yaml:"connections"`
 	HTTP2       HTTP2       `yaml:"http2"`
 	Heads       Heads       `yaml:"heads"`
@@ -249,7 +250,8 @@ func LogFields() []string {
 // DefaultNode is a node that is safe on day one; listeners and the data folder are left to the caller.
 func DefaultNode() Node {
 	return Node{
-		Name: "seawall",
+		Name:    "seawall",
+		Packets: DefaultPackets(),
 		Connections: Connections{
 			Max:           100_000,
 			PerSource:     256,

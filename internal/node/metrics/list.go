@@ -50,6 +50,9 @@ var (
 	workersSteps        = counter("workers_steps_total", "Further steps of jobs that were begun.")
 	workersShed         = counter("workers_shed_total", "Jobs that were shed, by why.", "cause")
 
+	packetsCounted = counter("packets_total", "Packets that the packet filter judged, by what became of them and why.", "for", "reason", "result")
+	packetBytes    = counter("packet_bytes_total", "Bytes of those, as IP packets.", "for", "reason", "result")
+
 	draining = gauge("draining", "1 while the node lets requests finish before it stops, else 0.")
 	logLost  = counter("log_lines_lost_total", "Access log lines that could not be written.")
 
@@ -109,6 +112,7 @@ var (
 // all are the metrics that there may be.
 var all = []*metric{
 	buildInfo,
+	packetsCounted, packetBytes,
 	connectionsOpen, connectionsMax, connectionsRefused, connectionFaults, draining, logLost,
 	handshakes, handshakesResumed, handshakesClassical, handshakesRefused, handshakesOpen, handshakesWaiting,
 	workersThreads, workersWaiting, workersJobs, workersSteps, workersShed,

@@ -18,6 +18,7 @@ import (
 	"github.com/seawall/seawall/internal/conn"
 	"github.com/seawall/seawall/internal/edge"
 	"github.com/seawall/seawall/internal/hello"
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/snapshot"
 	"github.com/seawall/seawall/internal/spec"
@@ -36,6 +37,8 @@ type Sources struct {
 	Zones       *snapshot.Snapshot
 	// MaxConnections bounds those open at one time.
 	MaxConnections int
+	// Packets are what the packet filter counts.
+	Packets func() ([]packet.Counter, error)
 	// Rules are the node's own.
 	Rules func() []rules.Count
 	// Prefetched is what of a zone is fetched ahead, and whether anything is to be.
@@ -96,6 +99,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.Handshakes != nil {
 		s.handshakes(c.Handshakes)
 	}
+	s.packets(c.Packets())
 	s.workers(c.Workers)
 	s.configuration(c.Configuration())
 	c.Zones.Each(func(z *zone.Zone) {
@@ -138,6 +142,21 @@ func (s sink) histogram(m *metric, h *record.Histogram, labels ...string) {
 		}
 	}
 	s <- prometheus.MustNewConstHistogram(m.desc, count, h.Sum.Seconds(), buckets, labels...)
+}
+
+// packets shows what the packet filter counts; what can't be read is left out.
+func (s sink) packets(counters []packet.Counter, err error) {
+	if err != nil {
+		return
+	}
+	for _, c := range counters {
+		result := "passed"
+		if c.Dropped {
+			result = "dropped"
+		}
+		s.add(packetsCounted, float64(c.Packets), c.For, c.Reason, result)
+		s.add(packetBytes, float64(c.Bytes), c.For, c.Reason, result)
+	}
 }
 
 func (s sink) node(from *Sources) {

@@ -23,6 +23,7 @@ import (
 	"github.com/seawall/seawall/internal/flow"
 	"github.com/seawall/seawall/internal/hello"
 	"github.com/seawall/seawall/internal/origin"
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/internal/record"
 	"github.com/seawall/seawall/internal/response"
 	"github.com/seawall/seawall/internal/snapshot"
@@ -84,6 +85,9 @@ func testSources(t *testing.T, zones int) *Sources {
 	end := time.Unix(1_800_000_000, 0)
 	return &Sources{
 		Connections: conn.New(&n, conn.Options{}), Handshakes: handshakes, Workers: pool, Records: records, Cache: objects, Zones: in, MaxConnections: n.Connections.Max, Version: "v1",
+		Packets: func() ([]packet.Counter, error) {
+			return []packet.Counter{{For: "192.0.2.1:443", Reason: "denied", Dropped: true, Packets: 7, Bytes: 700}}, nil
+		},
 		Rules:      rooms.Verdict.Rules,
 		Prefetched: func(string) (edge.Prefetched, bool) { return edge.Prefetched{Listed: 2}, true },
 		Certificates: func() []Certificate {
@@ -233,6 +237,8 @@ func TestValues(t *testing.T) {
 		`seawall_origin_queued_requests_max{zone="zone-0"} 2048`,
 		`seawall_rule_matches_total{rule="lists.deny",zone="zone-0"} 0`,
 		`seawall_rule_matches_total{rule="http_request_firewall_custom/plain",zone="zone-0"} 0`,
+		`seawall_packets_total{for="192.0.2.1:443",reason="denied",result="dropped"} 7`,
+		`seawall_packet_bytes_total{for="192.0.2.1:443",reason="denied",result="dropped"} 700`,
 		`seawall_zones 1`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {

@@ -200,6 +200,7 @@ func orNone(s string) string {
 // reloadable are the keys of the node that a reload can change; any other needs a restart.
 var reloadable = []string{
 	"certificates", "deny", "acme", "lists", "geo", "crawlers", "rules",
+	"packets.allow", "packets.per_source", "packets.per_network", "packets.syns", "packets.icmp", "packets.fragments",
 	"tls.strict_names", "tls.deny_fingerprints", "tls.handshakes.open", "tls.handshakes.per_source", "tls.ech",
 }
 

@@ -63,6 +63,14 @@ var rules = map[string]rule{
 	},
 	"Authority.hmac": {secret: true, pattern: regexp.MustCompile(`^[A-Za-z0-9_-]+={0,2}$`), want: "a key in base64url"},
 
+	"Packets.interfaces":     {pattern: regexp.MustCompile(`^[^/\s]{1,15}$`), want: "the name of an interface, such as eth0"},
+	"Packets.mode":           {oneOf: []string{string(spec.PacketsAuto), string(spec.PacketsNative), string(spec.PacketsGeneric), string(spec.PacketsNFTables)}},
+	"Packets.syns":           {most: math.MaxUint32},
+	"Packets.icmp":           {most: math.MaxUint32},
+	"Packets.fragments":      {most: math.MaxUint32},
+	"PacketCeilings.packets": {most: math.MaxUint32},
+	"PacketCeilings.syns":    {most: math.MaxUint32},
+
 	"Connections.max":            positive,
 	"Connections.per_source":     positive,
 	"Connections.per_network":    positive,

@@ -60,7 +60,7 @@ type comments map[string]string
 func readComments(t *testing.T) comments {
 	t.Helper()
 	out := make(comments)
-	for _, name := range []string{"node.go", "origin.go", "zone.go", "compression.go", "ech.go", "list.go", "rules.go"} {
+	for _, name := range []string{"node.go", "origin.go", "zone.go", "compression.go", "ech.go", "list.go", "packets.go", "rules.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), "../"+name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

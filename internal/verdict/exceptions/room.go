@@ -229,6 +229,21 @@ func compile(all []Exception) *compiled {
 	return c
 }
 
+// Addresses are those excepted in all zones.
+func (r *Room) Addresses() (list []netip.Prefix) {
+	if r.inForce.Load() == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.all {
+		if e := &r.all[i]; e.Zone == "" && e.Rule == "" {
+			list = append(list, e.Address)
+		}
+	}
+	return list
+}
+
 // Everywhere tells whether an address is excepted in all zones.
 func (r *Room) Everywhere(address netip.Addr) bool {
 	c := r.inForce.Load()

@@ -1,0 +1,79 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/seawall/seawall/internal/packet"
+)
+
+// filterPackets has packets filtered for the open doors. Where that can't be had, the node serves without.
+func (n *Node) filterPackets() {
+	var serving []netip.AddrPort
+	for _, l := range n.listening {
+		if a, ok := l.Address.(*net.TCPAddr); ok {
+			serving = append(serving, a.AddrPort())
+		}
+	}
+	if err := n.packets.Open(&n.spec, serving); err != nil {
+		n.warn("serving without a packet filter", err)
+	}
+}
+
+// Packets is what the node's packet filter does.
+type Packets struct {
+	Filtering bool `json:"filtering"`
+	packet.Report
+}
+
+// servePackets tells what the packet filter does.
+func (n *Node) servePackets(w http.ResponseWriter, _ *http.Request) {
+	report, on, err := n.packets.Report()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answer(w, http.StatusOK, &Packets{on, report})
+}
+
+// ShowPackets asks the node that runs on this machine what its packet filter does; for admin see [Explain].
+func ShowPackets(ctx context.Context, data, admin string) (*Packets, error) {
+	return askFor[*Packets](ctx, http.MethodGet, data, admin, "/api/packets", nil)
+}
+
+// DetachPackets ends all filtering of packets that the node with this data folder has left in the kernel, whether it runs or not.
+func DetachPackets(data string) error { return packet.Detach(packet.Pins(data)) }
+
+// Write tells it to a person.
+func (p *Packets) Write(w io.Writer) error {
+	var b strings.Builder
+	if !p.Filtering {
+		b.WriteString("no packets are filtered: node.packets.interfaces says where they are to be; the log says what failed\n")
+	}
+	for _, i := range p.Interfaces {
+		fmt.Fprintf(&b, "interface   %s, %s\n", i.Name, i.Mode)
+	}
+	if len(p.Counters) > 0 {
+		fmt.Fprintf(&b, "\n%-24s %-16s %-8s %14s %18s\n", "for", "reason", "", "packets", "bytes")
+	}
+	for _, c := range p.Counters {
+		end := "passed"
+		if c.Dropped {
+			end = "dropped"
+		}
+		fmt.Fprintf(&b, "%-24s %-16s %-8s %14d %18d\n", c.For, c.Reason, end, c.Packets, c.Bytes)
+	}
+	if p.Banned > 0 {
+		fmt.Fprintf(&b, "\nbanned      %d sources; those that are free first:\n", p.Banned)
+	}
+	for _, ban := range p.Bans {
+		fmt.Fprintf(&b, "            %v until %s\n", ban.Source, day(ban.Until))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

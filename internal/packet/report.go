@@ -1,0 +1,106 @@
+package packet
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Report is what a node's packet filter does.
+type Report struct {
+	Interfaces []Interface `json:"interfaces"`
+	Counters   []Counter   `json:"counters"`
+	// Bans are those in force, the first that end first, at most 100 of Banned.
+	Banned int   `json:"banned"`
+	Bans   []Ban `json:"bans"`
+}
+
+// Interface is where packets are filtered.
+type Interface struct {
+	Name string `json:"name"`
+	Mode string `json:"mode"` // "xdp, native", "xdp, generic", "nftables, ingress" or "nftables, prerouting"
+}
+
+// Counter is what became of packets for one of the node's addresses, or of those that tell no port.
+type Counter struct {
+	For     string `json:"for"` // an address and port, or "other"
+	Reason  string `json:"reason"`
+	Dropped bool   `json:"dropped"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"` // of IP packets
+}
+
+// Ban is a source whose packets are dropped.
+type Ban struct {
+	Source netip.Prefix `json:"source"`
+	Until  time.Time    `json:"until"`
+}
+
+const shownBans = 100
+
+// Report reads the filter's counters; ok is false if there is no filter.
+func (r *Room) Report() (report Report, ok bool, err error) {
+	f := r.opened()
+	if f == nil {
+		return report, false, nil
+	}
+	report.Interfaces = f.interfaces()
+	report.Counters, err = r.counters(f)
+	for source, until := range f.Bans() {
+		report.Bans = append(report.Bans, Ban{source, until.UTC()})
+	}
+	slices.SortFunc(report.Bans, func(a, b Ban) int { return a.Until.Compare(b.Until) })
+	report.Banned = len(report.Bans)
+	report.Bans = report.Bans[:min(len(report.Bans), shownBans)]
+	return report, true, err
+}
+
+// Counters are what became of packets since the filter was first attached; none if there is no filter.
+func (r *Room) Counters() ([]Counter, error) {
+	f := r.opened()
+	if f == nil {
+		return nil, nil
+	}
+	return r.counters(f)
+}
+
+func (r *Room) counters(f filter) ([]Counter, error) {
+	all, err := f.counters()
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	serving := r.serving
+	r.mu.Unlock()
+	list := make([]Counter, 0, len(all))
+	for _, c := range all {
+		c.For = "other"
+		if c.listener >= 0 && c.listener < len(serving) {
+			c.For = serving[c.listener].String()
+		}
+		list = append(list, c.Counter)
+	}
+	slices.SortStableFunc(list, func(a, b Counter) int { return cmp.Compare(b.Packets, a.Packets) })
+	return list, nil
+}
+
+// Finding is what the filter would say of an address, whatever that sends.
+type Finding struct {
+	Allowed bool
+	Denied  bool
+	Banned  netip.Prefix // invalid for none
+	Until   time.Time
+	// Over tells that it, or its network, is over one of its ceilings now.
+	Over bool
+}
+
+// Find tells how an address stands with the filter; ok is false if there is no filter.
+func (r *Room) Find(address netip.Addr) (found Finding, ok bool, err error) {
+	f := r.opened()
+	if f == nil {
+		return found, false, nil
+	}
+	found, err = f.find(address)
+	return found, true, err
+}

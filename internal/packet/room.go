@@ -1,0 +1,240 @@
+package packet
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seawall/seawall/internal/packet/xdp"
+	"github.com/seawall/seawall/internal/spec"
+)
+
+// Pins is the folder on bpffs through which the process of a node finds what the one before left. Several nodes may be on one machine, each
+// with a data folder of its own.
+func Pins(data string) string {
+	if abs, err := filepath.Abs(data); err == nil {
+		data = abs
+	}
+	hash := sha256.Sum256([]byte(data))
+	return fmt.Sprintf("/sys/fs/bpf/seawall/%x", hash[:8])
+}
+
+const (
+	tendEvery   = 100 * time.Millisecond
+	followEvery = 50 // times tended
+	banQueue    = 4096
+)
+
+// Room is a node's packet filter. Its methods may be called by several goroutines, and do nothing while there is none.
+type Room struct {
+	// Spared, unless nil, are the prefixes that nothing refuses for now. It is set before Open.
+	Spared func() []netip.Prefix
+
+	log  *slog.Logger
+	pins string
+	bans chan ban
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows, which changes little
+	filter  filter
+	spec    spec.Packets
+	deny    []netip.Prefix
+	wanted  []netip.AddrPort // to be served
+	serving []netip.AddrPort // the same, with the machine's addresses for all of them
+	allowed []netip.Prefix   // as they are in force
+}
+
+// ban is a source that is refused until a time.
+type ban struct {
+	source netip.Prefix
+	until  time.Time
+}
+
+// New returns a room without a filter, which will keep what outlives it in pins.
+func New(pins string, log *slog.Logger) *Room {
+	return &Room{log: log, pins: pins, bans: make(chan ban, banQueue)}
+}
+
+// Open filters what comes in at the interfaces that the node names, for the addresses and ports that it serves, or takes over what filters
+// already. Without interfaces it ends what a process before has left.
+func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
+	if len(s.Packets.Interfaces) == 0 {
+		return left(r.pins)
+	}
+	f, err := open(&s.Packets, r.pins)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.filter, r.wanted = f, serving
+	r.mu.Unlock()
+	if err := r.Configure(s); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	r.done.Go(func() { r.enforce(ctx) })
+	r.done.Go(func() { r.tend(ctx) })
+	for _, i := range f.interfaces() {
+		r.log.Info("filtering packets", "interface", i.Name, "mode", i.Mode)
+	}
+	return nil
+}
+
+// Configure puts in force what a reload can change: who is denied or allowed, and the ceilings.
+func (r *Room) Configure(s *spec.Node) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.filter == nil {
+		return nil
+	}
+	r.spec = s.Packets
+	if err := r.setPolicy(expand(r.wanted, addresses())); err != nil {
+		return fmt.Errorf("node.packets: %w", err)
+	}
+	if err := r.allow(); err != nil {
+		return fmt.Errorf("node.packets.allow: %w", err)
+	}
+	if slices.Equal(r.deny, s.Deny) {
+		return nil
+	}
+	if err := r.filter.Replace(s.Deny); err != nil {
+		return fmt.Errorf("node.deny: %w", err)
+	}
+	r.deny = s.Deny
+	return nil
+}
+
+// setPolicy puts the node's ceilings in force for these listeners. It is called with mu held.
+func (r *Room) setPolicy(serving []netip.AddrPort) error {
+	p, err := policy(&r.spec, serving)
+	if err == nil {
+		err = r.filter.setPolicy(p)
+	}
+	if err == nil {
+		r.serving = serving
+	}
+	return err
+}
+
+// follow has the filter judge packets for the addresses that the machine has now. It is called with mu held.
+func (r *Room) follow() error {
+	serving := expand(r.wanted, addresses())
+	if slices.Equal(serving, r.serving) {
+		return nil
+	}
+	return r.setPolicy(serving)
+}
+
+// allow lets those through whom the node names, and those who are spared for now. It is called with mu held.
+func (r *Room) allow() error {
+	allowed := slices.Clone(r.spec.Allow)
+	if r.Spared != nil {
+		allowed = append(allowed, r.Spared()...)
+	}
+	if slices.Equal(allowed, r.allowed) {
+		return nil
+	}
+	if err := r.filter.SetAllow(allowed); err != nil {
+		return err
+	}
+	r.allowed = allowed
+	return nil
+}
+
+// Ban refuses a source's packets until a time. It does not wait; the filter has it some milliseconds later.
+func (r *Room) Ban(source netip.Prefix, until time.Time) {
+	select {
+	case r.bans <- ban{source, until}:
+	default: // conn goes on refusing it
+	}
+}
+
+// enforce enters bans. Two that are waiting when a set is replaced wait for that.
+func (r *Room) enforce(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-r.bans:
+			if err := r.filter.Ban(b.source, b.until); err != nil && !errors.Is(err, xdp.ErrFull) { // conn goes on refusing it
+				r.log.Error("a ban does not reach the packet filter", "error", err)
+			}
+		}
+	}
+}
+
+// tend has the filter do what wants to be done regularly.
+func (r *Room) tend(ctx context.Context) {
+	every := time.NewTicker(tendEvery)
+	defer every.Stop()
+	for n, failed := 1, false; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		r.mu.Lock()
+		err := errors.Join(r.filter.tend(), r.allow())
+		if n%followEvery == 0 {
+			err = errors.Join(err, r.follow())
+		}
+		r.mu.Unlock()
+		if err != nil && !failed {
+			r.log.Error("the packet filter can't be tended", "error", err)
+		}
+		failed = err != nil
+	}
+}
+
+// Unban lets the sources of a prefix send again, and returns how many were banned.
+func (r *Room) Unban(p netip.Prefix) (lifted int) {
+	f := r.opened()
+	if f == nil {
+		return 0
+	}
+	for banned := range f.Bans() {
+		if !banned.Overlaps(p) {
+			continue
+		}
+		if err := f.Unban(banned); err != nil {
+			r.log.Error("a ban can't be lifted", "error", err)
+			continue
+		}
+		lifted++
+	}
+	return lifted
+}
+
+func (r *Room) opened() filter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.filter
+}
+
+// Close lets go of the filter, which goes on as it is.
+func (r *Room) Close() error {
+	if r.stop != nil {
+		r.stop()
+		r.done.Wait()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.filter
+	if f == nil {
+		return nil
+	}
+	r.filter = nil
+	return f.Close()
+}
+
+// Detach ends all filtering that a node of this machine has left in the kernel, whether it runs or not.
+func Detach(pins string) error { return detach(pins) }
