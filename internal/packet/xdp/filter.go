@@ -113,7 +113,7 @@ func (f *Filter) load(spec *ebpf.CollectionSpec) error {
 	if f.options.Pins != "" {
 		collection.Maps.PinPath = f.mapsDir()
 		if err := os.MkdirAll(collection.Maps.PinPath, 0o700); err != nil {
-			return fmt.Errorf("making the folder for pins: %w", err)
+			return fmt.Errorf("making the folder for pins: %w: want bpffs there: mount -t bpf bpf /sys/fs/bpf", err)
 		}
 		for name, m := range spec.Maps {
 			if name[0] != '.' {
