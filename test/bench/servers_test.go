@@ -209,7 +209,7 @@ func TestSeawallCommand(t *testing.T) {
 			if !strings.Contains(got, tt.with) || strings.Contains(got, tt.without) {
 				t.Errorf("got %q, want %q in it, and no %q", got, tt.with, tt.without)
 			}
-			for _, flag := range []string{"--limit", "--origin-limit", "--admin", "--log"} { // what must be on
+			for _, flag := range []string{"--limit", "--busy-limit", "--admin", "--log"} { // what must be on
 				if i := slices.Index(args, flag); i < 0 || args[i+1] == "off" {
 					t.Errorf("%s is missing or off in %q", flag, got)
 				}

@@ -287,8 +287,8 @@ func TestCache(t *testing.T) {
 func TestFlood(t *testing.T) {
 	forEachPeer(t, func(t *testing.T, s *stage) {
 		if s.peer.limits {
-			if refused := s.flood(t, "127.16.0.66", 2000); refused < 1000 {
-				t.Errorf("%d of 2000 requests of one address were refused, want most", refused)
+			if refused := s.flood(t, "127.16.0.66", 4000); refused < 500 { // some thousand at once may be people's
+				t.Errorf("%d of 4000 requests of one address were refused, want what is too much", refused)
 			}
 		} else if refused := s.flood(t, "127.16.0.66", 400); refused > 0 {
 			t.Errorf("%d of 400 requests were refused by who has no limits", refused)
