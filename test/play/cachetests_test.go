@@ -42,11 +42,11 @@ func caching(p *play, args []string) error {
 
 // startSuite runs the suite's origin until the play ends.
 func (p *play) startSuite() error {
-	address, err := p.reserve()
+	port, err := p.reserveEverywhere()
 	if err != nil {
 		return err
 	}
-	_, port, _ := strings.Cut(address, ":")
+	address := "127.0.0.1:" + port
 	server := exec.Command("node", "--no-warnings", "server/server.mjs")
 	server.Dir = p.suite
 	server.Env = append(os.Environ(), "npm_config_protocol=http", "npm_config_port="+port, "npm_config_pidfile="+p.MkAbs("suite.pid"))
