@@ -111,7 +111,7 @@ func (c *crowd) play(ctx context.Context, s *stay) {
 			return
 		}
 		began := c.clock.now()
-		f := v.run(ctx, e, c.scenario.Patience)
+		f := v.run(ctx, e, time.Duration(s.role.patience)*c.scenario.Patience)
 		if ctx.Err() != nil {
 			return // cut off: nobody's fault
 		}

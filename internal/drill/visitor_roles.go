@@ -15,6 +15,7 @@ type role struct {
 	steady    bool    // by the clock, not by whim
 	stay      int     // errands of a visit in the mean; 0: as many as there is time for
 	tries     int     // of an errand
+	patience  int     // for an errand, as a multiple of the scenario's
 	networks  []network.Kind
 	homes     []string // networks by name, of programs that one knows by theirs, if their kind is among networks
 	addresses int      // that all of them share; 0: everybody has their own
@@ -39,6 +40,7 @@ func roles() []role {
 		r := &all[i]
 		r.think = cmp.Or(r.think, 1)
 		r.tries = cmp.Or(r.tries, 2)
+		r.patience = cmp.Or(r.patience, 1)
 		r.conns = cmp.Or(r.conns, 1)
 		if r.enter == nil {
 			r.enter = (*visitor).enterAny
@@ -95,7 +97,7 @@ func programs() []role {
 			networks: []network.Kind{network.Cloud, network.Hosting, network.Office},
 		},
 		{
-			name: "git", stay: 1, software: oneOf("git"), next: (*visitor).clone,
+			name: "git", stay: 1, patience: 3, software: oneOf("git"), next: (*visitor).clone, // which asks three times in a row
 			networks: []network.Kind{network.Residential, network.Cloud, network.University},
 		},
 		{

@@ -15,7 +15,7 @@ type Scenario struct {
 	Seed uint64 `yaml:"seed"`
 	// How long it is played.
 	Length time.Duration `yaml:"length"`
-	// How long a visitor waits for one step, second try included.
+	// How long a visitor waits for one step, second try included. git, whose steps are up to three requests in a row, waits three times as long.
 	Patience time.Duration `yaml:"patience"`
 	// By what the attack can be told from visitors, request by request. By what is not named here it can't be, which a test holds it to.
 	Plants []string `yaml:"plants"`

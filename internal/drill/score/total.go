@@ -10,7 +10,7 @@ import (
 const (
 	worthPassed = 0.75 // had to prove to be no robot
 	worthLate   = 0.5  // had to try again
-	worthSlow   = 0.5  // took all the visitor's patience; between usual and that, in proportion
+	worthSlow   = 0.5  // took all the scenario's patience; between usual and that, in proportion
 )
 
 // grace is what a step may take longer than is usual before it is worth less: a wait that nobody minds, and that a busy
