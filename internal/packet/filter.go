@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/seawall/seawall/internal/packet/nft"
@@ -41,14 +42,14 @@ func open(s *spec.Packets, pins string) (filter, error) {
 	if s.Mode != spec.PacketsNFTables {
 		f, err := xdp.Open(xdp.Options{Pins: pins, Interfaces: s.Interfaces, Mode: xdp.Mode(s.Mode), CookieOptions: true})
 		if err == nil {
-			_ = nft.Detach() // of a time without BPF; a kernel without nftables has no table
+			_ = nft.Detach(table(pins)) // of a time without BPF; a kernel without nftables has no table
 			return driver{f}, nil
 		}
 		if xdpErr = err; s.Mode != spec.PacketsAuto {
 			return nil, err
 		}
 	}
-	f, err := nft.Open(nft.Options{Interfaces: s.Interfaces})
+	f, err := nft.Open(nft.Options{Table: table(pins), Interfaces: s.Interfaces})
 	if err != nil {
 		return nil, errors.Join(xdpErr, err)
 	}
@@ -56,7 +57,10 @@ func open(s *spec.Packets, pins string) (filter, error) {
 }
 
 // detach ends what either has left behind.
-func detach(pins string) error { return errors.Join(xdp.Detach(pins), nft.Detach()) }
+func detach(pins string) error { return errors.Join(xdp.Detach(pins), nft.Detach(table(pins))) }
+
+// table is the name of a node's table, of which there may be several on a machine, as there may be pins.
+func table(pins string) string { return "seawall_" + filepath.Base(pins) }
 
 // driver is the program.
 type driver struct{ *xdp.Filter }

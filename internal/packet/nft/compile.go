@@ -57,7 +57,7 @@ type compiler struct {
 
 // clear removes what the policy before was compiled to.
 func (c *compiler) clear() error {
-	there, err := c.chains()
+	there, _, err := c.chains()
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (c *compiler) listener(f family, chain *nftables.Chain, l Listener) {
 		{flagSYN | flagRST, flagSYN | flagRST},
 		{flagSYN | flagRST | flagACK, 0}, // nothing, or FIN alone
 	} {
-		c.rule(chain, flags(wrong.of, wrong.set), drop(reasonFlags))
+		c.rule(chain, flags(wrong.of, wrong.set), drop(reasonMalformed))
 	}
 	c.meterAll(f, chain, l.Host, l.Group, flags(flagSYN, flagSYN))
 }

@@ -3,16 +3,14 @@ package nft
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 )
 
-// Table is the name of the table, of family inet.
-const Table = "seawall_packets"
-
-// layout is part of a chain's name: a table of another layout is replaced.
-const layout = "layout_1"
+// layout is the name of a chain: a table without it is of another version, and is replaced.
+const layout = "layout_2"
 
 // Names of chains and sets; those of a family have its name behind them.
 const (
@@ -38,24 +36,24 @@ const (
 	maxMetered  = 1 << 14
 )
 
-// Reasons that packets are counted by.
+// Reasons that packets are counted by, called as in package xdp.
 const (
 	reasonBanned    = "banned"
 	reasonDenied    = "denied"
-	reasonFlags     = "flags"        // TCP flags that no opening or connection has
-	reasonHost      = "host"         // over an address's ceiling
-	reasonGroup     = "group"        // over a network's
-	reasonReflected = "reflected"    // from amplifiers
-	reasonInitial   = "initial"      // QUIC Initials beyond the ceiling
-	reasonPieces    = "pieces"       // fragments
-	reasonICMP      = "icmp"         // echo requests
-	reasonCookie    = "cookie"       // SYNs that were answered with cookies
-	reasonState     = "out-of-state" // TCP that belongs to no connection; ACKs with a cookie, which are let in, are among them
+	reasonMalformed = "malformed"      // TCP flags that no opening or connection has
+	reasonHost      = "over-source"    // over an address's ceiling
+	reasonGroup     = "over-network"   // over a network's
+	reasonReflected = "over-reflected" // answers of amplifiers
+	reasonInitial   = "over-initials"  // QUIC Initials
+	reasonPieces    = "over-fragments" // behind the first
+	reasonICMP      = "over-icmp"      // echo requests
+	reasonCookie    = "cookie"         // SYNs that were answered with cookies
+	reasonState     = "no-state"       // TCP that belongs to no connection; ACKs with a cookie, which are let in, are among them
 )
 
 func reasons() []string {
 	return []string{
-		reasonBanned, reasonDenied, reasonFlags, reasonHost, reasonGroup, reasonReflected, reasonInitial, reasonPieces, reasonICMP,
+		reasonBanned, reasonDenied, reasonMalformed, reasonHost, reasonGroup, reasonReflected, reasonInitial, reasonPieces, reasonICMP,
 		reasonCookie, reasonState,
 	}
 }
@@ -73,12 +71,18 @@ func (f family) key() nftables.SetDatatype {
 	return nftables.TypeIP6Addr
 }
 
-// build makes the table, with everything in it that does not depend on the policy. It is one transaction.
-func (f *Filter) build() error {
+// build makes the table, with everything in it that does not depend on the policy, in place of one that has these chains. It is one
+// transaction.
+func (f *Filter) build(before []string) error {
 	f.conn.AddTable(f.table)
-	f.conn.DelTable(f.table) // of another layout; added first, it is there for sure
+	f.conn.DelTable(f.table) // added first, it is there for sure
 	f.conn.AddTable(f.table)
 	f.chain(layout)
+	for _, name := range before {
+		if strings.HasPrefix(name, looseBefore) {
+			f.chain(name)
+		}
+	}
 	for _, reason := range reasons() {
 		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason})
 	}
