@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // One prefix may take so many bans: what is between it and a length that can be banned is 8 bits at the most.
@@ -153,25 +155,19 @@ func (f *Filter) elements(set *nftables.Set) ([]nftables.SetElement, error) {
 	return f.conn.GetSetElements(set)
 }
 
-// A Counter is what was done for a reason since the table was made.
-type Counter struct {
-	Reason         string
-	Packets, Bytes uint64
-}
-
-// Counters are all of them, in the order in which packets meet them.
-func (f *Filter) Counters() ([]Counter, error) {
+// Counters are of all listeners together, since the table was made, and only of what does not pass as it came.
+func (f *Filter) Counters() ([]packet.Counter, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	objects, err := f.conn.GetObjects(f.table)
 	if err != nil {
 		return nil, fmt.Errorf("read counters: %w", err)
 	}
-	var counters []Counter
+	var counters []packet.Counter
 	for _, reason := range reasons() {
 		for _, o := range objects {
-			if c, ok := o.(*nftables.CounterObj); ok && c.Name == reason {
-				counters = append(counters, Counter{reason, c.Packets, c.Bytes})
+			if c, ok := o.(*nftables.CounterObj); ok && c.Name == reason.String() && c.Packets > 0 {
+				counters = append(counters, packet.Counter{Listener: -1, Reason: reason, Count: packet.Count{Packets: c.Packets, Bytes: c.Bytes}})
 			}
 		}
 	}

@@ -3,21 +3,14 @@ package nft
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/google/nftables"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
-// A Finding is what the table would say of an address, whatever it sends.
-type Finding struct {
-	Allowed bool
-	Denied  bool
-	Banned  netip.Prefix // the longest ban that it falls under; invalid if it falls under none
-	Until   time.Time    // the end of that
-}
-
 // Find reads the sets that the table asks, whole: it is for people who ask, not for each packet.
-func (f *Filter) Find(addr netip.Addr) (found Finding, err error) {
+func (f *Filter) Find(addr netip.Addr) (found packet.Finding, err error) {
 	addr = addr.Unmap().WithZone("")
 	for _, family := range families() {
 		if !addr.IsValid() || !family.has(addr) {

@@ -6,13 +6,15 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // Table is the name of the table, of family inet.
 const Table = "seawall_packets"
 
 // layout is part of a chain's name: a table of another layout is replaced.
-const layout = "layout_1"
+const layout = "layout_2"
 
 // Names of chains and sets; those of a family have its name behind them.
 const (
@@ -38,25 +40,11 @@ const (
 	maxMetered  = 1 << 14
 )
 
-// Reasons that packets are counted by.
-const (
-	reasonBanned    = "banned"
-	reasonDenied    = "denied"
-	reasonFlags     = "flags"        // TCP flags that no opening or connection has
-	reasonHost      = "host"         // over an address's ceiling
-	reasonGroup     = "group"        // over a network's
-	reasonReflected = "reflected"    // from amplifiers
-	reasonInitial   = "initial"      // QUIC Initials beyond the ceiling
-	reasonPieces    = "pieces"       // fragments
-	reasonICMP      = "icmp"         // echo requests
-	reasonCookie    = "cookie"       // SYNs that were answered with cookies
-	reasonState     = "out-of-state" // TCP that belongs to no connection; ACKs with a cookie, which are let in, are among them
-)
-
-func reasons() []string {
-	return []string{
-		reasonBanned, reasonDenied, reasonFlags, reasonHost, reasonGroup, reasonReflected, reasonInitial, reasonPieces, reasonICMP,
-		reasonCookie, reasonState,
+// reasons are those that packets are counted by. Among those of no connection are ACKs with a cookie, which are let in.
+func reasons() []packet.Reason {
+	return []packet.Reason{
+		packet.Cookie, packet.Banned, packet.Denied, packet.Malformed, packet.NoState, packet.OverInitials, packet.OverReflects, packet.OverPieces,
+		packet.OverICMP, packet.OverHost, packet.OverGroup,
 	}
 }
 
@@ -80,7 +68,7 @@ func (f *Filter) build() error {
 	f.conn.AddTable(f.table)
 	f.chain(layout)
 	for _, reason := range reasons() {
-		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason})
+		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason.String()})
 	}
 	for _, family := range families() {
 		if err := f.buildSources(family); err != nil {
@@ -105,9 +93,9 @@ func (f *Filter) buildSources(family family) error {
 	}
 	chain := f.chain(chainSources + family.name)
 	for _, bits := range family.lengths {
-		f.rule(chain, family.network(bits), in(s.bans[bits]), drop(reasonBanned))
+		f.rule(chain, family.network(bits), in(s.bans[bits]), drop(packet.Banned))
 	}
-	f.rule(chain, family.network(int(family.length)*8), in(s.deny), drop(reasonDenied))
+	f.rule(chain, family.network(int(family.length)*8), in(s.deny), drop(packet.Denied))
 	return nil
 }
 
