@@ -47,7 +47,7 @@ func ShowPackets(ctx context.Context, data, admin string) (*Packets, error) {
 }
 
 // DetachPackets ends all filtering of packets that the node with this data folder has left in the kernel, whether it runs or not.
-func DetachPackets(data string) error { return packet.Detach(packet.Pins(data)) }
+func DetachPackets(data string) error { return packetFilters().Detach(packet.Pins(data)) }
 
 // Write tells it to a person.
 func (p *Packets) Write(w io.Writer) error {
@@ -56,7 +56,7 @@ func (p *Packets) Write(w io.Writer) error {
 		b.WriteString("no packets are filtered: node.packets.interfaces says where they are to be; the log says what failed\n")
 	}
 	for _, i := range p.Interfaces {
-		fmt.Fprintf(&b, "interface   %s, %s\n", i.Name, i.Mode)
+		fmt.Fprintf(&b, "interface   %s, %s\n", i.Interface, i.Mode)
 	}
 	if len(p.Counters) > 0 {
 		fmt.Fprintf(&b, "\n%-24s %-16s %-8s %14s %18s\n", "for", "reason", "", "packets", "bytes")

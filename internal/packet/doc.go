@@ -2,7 +2,7 @@
 //
 // It learns from spec.Node where packets come in, who is denied and who never is, and what a source may send; from the node which addresses and
 // ports are served, who is banned for what it did on connections, and who is spared for a time. It writes nothing into flows, which it never
-// sees, but the kernel's maps (package xdp), whose bounds it has; bans wait in a queue of 4,096, and what does not fit is left to conn, which
+// sees, but a Filter (of xdp or nft, which the node hands over), whose bounds it has; bans wait in a queue of 4,096, and what does not fit is left to conn, which
 // refuses the same sources at some hundred times the cost.
 //
 // Only what is the node's affair gets here: a zone's lists never descend (promise 3). It fails open: where the filter can't be had, Open says

@@ -2,133 +2,91 @@ package packet
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"net/netip"
-	"path/filepath"
 	"time"
 
-	"github.com/seawall/seawall/internal/packet/nft"
-	"github.com/seawall/seawall/internal/packet/xdp"
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// filter is what filters packets in the kernel: a program in the driver, or a table of nftables.
-type filter interface {
+// A Backend filters packets in the kernel of this machine, as the node wants or as it can.
+type Backend struct {
+	// Open puts a filter in force at the interfaces that the node names, or takes over what a process before has left in pins.
+	Open func(s *spec.Packets, pins string) (Filter, error)
+
+	// Detach removes all that a filter with these pins has left, whether or not its process lives. It is no error if there is nothing.
+	Detach func(pins string) error
+}
+
+// A Filter drops packets in the kernel. What it is told stays in force when it is closed. Its methods may be called by several goroutines.
+type Filter interface {
+	// SetPolicy puts a policy in force, whole.
+	SetPolicy(p Policy) error
+
+	// SetAllow replaces the set of those who are let through before all else.
 	SetAllow(prefixes []netip.Prefix) error
+
+	// Replace replaces the set of those who are refused.
 	Replace(deny []netip.Prefix) error
+
+	// Ban refuses a source until a time, Unban no longer. Bans are those in force.
 	Ban(p netip.Prefix, until time.Time) error
 	Unban(p netip.Prefix) error
 	Bans() iter.Seq2[netip.Prefix, time.Time]
+
+	// Attached says where packets are judged.
+	Attached() []Attachment
+
+	// Counters are those that are not 0.
+	Counters() ([]Counter, error)
+
+	// Find is what would be said of an address, whatever it sends.
+	Find(addr netip.Addr) (Finding, error)
+
+	// Tend does what wants to be done about ten times a second.
+	Tend() error
+
 	Close() error
-
-	setPolicy(p xdp.Policy) error
-	interfaces() []Interface
-	counters() ([]counter, error)
-	find(address netip.Addr) (Finding, error)
-	tend() error
 }
 
-// counter is one of a listener, by its place in the policy; -1 of packets that tell no port.
-type counter struct {
-	listener int
-	Counter
+// An Inspector is a Filter that shows packets, and drops those that look like one another.
+type Inspector interface {
+	Filter
+
+	// Samples hands over the packets sampled since it was called last, as many as there was room for. A sample is valid during the call.
+	Samples(each func(*Sample)) error
+
+	// SetSignatures replaces all signatures, and sets their counters to 0. Signatures are those in force, SignatureCounts by their place.
+	SetSignatures(signatures []Signature) error
+	Signatures() ([]Signature, error)
+	SignatureCounts() ([]Count, error)
 }
 
-// open opens what the node wants, or what it can have: a program in the driver, one behind it, or nftables. Of several that fail, all
-// say why.
-func open(s *spec.Packets, pins string) (filter, error) {
-	var xdpErr error
-	if s.Mode != spec.PacketsNFTables {
-		f, err := xdp.Open(xdp.Options{Pins: pins, Interfaces: s.Interfaces, Mode: xdp.Mode(s.Mode), CookieOptions: true})
-		if err == nil {
-			_ = nft.Detach(table(pins)) // of a time without BPF; a kernel without nftables has no table
-			return driver{f}, nil
-		}
-		if xdpErr = err; s.Mode != spec.PacketsAuto {
-			return nil, err
-		}
-	}
-	f, err := nft.Open(nft.Options{Table: table(pins), Interfaces: s.Interfaces})
-	if err != nil {
-		return nil, errors.Join(xdpErr, err)
-	}
-	return firewall{f}, nil
+// ErrFull says that there is no room for another ban. The program has room for some 170,000.
+var ErrFull = errors.New("no room for another ban")
+
+// An Attachment is where packets are judged.
+type Attachment struct {
+	Interface string `json:"name"` // "all" for all
+	Mode      string `json:"mode"` // "xdp, native", "xdp, generic", "nftables, ingress" or "nftables, prerouting"
 }
 
-// detach ends what either has left behind.
-func detach(pins string) error { return errors.Join(xdp.Detach(pins), nft.Detach(table(pins))) }
+// A Count is packets, and bytes of them as IP packets.
+type Count struct{ Packets, Bytes uint64 }
 
-// table is the name of a node's table, of which there may be several on a machine, as there may be pins.
-func table(pins string) string { return "seawall_" + filepath.Base(pins) }
-
-// driver is the program.
-type driver struct{ *xdp.Filter }
-
-func (d driver) setPolicy(p xdp.Policy) error { return d.SetPolicy(p) }
-func (d driver) tend() error                  { return d.Tend() }
-
-func (d driver) interfaces() (list []Interface) {
-	for _, a := range d.Attached() {
-		list = append(list, Interface{a.Interface, "xdp, " + string(a.Mode)})
-	}
-	return list
+// A Counter counts the packets to a listener that met one end.
+type Counter struct {
+	Listener int // in the policy; -1 of packets that tell no port, or where listeners are not told apart
+	Reason   Reason
+	Count
 }
 
-func (d driver) counters() ([]counter, error) {
-	all, err := d.Counters()
-	list := make([]counter, 0, len(all))
-	for _, c := range all {
-		list = append(list, counter{c.Listener, Counter{Reason: c.Reason.String(), Dropped: c.Reason.Dropped(), Packets: c.Packets, Bytes: c.Bytes}})
-	}
-	return list, err
-}
-
-func (d driver) find(address netip.Addr) (Finding, error) {
-	f, err := d.Find(address)
-	return Finding{f.Allowed, f.Denied, f.Banned, f.Until, f.Metered}, err
-}
-
-// firewall is the table.
-type firewall struct{ *nft.Filter }
-
-func (f firewall) setPolicy(p xdp.Policy) error {
-	if len(p.Listeners) > nft.MaxListeners {
-		return fmt.Errorf("the node listens on %d addresses: nftables has room for %d", len(p.Listeners), nft.MaxListeners)
-	}
-	q := nft.Policy{Addresses: nft.AddressLimits{
-		Host: nft.Ceilings(p.Addresses.Host), Group: nft.Ceilings(p.Addresses.Group), Pieces: p.Addresses.Pieces, ICMP: p.Addresses.ICMP,
-	}}
-	for _, l := range p.Listeners {
-		q.Listeners = append(q.Listeners, nft.Listener{
-			Address: l.Address, Port: l.Port, CheckState: l.CheckState, SYNs: l.SYNs, Host: nft.Ceilings(l.Host), Group: nft.Ceilings(l.Group),
-		})
-	}
-	return f.SetPolicy(q)
-}
-
-func (f firewall) tend() error { return nil }
-
-func (f firewall) interfaces() (list []Interface) {
-	for _, a := range f.Attached() {
-		list = append(list, Interface{a.Interface, "nftables, " + a.Mode})
-	}
-	return list
-}
-
-func (f firewall) find(address netip.Addr) (Finding, error) {
-	found, err := f.Find(address)
-	return Finding{Allowed: found.Allowed, Denied: found.Denied, Banned: found.Banned, Until: found.Until}, err
-}
-
-// counters are of all listeners together: the table does not count them apart, and only what it does not let through as it came.
-func (f firewall) counters() ([]counter, error) {
-	all, err := f.Counters()
-	list := make([]counter, 0, len(all))
-	for _, c := range all {
-		if c.Packets > 0 {
-			list = append(list, counter{-1, Counter{Reason: c.Reason, Dropped: c.Reason != xdp.Cookie.String(), Packets: c.Packets, Bytes: c.Bytes}})
-		}
-	}
-	return list, err
+// A Finding is what a filter would say of an address, whatever it sends.
+type Finding struct {
+	Allowed  bool
+	Denied   bool
+	Banned   netip.Prefix // the ban that it falls under; invalid if it falls under none
+	Until    time.Time    // the end of that
+	Over     bool         // it, or its network, is at one of its ceilings now; false where that can't be told
+	Fullness float64      // of the fullest of its buckets, 0 to 1
 }

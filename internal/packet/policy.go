@@ -1,90 +1,50 @@
 package packet
 
-import (
-	"errors"
-	"net"
-	"net/netip"
-	"os"
-	"slices"
+import "net/netip"
 
-	"github.com/seawall/seawall/internal/packet/xdp"
-	"github.com/seawall/seawall/internal/spec"
-)
+// MaxListeners is the most that a policy has.
+const MaxListeners = 63
 
-// Of every so many dropped packets one is kept as a sample, and no more of them than this in a second on a CPU.
-const (
-	sampledDrops = 1. / 64
-	mostSamples  = 200
-)
-
-// addresses are the machine's own.
-func addresses() (list []netip.Addr) {
-	all, _ := net.InterfaceAddrs() // none is as good as one that can't be told
-	for _, a := range all {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			list = append(list, p.Addr().Unmap())
-		}
-	}
-	return list
+// A Policy is what is served and what it bears.
+type Policy struct {
+	Listeners []Listener // at most MaxListeners; a filter may have room for fewer
+	Addresses AddressLimits
+	Sampling  Sampling // of an Inspector
 }
 
-// expand names the machine's addresses in place of "all": a machine that forwards packets for others has ports of theirs pass by, which are none of
-// the node's affair. If there are more than the filter has room for, "all" stays.
-func expand(wanted []netip.AddrPort, own []netip.Addr) []netip.AddrPort {
-	var serving []netip.AddrPort
-	for _, at := range wanted {
-		if !at.Addr().IsUnspecified() {
-			serving = append(serving, at)
-			continue
-		}
-		for _, a := range own {
-			if one := netip.AddrPortFrom(a, at.Port()); (a.Is4() || at.Addr().Is6()) && !slices.Contains(serving, one) {
-				serving = append(serving, one)
-			}
-		}
-	}
-	if len(serving) == 0 || len(serving) > xdp.MaxListeners {
-		return wanted
-	}
-	return serving
+// A Listener is a port of an address. Packets for it are judged.
+type Listener struct {
+	Address    netip.Addr // unspecified: every address of its family; invalid: of both
+	Port       uint16
+	UDP        bool
+	CheckState bool     // TCP: the sockets are in this network namespace, so what belongs to none of them may be dropped
+	Host       Ceilings // of an address
+	Group      Ceilings // of a /24, or an IPv6 /48
+	SYNs       uint32   // SYNs a second, from all sources, above which they are answered with cookies; 0: never
+	Initials   uint32   // QUIC Initials a second, from all sources; 0: no ceiling
+	Reflected  uint32   // UDP packets a second from ports that amplifiers answer from; 0: no ceiling
 }
 
-// policy is what the filter is to know of the node.
-func policy(s *spec.Packets, serving []netip.AddrPort) (xdp.Policy, error) {
-	if len(serving) > xdp.MaxListeners {
-		return xdp.Policy{}, errors.New("the node listens on more addresses than the packet filter has room for")
-	}
-	p := xdp.Policy{
-		Addresses: xdp.AddressLimits{
-			Host: ceilings(&s.PerSource), Group: ceilings(&s.PerNetwork), Pieces: uint32(s.Fragments), ICMP: uint32(s.ICMP),
-		},
-		Sampling: xdp.Sampling{Drops: sampledDrops, Most: mostSamples},
-	}
-	for _, at := range serving {
-		p.Listeners = append(p.Listeners, xdp.Listener{
-			Address: wildcard(at.Addr()), Port: at.Port(), CheckState: true,
-			Host: ceilings(&s.PerSource), Group: ceilings(&s.PerNetwork), SYNs: uint32(s.SYNs),
-		})
-	}
-	return p, nil
+// Ceilings are what a source may send to a listener in a second, and at once; 0 is no ceiling. They are kept to within 2^-16 of a second's
+// worth, so no source that has a ceiling for bytes gets more than 65,535 packets through.
+type Ceilings struct {
+	Packets  uint32
+	Openings uint32 // SYNs, QUIC Initials, echo requests
+	Bytes    uint64 // of IP packets
 }
 
-func ceilings(c *spec.PacketCeilings) xdp.Ceilings {
-	return xdp.Ceilings{Packets: uint32(c.Packets), Openings: uint32(c.SYNs), Bytes: uint64(c.Bytes)}
+// AddressLimits bound what has no port: fragments behind the first, packets whose headers can't be read, and ICMP (but not neighbour
+// discovery) for the listeners' addresses.
+type AddressLimits struct {
+	Host   Ceilings
+	Group  Ceilings
+	Pieces uint32 // a second, from all sources; 0: no ceiling
+	ICMP   uint32 // likewise
 }
 
-// wildcard is the address of a listener: one on :: takes IPv4, too.
-func wildcard(a netip.Addr) netip.Addr {
-	if a == netip.IPv6Unspecified() {
-		return netip.Addr{}
-	}
-	return a.Unmap()
-}
-
-// left ends what a process before has left behind, if there is anything.
-func left(pins string) error {
-	if _, err := os.Stat(pins); err == nil {
-		return xdp.Detach(pins)
-	}
-	return nil
+// Sampling says how many packets are shown as samples.
+type Sampling struct {
+	Drops  float64 // the share, 0 to 1, of those dropped
+	Passes float64 // of those let through or answered
+	Most   uint32  // a second and CPU, of both together; 0 is none
 }

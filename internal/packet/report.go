@@ -9,21 +9,15 @@ import (
 
 // Report is what a node's packet filter does.
 type Report struct {
-	Interfaces []Interface `json:"interfaces"`
-	Counters   []Counter   `json:"counters"`
+	Interfaces []Attachment `json:"interfaces"`
+	Counters   []End        `json:"counters"`
 	// Bans are those in force, the first that end first, at most 100 of Banned.
 	Banned int   `json:"banned"`
 	Bans   []Ban `json:"bans"`
 }
 
-// Interface is where packets are filtered.
-type Interface struct {
-	Name string `json:"name"`
-	Mode string `json:"mode"` // "xdp, native", "xdp, generic", "nftables, ingress" or "nftables, prerouting"
-}
-
-// Counter is what became of packets for one of the node's addresses, or of those that tell no port.
-type Counter struct {
+// End is what became of packets for one of the node's addresses, or of those that tell no port.
+type End struct {
 	For     string `json:"for"` // an address and port, or "other"
 	Reason  string `json:"reason"`
 	Dropped bool   `json:"dropped"`
@@ -45,7 +39,7 @@ func (r *Room) Report() (report Report, ok bool, err error) {
 	if f == nil {
 		return report, false, nil
 	}
-	report.Interfaces = f.interfaces()
+	report.Interfaces = f.Attached()
 	report.Counters, err = r.counters(f)
 	for source, until := range f.Bans() {
 		report.Bans = append(report.Bans, Ban{source, until.UTC()})
@@ -57,7 +51,7 @@ func (r *Room) Report() (report Report, ok bool, err error) {
 }
 
 // Counters are what became of packets since the filter was first attached; none if there is no filter.
-func (r *Room) Counters() ([]Counter, error) {
+func (r *Room) Counters() ([]End, error) {
 	f := r.opened()
 	if f == nil {
 		return nil, nil
@@ -65,34 +59,24 @@ func (r *Room) Counters() ([]Counter, error) {
 	return r.counters(f)
 }
 
-func (r *Room) counters(f filter) ([]Counter, error) {
-	all, err := f.counters()
+func (r *Room) counters(f Filter) ([]End, error) {
+	all, err := f.Counters()
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	serving := r.serving
 	r.mu.Unlock()
-	list := make([]Counter, 0, len(all))
+	list := make([]End, 0, len(all))
 	for _, c := range all {
-		c.For = "other"
-		if c.listener >= 0 && c.listener < len(serving) {
-			c.For = serving[c.listener].String()
+		to := "other"
+		if c.Listener >= 0 && c.Listener < len(serving) {
+			to = serving[c.Listener].String()
 		}
-		list = append(list, c.Counter)
+		list = append(list, End{For: to, Reason: c.Reason.String(), Dropped: c.Reason.Dropped(), Packets: c.Packets, Bytes: c.Bytes})
 	}
-	slices.SortStableFunc(list, func(a, b Counter) int { return cmp.Compare(b.Packets, a.Packets) })
+	slices.SortStableFunc(list, func(a, b End) int { return cmp.Compare(b.Packets, a.Packets) })
 	return list, nil
-}
-
-// Finding is what the filter would say of an address, whatever that sends.
-type Finding struct {
-	Allowed bool
-	Denied  bool
-	Banned  netip.Prefix // invalid for none
-	Until   time.Time
-	// Over tells that it, or its network, is over one of its ceilings now.
-	Over bool
 }
 
 // Find tells how an address stands with the filter; ok is false if there is no filter.
@@ -101,6 +85,6 @@ func (r *Room) Find(address netip.Addr) (found Finding, ok bool, err error) {
 	if f == nil {
 		return found, false, nil
 	}
-	found, err = f.find(address)
+	found, err = f.Find(address)
 	return found, true, err
 }

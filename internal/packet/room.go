@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/seawall/seawall/internal/packet/xdp"
 	"github.com/seawall/seawall/internal/spec"
 )
 
@@ -37,14 +37,15 @@ type Room struct {
 	// Spared, unless nil, are the prefixes that nothing refuses for now. It is set before Open.
 	Spared func() []netip.Prefix
 
-	log  *slog.Logger
-	pins string
-	bans chan ban
-	stop context.CancelFunc
-	done sync.WaitGroup
+	log     *slog.Logger
+	pins    string
+	backend Backend
+	bans    chan ban
+	stop    context.CancelFunc
+	done    sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows, which changes little
-	filter  filter
+	filter  Filter
 	spec    spec.Packets
 	deny    []netip.Prefix
 	wanted  []netip.AddrPort // to be served
@@ -59,17 +60,17 @@ type ban struct {
 }
 
 // New returns a room without a filter, which will keep what outlives it in pins.
-func New(pins string, log *slog.Logger) *Room {
-	return &Room{log: log, pins: pins, bans: make(chan ban, banQueue)}
+func New(pins string, backend Backend, log *slog.Logger) *Room {
+	return &Room{log: log, pins: pins, backend: backend, bans: make(chan ban, banQueue)}
 }
 
 // Open filters what comes in at the interfaces that the node names, for the addresses and ports that it serves, or takes over what filters
 // already. Without interfaces it ends what a process before has left.
 func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
 	if len(s.Packets.Interfaces) == 0 {
-		return left(r.pins)
+		return r.endBefore()
 	}
-	f, err := open(&s.Packets, r.pins)
+	f, err := r.backend.Open(&s.Packets, r.pins)
 	if err != nil {
 		return err
 	}
@@ -83,8 +84,16 @@ func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
 	r.stop = stop
 	r.done.Go(func() { r.enforce(ctx) })
 	r.done.Go(func() { r.tend(ctx) })
-	for _, i := range f.interfaces() {
-		r.log.Info("filtering packets", "interface", i.Name, "mode", i.Mode)
+	for _, a := range f.Attached() {
+		r.log.Info("filtering packets", "interface", a.Interface, "mode", a.Mode)
+	}
+	return nil
+}
+
+// endBefore ends what a process before has left behind, if there is anything.
+func (r *Room) endBefore() error {
+	if _, err := os.Stat(r.pins); err == nil {
+		return r.backend.Detach(r.pins)
 	}
 	return nil
 }
@@ -117,7 +126,7 @@ func (r *Room) Configure(s *spec.Node) error {
 func (r *Room) setPolicy(serving []netip.AddrPort) error {
 	p, err := policy(&r.spec, serving)
 	if err == nil {
-		err = r.filter.setPolicy(p)
+		err = r.filter.SetPolicy(p)
 	}
 	if err == nil {
 		r.serving = serving
@@ -165,7 +174,7 @@ func (r *Room) enforce(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case b := <-r.bans:
-			if err := r.filter.Ban(b.source, b.until); err != nil && !errors.Is(err, xdp.ErrFull) { // conn goes on refusing it
+			if err := r.filter.Ban(b.source, b.until); err != nil && !errors.Is(err, ErrFull) { // conn goes on refusing it
 				r.log.Error("a ban does not reach the packet filter", "error", err)
 			}
 		}
@@ -183,7 +192,7 @@ func (r *Room) tend(ctx context.Context) {
 		case <-every.C:
 		}
 		r.mu.Lock()
-		err := errors.Join(r.filter.tend(), r.allow())
+		err := errors.Join(r.filter.Tend(), r.allow())
 		if n%followEvery == 0 {
 			err = errors.Join(err, r.follow())
 		}
@@ -214,7 +223,7 @@ func (r *Room) Unban(p netip.Prefix) (lifted int) {
 	return lifted
 }
 
-func (r *Room) opened() filter {
+func (r *Room) opened() Filter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.filter
@@ -235,6 +244,3 @@ func (r *Room) Close() error {
 	r.filter = nil
 	return f.Close()
 }
-
-// Detach ends all filtering that a node of this machine has left in the kernel, whether it runs or not.
-func Detach(pins string) error { return detach(pins) }

@@ -1,4 +1,4 @@
-package packet
+package packet_test
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seawall/seawall/internal/packet"
+	"github.com/seawall/seawall/internal/packet/xdp"
 	"github.com/seawall/seawall/internal/spec"
 	"github.com/seawall/seawall/prefixes"
 	"github.com/seawall/seawall/test/flood/lab"
@@ -22,14 +23,29 @@ import (
 
 const patience = 10 * time.Second
 
+// program is the backend that has everything.
+func program() packet.Backend {
+	return packet.Backend{
+		Open: func(s *spec.Packets, pins string) (packet.Filter, error) {
+			f, err := xdp.Open(xdp.Options{Pins: pins, Interfaces: s.Interfaces, CookieOptions: true})
+			if err != nil {
+				return nil, err
+			}
+			return f, nil
+		},
+		Detach: xdp.Detach,
+	}
+}
+
 // filtered is a server with a packet filter, and its visitors.
 type filtered struct {
 	*testing.T
 	*lab.Lab
-	room    *Room
+	room    *packet.Room
+	pins    string
 	node    spec.Node
 	serving netip.AddrPort
-	spared  []netip.Prefix
+	spared  atomic.Pointer[[]netip.Prefix]
 }
 
 // newFiltered serves a port of the lab's, behind a filter whose pins are gone in the end.
@@ -43,8 +59,10 @@ func newFiltered(t *testing.T) *filtered {
 		}
 	}
 	pins := filepath.Join("/sys/fs/bpf", fmt.Sprintf("seawall-test-%d-%d", os.Getpid(), time.Now().UnixNano()))
-	f.room = New(pins, slog.New(slog.DiscardHandler))
-	f.room.Spared = func() []netip.Prefix { return f.spared }
+	f.pins = pins
+	f.room = packet.New(pins, program(), slog.New(slog.DiscardHandler))
+	f.room.Spared = func() []netip.Prefix { return *f.spared.Load() }
+	f.spared.Store(new([]netip.Prefix))
 	l, err := f.Server.Listen(t.Context(), "tcp", netip.AddrPortFrom(f.Server.IPv4[0], 0).String())
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +75,7 @@ func newFiltered(t *testing.T) *filtered {
 	}
 	t.Cleanup(func() {
 		f.must(f.room.Close())
-		f.must(f.Server.Do(func() error { return Detach(pins) }))
+		f.must(f.Server.Do(func() error { return program().Detach(pins) }))
 	})
 	return f
 }
@@ -156,13 +174,9 @@ func TestRoom(t *testing.T) {
 	if report, _, _ := f.room.Report(); report.Banned != 1 || report.Bans[0].Source != prefixes.Source(b) {
 		t.Errorf("got bans %v of %d, want one of %v", report.Bans, report.Banned, b)
 	}
-	f.room.mu.Lock()
-	f.spared = []netip.Prefix{prefixes.Source(b)}
-	f.room.mu.Unlock()
+	f.spared.Store(&[]netip.Prefix{prefixes.Source(b)})
 	f.wantServed("banned and spared", b)
-	f.room.mu.Lock()
-	f.spared = nil
-	f.room.mu.Unlock()
+	f.spared.Store(new([]netip.Prefix))
 	f.wantDropped("no longer spared", b, "banned")
 	if lifted := f.room.Unban(prefixes.Network(b)); lifted != 1 {
 		t.Errorf("got %d bans lifted, want 1", lifted)
@@ -185,7 +199,7 @@ func TestOff(t *testing.T) {
 	f.must(f.room.Close())
 	f.node.Packets.Interfaces = nil
 	f.must(f.Server.Do(func() error { return f.room.Open(&f.node, nil) }))
-	if _, err := os.Stat(f.room.pins); !os.IsNotExist(err) {
+	if _, err := os.Stat(f.pins); !os.IsNotExist(err) {
 		t.Errorf("got %v for the pins, want them gone", err)
 	}
 	f.room.Ban(prefixes.Source(f.visitor(0)), time.Now().Add(time.Hour))
@@ -193,57 +207,4 @@ func TestOff(t *testing.T) {
 		t.Errorf("got a finding (%v) of a filter that is off", err)
 	}
 	f.wantServed("anybody", f.visitor(0))
-}
-
-func TestExpand(t *testing.T) {
-	own := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
-	many := make([]netip.Addr, 100)
-	for i := range many {
-		many[i] = netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
-	}
-	tests := []struct {
-		name   string
-		wanted string
-		own    []netip.Addr
-		want   string
-	}{
-		{"an address", "192.0.2.9:80", own, "192.0.2.9:80"},
-		{"all", "[::]:443", own, "192.0.2.1:443 [2001:db8::1]:443"},
-		{"all of IPv4", "0.0.0.0:80", own, "192.0.2.1:80"},
-		{"both, of which one has it", "192.0.2.1:80 0.0.0.0:80 [::]:443", own, "192.0.2.1:80 192.0.2.1:443 [2001:db8::1]:443"},
-		{"unknown addresses", "[::]:443", nil, "[::]:443"},
-		{"too many", "[::]:443", many, "[::]:443"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var wanted []netip.AddrPort
-			for text := range strings.FieldsSeq(tt.wanted) {
-				wanted = append(wanted, netip.MustParseAddrPort(text))
-			}
-			got := strings.Trim(fmt.Sprint(expand(wanted, tt.own)), "[]")
-			if want := strings.Trim(tt.want, "[]"); got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
-		})
-	}
-}
-
-func TestPolicy(t *testing.T) {
-	s := spec.DefaultPackets()
-	at := netip.MustParseAddrPort
-	p, err := policy(&s, []netip.AddrPort{at("[::]:443"), at("0.0.0.0:80"), at("[::ffff:192.0.2.1]:8080"), at("[2001:db8::1]:443")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, l := range p.Listeners {
-		got = append(got, netip.AddrPortFrom(l.Address, l.Port).String())
-	}
-	want := []string{"invalid AddrPort", "0.0.0.0:80", "192.0.2.1:8080", "[2001:db8::1]:443"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if _, err := policy(&s, make([]netip.AddrPort, 100)); err == nil {
-		t.Error("got no error for a hundred listeners")
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/internal/packet/nft"
 	"github.com/seawall/seawall/internal/packet/xdp"
 	"github.com/seawall/seawall/test/flood/lab"
@@ -34,8 +35,8 @@ func contenders() []contender {
 		}},
 		{"xdp", func(ctx context.Context, l *lab.Lab, _ []netip.Prefix) error { return program(ctx, l, nil) }},
 		{"xdp-denied", program},
-		{"nft", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error { return filter(l, nil) }},
-		{"nft-denied", func(_ context.Context, l *lab.Lab, sources []netip.Prefix) error { return filter(l, sources) }},
+		{"nft", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error { return fallback(l, nil) }},
+		{"nft-denied", func(_ context.Context, l *lab.Lab, sources []netip.Prefix) error { return fallback(l, sources) }},
 	}
 }
 
@@ -73,13 +74,13 @@ func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
 		if f, err = xdp.Open(xdp.Options{Interfaces: []string{l.Server.Interface}, Mode: xdp.Native, CookieOptions: true}); err != nil {
 			return err
 		}
-		host, group := xdp.Ceilings{Packets: 20_000, Openings: 2000}, xdp.Ceilings{Packets: 50_000, Openings: 10_000}
-		return errors.Join(f.Replace(denied), f.SetPolicy(xdp.Policy{
-			Listeners: []xdp.Listener{
+		host, group := packet.Ceilings{Packets: 20_000, Openings: 2000}, packet.Ceilings{Packets: 50_000, Openings: 10_000}
+		return errors.Join(f.Replace(denied), f.SetPolicy(packet.Policy{
+			Listeners: []packet.Listener{
 				{Port: port, CheckState: true, SYNs: 1000, Host: host, Group: group},
 				{Port: port, UDP: true, Reflected: 1000, Initials: 1000, Host: host, Group: group},
 			},
-			Addresses: xdp.AddressLimits{Pieces: 1000, ICMP: 1000},
+			Addresses: packet.AddressLimits{Pieces: 1000, ICMP: 1000},
 		}))
 	})
 	if err != nil {
@@ -101,20 +102,20 @@ func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
 	return nil
 }
 
-// filter puts Seawall's fallback in force, as it would be for a site of this size.
-func filter(l *lab.Lab, denied []netip.Prefix) error {
+// fallback puts Seawall's fallback in force, as it would be for a site of this size.
+func fallback(l *lab.Lab, denied []netip.Prefix) error {
 	return l.Server.Do(func() error {
-		f, err := nft.Open(nft.Options{Interfaces: []string{l.Server.Interface}})
+		f, err := nft.Open(nft.Options{Table: "seawall_siege", Interfaces: []string{l.Server.Interface}})
 		if err != nil {
 			return err
 		}
-		host, group := nft.Ceilings{Packets: 20_000, Openings: 2000}, nft.Ceilings{Packets: 50_000, Openings: 10_000}
-		return errors.Join(f.Replace(denied), f.SetPolicy(nft.Policy{
-			Listeners: []nft.Listener{
+		host, group := packet.Ceilings{Packets: 20_000, Openings: 2000}, packet.Ceilings{Packets: 50_000, Openings: 10_000}
+		return errors.Join(f.Replace(denied), f.SetPolicy(packet.Policy{
+			Listeners: []packet.Listener{
 				{Port: port, CheckState: true, SYNs: 1000, Host: host, Group: group},
 				{Port: port, UDP: true, Reflected: 1000, Initials: 1000, Host: host, Group: group},
 			},
-			Addresses: nft.AddressLimits{Pieces: 1000, ICMP: 1000},
+			Addresses: packet.AddressLimits{Pieces: 1000, ICMP: 1000},
 		}))
 	})
 }

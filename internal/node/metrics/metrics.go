@@ -38,7 +38,7 @@ type Sources struct {
 	// MaxConnections bounds those open at one time.
 	MaxConnections int
 	// Packets are what the packet filter counts.
-	Packets func() ([]packet.Counter, error)
+	Packets func() ([]packet.End, error)
 	// Rules are the node's own.
 	Rules func() []rules.Count
 	// Prefetched is what of a zone is fetched ahead, and whether anything is to be.
@@ -145,7 +145,7 @@ func (s sink) histogram(m *metric, h *record.Histogram, labels ...string) {
 }
 
 // packets shows what the packet filter counts; what can't be read is left out.
-func (s sink) packets(counters []packet.Counter, err error) {
+func (s sink) packets(counters []packet.End, err error) {
 	if err != nil {
 		return
 	}

@@ -85,8 +85,8 @@ func testSources(t *testing.T, zones int) *Sources {
 	end := time.Unix(1_800_000_000, 0)
 	return &Sources{
 		Connections: conn.New(&n, conn.Options{}), Handshakes: handshakes, Workers: pool, Records: records, Cache: objects, Zones: in, MaxConnections: n.Connections.Max, Version: "v1",
-		Packets: func() ([]packet.Counter, error) {
-			return []packet.Counter{{For: "192.0.2.1:443", Reason: "denied", Dropped: true, Packets: 7, Bytes: 700}}, nil
+		Packets: func() ([]packet.End, error) {
+			return []packet.End{{For: "192.0.2.1:443", Reason: "denied", Dropped: true, Packets: 7, Bytes: 700}}, nil
 		},
 		Rules:      rooms.Verdict.Rules,
 		Prefetched: func(string) (edge.Prefetched, bool) { return edge.Prefetched{Listed: 2}, true },

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // One prefix may take so many bans: what is between it and a length that can be banned is 8 bits at the most.
@@ -18,56 +21,39 @@ const (
 	maxPieces  = 1 << maxBetween
 )
 
-// ErrFull says that as many bans of one length are in force as there is room for, 65,536.
-var ErrFull = errors.New("no room for another ban")
-
-// A Ban is a prefix whose packets are dropped, and until when.
-type Ban struct {
-	Prefix netip.Prefix
-	Until  time.Time
-}
-
 // Ban drops a prefix's packets until then, in place of a ban of the same prefix. Bans are of hosts, of an IPv4 /24 or an IPv6 /64 or /48;
 // what is between is several of them, at most 256.
 func (f *Filter) Ban(prefix netip.Prefix, until time.Time) error {
-	return f.BanAll([]Ban{{prefix, until}})
+	return f.BanAll([]packet.Ban{{Source: prefix, Until: until}})
 }
 
 // BanAll is Ban for many, at a fraction of the cost. Of two for one prefix the later in the list counts. One that can't be entered does not
-// keep the others out, but for those that ErrFull comes of: they are let in or left out by up to 800 at one time.
-func (f *Filter) BanAll(bans []Ban) error {
-	type place struct {
-		family string
-		bits   int
-	}
-	until := make(map[place]map[netip.Addr]time.Duration)
+// keep the others out, but for those that packet.ErrFull comes of: they are let in or left out by up to 800 at one time.
+func (f *Filter) BanAll(bans []packet.Ban) error {
+	elements := make(map[*nftables.Set]map[netip.Addr]nftables.SetElement)
 	var errs []error
 	for _, b := range bans {
 		left := time.Until(b.Until).Round(time.Millisecond)
 		if left <= 0 {
 			continue
 		}
-		family, pieces, err := split(b.Prefix)
+		family, pieces, err := split(b.Source)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("ban %s: %w", b.Prefix, err))
+			errs = append(errs, fmt.Errorf("ban %s: %w", b.Source, err))
 			continue
 		}
-		at := place{family.name, pieces[0].Bits()}
-		if until[at] == nil {
-			until[at] = make(map[netip.Addr]time.Duration)
+		set := f.sets[family.name].bans[pieces[0].Bits()]
+		if elements[set] == nil {
+			elements[set] = make(map[netip.Addr]nftables.SetElement)
 		}
 		for _, p := range pieces {
-			until[at][p.Addr()] = left
+			elements[set][p.Addr()] = nftables.SetElement{Key: p.Addr().AsSlice(), Timeout: left}
 		}
 	}
-	for at, hosts := range until {
-		var elements []nftables.SetElement
-		for address, left := range hosts {
-			elements = append(elements, nftables.SetElement{Key: address.AsSlice(), Timeout: left})
-		}
-		for some := range slices.Chunk(elements, chunk) {
-			if err := f.enter(f.sets[at.family].bans[at.bits], some, true); err != nil {
-				errs = append(errs, fmt.Errorf("ban %d of /%d: %w", len(some), at.bits, err))
+	for set, of := range elements {
+		for some := range slices.Chunk(slices.Collect(maps.Values(of)), chunk) {
+			if err := f.enter(set, some, true); err != nil {
+				errs = append(errs, fmt.Errorf("enter %d bans into %s: %w", len(some), set.Name, err))
 			}
 		}
 	}
@@ -106,7 +92,7 @@ func (f *Filter) enter(set *nftables.Set, elements []nftables.SetElement, stay b
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.ENFILE):
-		err = ErrFull
+		err = packet.ErrFull
 	}
 	return errors.Join(err, f.bans.CloseLasting(), f.dialBans()) // answers to the rest of the transaction may still come
 }
@@ -169,23 +155,17 @@ func (f *Filter) Bans() iter.Seq2[netip.Prefix, time.Time] {
 	}
 }
 
-// A Counter is what was done for a reason since the table was made.
-type Counter struct {
-	Reason         string
-	Packets, Bytes uint64
-}
-
-// Counters are all of them, in the order in which packets meet them.
-func (f *Filter) Counters() ([]Counter, error) {
+// Counters are of all listeners together, since the table was made, and only of what does not pass as it came.
+func (f *Filter) Counters() ([]packet.Counter, error) {
 	objects, err := f.conn.GetObjects(f.table)
 	if err != nil {
 		return nil, fmt.Errorf("read counters: %w", err)
 	}
-	var counters []Counter
+	var counters []packet.Counter
 	for _, reason := range reasons() {
 		for _, o := range objects {
-			if c, ok := o.(*nftables.CounterObj); ok && c.Name == reason {
-				counters = append(counters, Counter{reason, c.Packets, c.Bytes})
+			if c, ok := o.(*nftables.CounterObj); ok && c.Name == reason.String() && c.Packets > 0 {
+				counters = append(counters, packet.Counter{Listener: -1, Reason: reason, Count: packet.Count{Packets: c.Packets, Bytes: c.Bytes}})
 			}
 		}
 	}

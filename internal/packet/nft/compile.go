@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // amplifiers are the ports that reflected answers come from.
@@ -17,8 +19,8 @@ func amplifiers() []uint16 {
 }
 
 // SetPolicy puts a policy in force, as a whole. Meters begin anew.
-func (f *Filter) SetPolicy(p Policy) error {
-	if err := p.check(); err != nil {
+func (f *Filter) SetPolicy(p packet.Policy) error {
+	if err := check(p); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -31,7 +33,7 @@ func (f *Filter) SetPolicy(p Policy) error {
 	for _, family := range families() {
 		c.family(family)
 	}
-	stateful := f.proxy && slices.ContainsFunc(p.Listeners, func(l Listener) bool { return l.CheckState && !l.UDP })
+	stateful := f.proxy && slices.ContainsFunc(p.Listeners, func(l packet.Listener) bool { return l.CheckState && !l.UDP })
 	if stateful {
 		c.track()
 	}
@@ -50,7 +52,7 @@ func (f *Filter) SetPolicy(p Policy) error {
 // A compiler makes rules of a policy, in one transaction.
 type compiler struct {
 	*Filter
-	policy Policy
+	policy packet.Policy
 	meters int
 	err    error
 }
@@ -105,19 +107,19 @@ func (c *compiler) arrive() {
 
 // family makes the chains for packets of a family.
 func (c *compiler) family(f family) {
-	everywhere := slices.ContainsFunc(c.policy.Listeners, func(l Listener) bool { return l.serves(f) && l.everywhere() })
+	open := slices.ContainsFunc(c.policy.Listeners, func(l packet.Listener) bool { return serves(l, f) && everywhere(l) })
 	served, ports, addresses := c.places(f)
 	here := match{}
-	if !everywhere {
+	if !open {
 		here = and(header(f.target, f.length), in(addresses))
 	}
 	pieces, echoes := c.chain(chainPieces+f.name), c.chain(chainEchoes+f.name)
 	limits := c.policy.Addresses
 	for chain, limit := range map[*nftables.Chain]struct {
 		rate    uint32
-		reason  string
+		reason  packet.Reason
 		opening bool
-	}{pieces: {limits.Pieces, reasonPieces, false}, echoes: {limits.ICMP, reasonICMP, true}} {
+	}{pieces: {limits.Pieces, packet.OverPieces, false}, echoes: {limits.ICMP, packet.OverICMP, true}} {
 		c.rule(chain, jump(chainSources+f.name))
 		c.meterAll(f, chain, limits.Host, limits.Group, opening(limit.opening))
 		if limit.rate > 0 {
@@ -150,14 +152,14 @@ func (c *compiler) places(f family) (served, ports, addresses *nftables.Set) {
 	var atAddress, atPort, alone []nftables.SetElement
 	seen := make(map[string]bool)
 	for i, l := range c.policy.Listeners {
-		if !l.serves(f) {
+		if !serves(l, f) {
 			continue
 		}
 		name := fmt.Sprintf("listener_%d_%s", i, f.name)
 		c.listener(f, c.chain(name), l)
-		key := binary.BigEndian.AppendUint16([]byte{l.protocol(), 0, 0, 0}, l.Port)
+		key := binary.BigEndian.AppendUint16([]byte{protocolOf(l), 0, 0, 0}, l.Port)
 		element := nftables.SetElement{Key: append(key, 0, 0), VerdictData: &expr.Verdict{Kind: expr.VerdictGoto, Chain: name}}
-		if l.everywhere() {
+		if everywhere(l) {
 			atPort = append(atPort, element)
 			continue
 		}
@@ -179,7 +181,7 @@ func (c *compiler) places(f family) (served, ports, addresses *nftables.Set) {
 }
 
 // listener makes the chain of a listener's packets.
-func (c *compiler) listener(f family, chain *nftables.Chain, l Listener) {
+func (c *compiler) listener(f family, chain *nftables.Chain, l packet.Listener) {
 	c.rule(chain, jump(chainSources+f.name))
 	if l.UDP {
 		c.udp(f, chain, l)
@@ -191,24 +193,24 @@ func (c *compiler) listener(f family, chain *nftables.Chain, l Listener) {
 		{flagSYN | flagRST, flagSYN | flagRST},
 		{flagSYN | flagRST | flagACK, 0}, // nothing, or FIN alone
 	} {
-		c.rule(chain, flags(wrong.of, wrong.set), drop(reasonMalformed))
+		c.rule(chain, flags(wrong.of, wrong.set), drop(packet.Malformed))
 	}
 	c.meterAll(f, chain, l.Host, l.Group, flags(flagSYN, flagSYN))
 }
 
-func (c *compiler) udp(f family, chain *nftables.Chain, l Listener) {
+func (c *compiler) udp(f family, chain *nftables.Chain, l packet.Listener) {
 	if l.Reflected > 0 {
 		var elements []nftables.SetElement
 		for _, p := range amplifiers() {
 			elements = append(elements, nftables.SetElement{Key: binary.BigEndian.AppendUint16(nil, p)})
 		}
 		set := c.set(&nftables.Set{Name: "amplifiers_" + chain.Name, KeyType: nftables.TypeInetService}, elements)
-		c.rule(chain, segment(0, 2), in(set), exceeds(l.Reflected), drop(reasonReflected))
+		c.rule(chain, segment(0, 2), in(set), exceeds(l.Reflected), drop(packet.OverReflects))
 	}
 	isInitial := and(segment(8, 1), masked(0xf0), equal(0xc0)) // a long header of type Initial (RFC 9000, 17.2.2)
 	c.meterAll(f, chain, l.Host, l.Group, isInitial)
 	if l.Initials > 0 {
-		c.rule(chain, isInitial, exceeds(l.Initials), drop(reasonInitial))
+		c.rule(chain, isInitial, exceeds(l.Initials), drop(packet.OverInitials))
 	}
 	c.rule(chain, match{&expr.Notrack{}}) // a flood's sources would fill the table of connections
 }
@@ -222,12 +224,12 @@ func opening(every bool) match {
 }
 
 // meterAll holds a source and its network to their ceilings.
-func (c *compiler) meterAll(f family, chain *nftables.Chain, host, group Ceilings, isOpening match) {
+func (c *compiler) meterAll(f family, chain *nftables.Chain, host, group packet.Ceilings, isOpening match) {
 	for _, of := range []struct {
-		ceilings Ceilings
+		ceilings packet.Ceilings
 		bits     int
-		reason   string
-	}{{host, int(f.length) * 8, reasonHost}, {group, f.group, reasonGroup}} {
+		reason   packet.Reason
+	}{{host, int(f.length) * 8, packet.OverHost}, {group, f.group, packet.OverGroup}} {
 		if n := of.ceilings.Openings; n > 0 && isOpening != nil {
 			c.rule(chain, isOpening, f.network(of.bits), c.meter(f, over(uint64(n), expr.LimitTypePkts)), drop(of.reason))
 		}
@@ -261,7 +263,7 @@ func (c *compiler) track() {
 		c.stray(f, c.chain(chainStray+f.name))
 		for _, l := range c.policy.Listeners {
 			switch {
-			case !l.serves(f):
+			case !serves(l, f):
 			case l.UDP:
 				c.rule(sent, f.packets(), protocol(protocolUDP), port(0, l.Port), match{&expr.Notrack{}})
 			case l.CheckState:
@@ -271,9 +273,9 @@ func (c *compiler) track() {
 	}
 }
 
-func (c *compiler) trackListener(f family, tracked *nftables.Chain, l Listener) {
+func (c *compiler) trackListener(f family, tracked *nftables.Chain, l packet.Listener) {
 	mine := and(f.packets(), protocol(protocolTCP), port(2, l.Port))
-	if !l.everywhere() {
+	if !everywhere(l) {
 		mine = and(mine, header(f.target, f.length), equal(l.Address.AsSlice()...))
 	}
 	stray := verdict(expr.VerdictGoto, chainStray+f.name)
@@ -281,7 +283,7 @@ func (c *compiler) trackListener(f family, tracked *nftables.Chain, l Listener) 
 		c.rule(tracked, mine, state(expr.CtStateBitNEW, expr.CtStateBitNEW), exceeds(l.SYNs), stray)
 	}
 	mine = and(mine, state(expr.CtStateBitINVALID, expr.CtStateBitINVALID))
-	if l.everywhere() { // then a socket that has an address is a connection's
+	if everywhere(l) { // then a socket that has an address is a connection's
 		c.rule(tracked, mine, match{&expr.Socket{Key: expr.SocketKeyWildcard, Register: register}}, equal(0), accept())
 	}
 	c.rule(tracked, mine, stray)
@@ -293,7 +295,7 @@ func (c *compiler) trackListener(f family, tracked *nftables.Chain, l Listener) 
 func (c *compiler) stray(f family, chain *nftables.Chain) {
 	proxy := match{&expr.SynProxy{Mss: f.mss, MssValueSet: true}}
 	all := byte(flagSYN | flagRST | flagFIN | flagACK)
-	c.rule(chain, flags(all, flagSYN), count(reasonCookie), proxy)
-	c.rule(chain, flags(all, flagACK), count(reasonState), proxy)
-	c.rule(chain, drop(reasonState))
+	c.rule(chain, flags(all, flagSYN), count(packet.Cookie), proxy)
+	c.rule(chain, flags(all, flagACK), count(packet.NoState), proxy)
+	c.rule(chain, drop(packet.NoState))
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // Options say where to filter.
@@ -26,7 +28,7 @@ type Filter struct {
 	namespace int
 	table     *nftables.Table
 	sets      map[string]sets // by family
-	attached  []Attachment
+	attached  []packet.Attachment
 	proxy     bool // the kernel has a SYN proxy
 
 	mu   sync.Mutex // guards what waits in conn to be sent
@@ -34,12 +36,6 @@ type Filter struct {
 
 	bansMu sync.Mutex // likewise; a ban does not wait until a set is replaced
 	bans   *nftables.Conn
-}
-
-// An Attachment is where packets are judged.
-type Attachment struct {
-	Interface string // empty: all
-	Mode      string // "ingress" or "prerouting"
 }
 
 // buffer is how much may be on its way to the kernel, or back: a set of all prefixes is one message.
@@ -146,16 +142,16 @@ func (f *Filter) attachTo(interfaces []string, old []*nftables.Chain) error {
 	for _, chain := range old {
 		f.conn.DelChain(chain)
 	}
-	var attached []Attachment
+	var attached []packet.Attachment
 	for _, name := range interfaces {
 		f.rule(f.hook("on_"+name, hookIngress, beforeDefragmentation, name), jump(chainArrive))
-		attached = append(attached, Attachment{name, "ingress"})
+		attached = append(attached, packet.Attachment{Interface: name, Mode: "nftables, ingress"})
 	}
 	if len(interfaces) == 0 {
 		all := f.hook("on_all", hookPrerouting, beforeDefragmentation, "")
 		f.rule(all, loopback(), accept())
 		f.rule(all, jump(chainArrive))
-		attached = append(attached, Attachment{"", "prerouting"})
+		attached = append(attached, packet.Attachment{Interface: "all", Mode: "nftables, prerouting"})
 	}
 	if err := f.conn.Flush(); err != nil {
 		return fmt.Errorf("attach: %w", err)
@@ -165,10 +161,13 @@ func (f *Filter) attachTo(interfaces []string, old []*nftables.Chain) error {
 }
 
 // Attached says where packets are judged.
-func (f *Filter) Attached() []Attachment { return slices.Clone(f.attached) }
+func (f *Filter) Attached() []packet.Attachment { return slices.Clone(f.attached) }
 
 // ChecksState says whether listeners' CheckState and SYNs have an effect: whether the kernel has a SYN proxy.
 func (f *Filter) ChecksState() bool { return f.proxy }
+
+// Tend does nothing: the kernel does all by itself.
+func (f *Filter) Tend() error { return nil }
 
 // Close lets go; filtering goes on.
 func (f *Filter) Close() error {

@@ -20,6 +20,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/test/flood"
 	"github.com/seawall/seawall/test/flood/lab"
 )
@@ -42,7 +43,7 @@ type site struct {
 }
 
 // open makes a lab whose server has a site at two ports, and a filter that begins to judge one of them.
-func open(t *testing.T, p Policy) *site {
+func open(t *testing.T, p packet.Policy) *site {
 	t.Helper()
 	s := &site{Lab: lab.For(t), t: t}
 	for _, port := range []int{served, other} {
@@ -68,7 +69,7 @@ type zeros struct{}
 func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 // filter opens the filter and sets a policy.
-func (s *site) filter(p Policy) {
+func (s *site) filter(p packet.Policy) {
 	s.t.Helper()
 	s.inside(func() (err error) {
 		s.Filter, err = Open(Options{Table: tableOfTest, Interfaces: []string{s.Server.Interface}})
@@ -90,9 +91,9 @@ func (s *site) inside(do func() error) {
 }
 
 // counted are the counters that are not zero.
-func (s *site) counted() map[string]uint64 {
+func (s *site) counted() map[packet.Reason]uint64 {
 	s.t.Helper()
-	counted := make(map[string]uint64)
+	counted := make(map[packet.Reason]uint64)
 	s.inside(func() error {
 		counters, err := s.Counters()
 		for _, c := range counters {
@@ -106,7 +107,7 @@ func (s *site) counted() map[string]uint64 {
 }
 
 // attack has packets from some sources arrive, and returns what was counted of them.
-func (s *site) attack(kind string, port uint16, sources ...string) map[string]uint64 {
+func (s *site) attack(kind string, port uint16, sources ...string) map[packet.Reason]uint64 {
 	s.t.Helper()
 	before := s.counted()
 	s.attackOnly(kind, port, sources...)
@@ -114,7 +115,7 @@ func (s *site) attack(kind string, port uint16, sources ...string) map[string]ui
 	for reason, packets := range before {
 		after[reason] -= packets
 	}
-	maps.DeleteFunc(after, func(_ string, packets uint64) bool { return packets == 0 })
+	maps.DeleteFunc(after, func(_ packet.Reason, packets uint64) bool { return packets == 0 })
 	return after
 }
 
@@ -171,50 +172,50 @@ func prefixes(texts ...string) []netip.Prefix {
 }
 
 // everything is a policy that judges all that it can.
-func everything() Policy {
-	return Policy{
-		Listeners: []Listener{
+func everything() packet.Policy {
+	return packet.Policy{
+		Listeners: []packet.Listener{
 			{Port: served, CheckState: true, SYNs: 20},
 			{Port: served, UDP: true, Reflected: 10, Initials: 10},
 		},
-		Addresses: AddressLimits{Pieces: 10, ICMP: 10},
+		Addresses: packet.AddressLimits{Pieces: 10, ICMP: 10},
 	}
 }
 
 // TestLists: who is denied or banned is dropped, unless allowed; at other ports nobody is.
 func TestLists(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served}, {Port: served, UDP: true}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served}, {Port: served, UDP: true}}})
 	hour := time.Now().Add(time.Hour)
 	steps := []struct {
 		name    string
 		change  func() error
 		port    uint16
 		source  string
-		dropped string
+		dropped packet.Reason // Passed: none
 	}{
-		{"nothing yet", func() error { return nil }, served, "203.0.113.0/24", ""},
+		{"nothing yet", func() error { return nil }, served, "203.0.113.0/24", packet.Passed},
 		{"denied", func() error {
 			return s.Replace(prefixes("192.0.2.0/25", "203.0.113.0/25", "203.0.113.128/25", "2400:1::/32"))
-		}, served, "203.0.113.0/24", reasonDenied},
-		{"denied IPv6", func() error { return nil }, served, "2400:1:2::/48", reasonDenied},
-		{"beside it", func() error { return nil }, served, "203.0.114.0/24", ""},
-		{"another port", func() error { return nil }, other, "203.0.113.0/24", ""},
-		{"allowed", func() error { return s.SetAllow(prefixes("203.0.113.0/24", "2400:1:2::/48")) }, served, "203.0.113.0/24", ""},
-		{"allowed IPv6", func() error { return nil }, served, "2400:1:2::/48", ""},
-		{"allowed no more", func() error { return s.SetAllow(nil) }, served, "203.0.113.0/24", reasonDenied},
-		{"denied no more", func() error { return s.Replace(prefixes("192.0.2.0/25")) }, served, "203.0.113.0/24", ""},
-		{"banned host", func() error { return s.Ban(netip.MustParsePrefix("203.0.113.7/32"), hour) }, served, "203.0.113.7/32", reasonBanned},
-		{"beside the host", func() error { return nil }, served, "203.0.113.8/32", ""},
-		{"banned network", func() error { return s.Ban(netip.MustParsePrefix("203.0.112.0/23"), hour) }, served, "203.0.113.0/24", reasonBanned},
-		{"banned IPv6", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2:3::/64"), hour) }, served, "2400:1:2:3::/64", reasonBanned},
-		{"banned wider", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2::/47"), hour) }, served, "2400:1:3::/48", reasonBanned},
-		{"freed", func() error { return s.Unban(netip.MustParsePrefix("203.0.113.0/24")) }, served, "203.0.113.0/24", ""},
-		{"still banned", func() error { return nil }, served, "203.0.112.0/24", reasonBanned},
+		}, served, "203.0.113.0/24", packet.Denied},
+		{"denied IPv6", func() error { return nil }, served, "2400:1:2::/48", packet.Denied},
+		{"beside it", func() error { return nil }, served, "203.0.114.0/24", packet.Passed},
+		{"another port", func() error { return nil }, other, "203.0.113.0/24", packet.Passed},
+		{"allowed", func() error { return s.SetAllow(prefixes("203.0.113.0/24", "2400:1:2::/48")) }, served, "203.0.113.0/24", packet.Passed},
+		{"allowed IPv6", func() error { return nil }, served, "2400:1:2::/48", packet.Passed},
+		{"allowed no more", func() error { return s.SetAllow(nil) }, served, "203.0.113.0/24", packet.Denied},
+		{"denied no more", func() error { return s.Replace(prefixes("192.0.2.0/25")) }, served, "203.0.113.0/24", packet.Passed},
+		{"banned host", func() error { return s.Ban(netip.MustParsePrefix("203.0.113.7/32"), hour) }, served, "203.0.113.7/32", packet.Banned},
+		{"beside the host", func() error { return nil }, served, "203.0.113.8/32", packet.Passed},
+		{"banned network", func() error { return s.Ban(netip.MustParsePrefix("203.0.112.0/23"), hour) }, served, "203.0.113.0/24", packet.Banned},
+		{"banned IPv6", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2:3::/64"), hour) }, served, "2400:1:2:3::/64", packet.Banned},
+		{"banned wider", func() error { return s.Ban(netip.MustParsePrefix("2400:1:2::/47"), hour) }, served, "2400:1:3::/48", packet.Banned},
+		{"freed", func() error { return s.Unban(netip.MustParsePrefix("203.0.113.0/24")) }, served, "203.0.113.0/24", packet.Passed},
+		{"still banned", func() error { return nil }, served, "203.0.112.0/24", packet.Banned},
 	}
 	for _, step := range steps {
 		s.inside(step.change)
-		want := map[string]uint64{}
-		if step.dropped != "" {
+		want := map[packet.Reason]uint64{}
+		if step.dropped != packet.Passed {
 			want[step.dropped] = 200
 		}
 		for _, kind := range []string{"syn", "ack", "quic"} {
@@ -227,7 +228,7 @@ func TestLists(t *testing.T) {
 
 // TestFind says of addresses what their packets would meet.
 func TestFind(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served}}})
 	s.inside(func() error { return s.SetAllow(prefixes("192.0.2.7/32", "2001:db8:5::/48")) })
 	s.inside(func() error {
 		return s.Replace(prefixes("192.0.2.0/24", "203.0.113.0/25", "255.0.0.0/8", "2001:db8::/32", "ffff::/16"))
@@ -258,7 +259,7 @@ func TestFind(t *testing.T) {
 	for _, tt := range tests {
 		s.inside(func() error {
 			got, err := s.Find(netip.MustParseAddr(tt.address))
-			want := Finding{Allowed: tt.allowed, Denied: tt.denied}
+			want := packet.Finding{Allowed: tt.allowed, Denied: tt.denied}
 			if tt.banned != "" {
 				want.Banned, want.Until = netip.MustParsePrefix(tt.banned), until
 				if late := got.Until.Sub(until).Abs(); late < 5*time.Second {
@@ -275,7 +276,7 @@ func TestFind(t *testing.T) {
 
 // TestBans: bans end by themselves, and a new one for the same prefix counts.
 func TestBans(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served}}})
 	host := netip.MustParsePrefix("203.0.113.7/32")
 	now := time.Now()
 	for _, b := range []struct {
@@ -296,7 +297,7 @@ func TestBans(t *testing.T) {
 		t.Errorf("got bans %v, want %v", got, want)
 	}
 	s.inside(func() error { return s.Ban(host, time.Now().Add(50*time.Millisecond)) })
-	for end := time.Now().Add(10 * time.Second); s.attack("syn", served, host.String())[reasonBanned] > 0; {
+	for end := time.Now().Add(10 * time.Second); s.attack("syn", served, host.String())[packet.Banned] > 0; {
 		if time.Now().After(end) {
 			t.Fatal("a ban of 50 ms goes on")
 		}
@@ -305,20 +306,20 @@ func TestBans(t *testing.T) {
 
 // TestBanAll: many bans are one change. A later one of a prefix counts, one that can't be is told, and an unban ends what was banned.
 func TestBanAll(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served}}})
 	now := time.Now()
-	var bans []Ban
+	var bans []packet.Ban
 	want := make(map[netip.Prefix]time.Duration)
 	for i := range 3000 {
 		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 32)
-		bans = append(bans, Ban{prefix, now.Add(time.Hour)})
+		bans = append(bans, packet.Ban{Source: prefix, Until: now.Add(time.Hour)})
 		want[prefix] = time.Hour
 	}
 	for _, again := range prefixes("203.0.0.7/32", "203.0.0.7/32", "2001:db8:9::/64", "::ffff:203.0.0.9/128") {
-		bans = append(bans, Ban{again, now.Add(2 * time.Hour)})
+		bans = append(bans, packet.Ban{Source: again, Until: now.Add(2 * time.Hour)})
 		want[unmapped(again)] = 2 * time.Hour
 	}
-	bans = append(bans, Ban{netip.MustParsePrefix("2001:db8::/33"), now.Add(time.Hour)}, Ban{netip.MustParsePrefix("192.0.2.1/32"), now})
+	bans = append(bans, packet.Ban{Source: netip.MustParsePrefix("2001:db8::/33"), Until: now.Add(time.Hour)}, packet.Ban{Source: netip.MustParsePrefix("192.0.2.1/32"), Until: now})
 	s.inside(func() error {
 		err := s.BanAll(bans)
 		if err == nil || !strings.Contains(err.Error(), "2001:db8::/33") || strings.Contains(err.Error(), "203.") {
@@ -354,10 +355,10 @@ func TestBanAll(t *testing.T) {
 
 // TestFull: who comes when there is no room is told so, and what is there can be renewed and ended.
 func TestFull(t *testing.T) {
-	s := open(t, Policy{})
-	bans := make([]Ban, maxBans)
+	s := open(t, packet.Policy{})
+	bans := make([]packet.Ban, maxBans)
 	for i := range bans {
-		bans[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32), time.Now().Add(time.Hour)}
+		bans[i] = packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)}
 	}
 	s.inside(func() error { return s.BanAll(bans) })
 	one := netip.MustParsePrefix("192.0.2.7/32")
@@ -367,10 +368,10 @@ func TestFull(t *testing.T) {
 		do   func() error
 		want error
 	}{
-		{"one more", func() error { return s.Ban(one, hour) }, ErrFull},
+		{"one more", func() error { return s.Ban(one, hour) }, packet.ErrFull},
 		{"of another length", func() error { return s.Ban(netip.MustParsePrefix("192.0.2.0/24"), hour) }, nil},
-		{"renewed", func() error { return s.Ban(bans[7].Prefix, hour.Add(time.Hour)) }, nil},
-		{"ended", func() error { return s.Unban(bans[7].Prefix) }, nil},
+		{"renewed", func() error { return s.Ban(bans[7].Source, hour.Add(time.Hour)) }, nil},
+		{"ended", func() error { return s.Unban(bans[7].Source) }, nil},
 		{"in its place", func() error { return s.Ban(one, hour) }, nil},
 	} {
 		s.inside(func() error {
@@ -386,10 +387,10 @@ func TestFull(t *testing.T) {
 // right reason.
 func TestFloods(t *testing.T) {
 	s := open(t, everything())
-	reasons := map[string]string{
-		"syn": reasonCookie, "syn-varied": reasonCookie, "ack": reasonState, "rst": reasonState, "fin": reasonState, "syn-ack": reasonMalformed,
-		"dns": reasonReflected, "ntp": reasonReflected, "ssdp": reasonReflected, "cldap": reasonReflected, "memcached": reasonReflected,
-		"isakmp": reasonReflected, "first-fragments": reasonReflected, "later-fragments": reasonPieces, "quic": reasonInitial, "icmp": reasonICMP,
+	reasons := map[string]packet.Reason{
+		"syn": packet.Cookie, "syn-varied": packet.Cookie, "ack": packet.NoState, "rst": packet.NoState, "fin": packet.NoState, "syn-ack": packet.Malformed,
+		"dns": packet.OverReflects, "ntp": packet.OverReflects, "ssdp": packet.OverReflects, "cldap": packet.OverReflects, "memcached": packet.OverReflects,
+		"isakmp": packet.OverReflects, "first-fragments": packet.OverReflects, "later-fragments": packet.OverPieces, "quic": packet.OverInitials, "icmp": packet.OverICMP,
 	}
 	const rate = 10_000
 	for _, kind := range flood.Kinds() {
@@ -420,14 +421,14 @@ func TestFloods(t *testing.T) {
 
 // TestCookies: a connection that the SYN proxy let in is as good as any other.
 func TestCookies(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served, CheckState: true, SYNs: 1}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served, CheckState: true, SYNs: 1}}})
 	for _, address := range []netip.Addr{s.Server.IPv4[0], s.Server.IPv6[0]} {
 		url := "http://" + netip.AddrPortFrom(address, served).String()
-		before := s.counted()[reasonCookie]
+		before := s.counted()[packet.Cookie]
 		if visited := s.visit(url + "/large"); visited.Failed > 0 || visited.Kept < 30 {
 			t.Errorf("%s: %v: %v; want 30 kept, and 0 failed", url, visited, visited.Failure)
 		}
-		if got := s.counted()[reasonCookie] - before; got < 25 {
+		if got := s.counted()[packet.Cookie] - before; got < 25 {
 			t.Errorf("%s: %d of 30 SYNs were answered with cookies, want all but one or two", url, got)
 		}
 	}
@@ -436,7 +437,7 @@ func TestCookies(t *testing.T) {
 // TestPorts: a client that comes from the same port again, when the server has closed the connection before, meets what is left of that. The
 // SYN proxy must not stand between.
 func TestPorts(t *testing.T) {
-	s := open(t, Policy{Listeners: []Listener{{Port: served, CheckState: true, SYNs: 1}}})
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served, CheckState: true, SYNs: 1}}})
 	for _, ends := range [][2]netip.Addr{{s.Visitors.IPv4[0], s.Server.IPv4[0]}, {s.Visitors.IPv6[0], s.Server.IPv6[0]}} {
 		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(ends[0], 40_000)), Timeout: 10 * time.Second}
 		for n := range 5 {
@@ -462,7 +463,7 @@ func TestPorts(t *testing.T) {
 
 // TestThere: a connection that was there before its state is checked goes on.
 func TestThere(t *testing.T) {
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	c, err := s.Visitors.Dial(t.Context(), s.Visitors.IPv4[0], "tcp", netip.AddrPortFrom(s.Server.IPv4[0], served).String())
 	if err != nil {
 		t.Fatal(err)
@@ -490,26 +491,26 @@ func answer(t *testing.T, c net.Conn) {
 func TestMeters(t *testing.T) {
 	tests := []struct {
 		name     string
-		listener Listener
+		listener packet.Listener
 		sources  []string
 		kind     string
-		want     string
+		want     packet.Reason // Passed: none
 	}{
-		{"host", Listener{Host: Ceilings{Packets: 50}}, []string{"203.0.113.7/32"}, "ack", reasonHost},
-		{"many hosts", Listener{Host: Ceilings{Packets: 50}}, []string{"203.0.0.0/16"}, "ack", ""},
-		{"group", Listener{Group: Ceilings{Packets: 50}}, []string{"203.0.113.0/24"}, "ack", reasonGroup},
-		{"openings", Listener{Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "syn", reasonHost},
-		{"no openings", Listener{Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "ack", ""},
-		{"bytes", Listener{Host: Ceilings{Bytes: 1000}}, []string{"203.0.113.7/32"}, "ack", reasonHost},
-		{"group IPv6", Listener{Group: Ceilings{Openings: 50}}, []string{"2400:1:2::/48"}, "syn", reasonGroup},
-		{"QUIC", Listener{UDP: true, Host: Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "quic", reasonHost},
+		{"host", packet.Listener{Host: packet.Ceilings{Packets: 50}}, []string{"203.0.113.7/32"}, "ack", packet.OverHost},
+		{"many hosts", packet.Listener{Host: packet.Ceilings{Packets: 50}}, []string{"203.0.0.0/16"}, "ack", packet.Passed},
+		{"group", packet.Listener{Group: packet.Ceilings{Packets: 50}}, []string{"203.0.113.0/24"}, "ack", packet.OverGroup},
+		{"openings", packet.Listener{Host: packet.Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "syn", packet.OverHost},
+		{"no openings", packet.Listener{Host: packet.Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "ack", packet.Passed},
+		{"bytes", packet.Listener{Host: packet.Ceilings{Bytes: 1000}}, []string{"203.0.113.7/32"}, "ack", packet.OverHost},
+		{"group IPv6", packet.Listener{Group: packet.Ceilings{Openings: 50}}, []string{"2400:1:2::/48"}, "syn", packet.OverGroup},
+		{"QUIC", packet.Listener{UDP: true, Host: packet.Ceilings{Openings: 50}}, []string{"203.0.113.7/32"}, "quic", packet.OverHost},
 	}
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	for _, tt := range tests {
 		tt.listener.Port = served
-		s.inside(func() error { return s.SetPolicy(Policy{Listeners: []Listener{tt.listener}}) })
+		s.inside(func() error { return s.SetPolicy(packet.Policy{Listeners: []packet.Listener{tt.listener}}) })
 		got := s.attack(tt.kind, served, tt.sources...)
-		if tt.want == "" && len(got) > 0 || tt.want != "" && (got[tt.want] < 100 || got[tt.want] > 199) {
+		if tt.want == packet.Passed && len(got) > 0 || tt.want != packet.Passed && (got[tt.want] < 100 || got[tt.want] > 199) {
 			t.Errorf("%s: got %v, want 100 to 199 of %q", tt.name, got, tt.want)
 		}
 	}
@@ -517,7 +518,7 @@ func TestMeters(t *testing.T) {
 
 // TestAddresses: a listener with an address is judged at that address alone.
 func TestAddresses(t *testing.T) {
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	deny := prefixes("203.0.113.0/24", "2400:1::/32")
 	s.inside(func() error { return s.Replace(deny) })
 	tests := []struct {
@@ -532,11 +533,11 @@ func TestAddresses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s.inside(func() error {
-			return s.SetPolicy(Policy{Listeners: []Listener{{Address: netip.MustParseAddr(tt.address), Port: served}}})
+			return s.SetPolicy(packet.Policy{Listeners: []packet.Listener{{Address: netip.MustParseAddr(tt.address), Port: served}}})
 		})
 		for source, want := range tt.want {
 			for _, kind := range []string{"syn", "later-fragments", "icmp"} {
-				if got := s.attack(kind, served, source)[reasonDenied]; got != want {
+				if got := s.attack(kind, served, source)[packet.Denied]; got != want {
 					t.Errorf("listener at %s: %d of %s from %s were dropped, want %d", tt.address, got, kind, source, want)
 				}
 			}
@@ -546,7 +547,7 @@ func TestAddresses(t *testing.T) {
 
 // TestTakeOver: the next process finds lists, bans and counters; a table of another layout is replaced.
 func TestTakeOver(t *testing.T) {
-	p := Policy{Listeners: []Listener{{Port: served}}}
+	p := packet.Policy{Listeners: []packet.Listener{{Port: served}}}
 	s := open(t, p)
 	s.inside(func() error { return s.Replace(prefixes("203.0.113.0/24")) })
 	s.inside(func() error { return s.Ban(netip.MustParsePrefix("192.0.2.7/32"), time.Now().Add(time.Hour)) })
@@ -554,14 +555,14 @@ func TestTakeOver(t *testing.T) {
 	if err := s.Filter.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.attack("syn", served, "203.0.113.0/24"); got[reasonDenied] != 200 {
+	if got := s.attack("syn", served, "203.0.113.0/24"); got[packet.Denied] != 200 {
 		t.Errorf("after the process: got %v, want 200 denied", got)
 	}
 	s.filter(p)
-	if got := s.counted()[reasonDenied]; got != 400 {
+	if got := s.counted()[packet.Denied]; got != 400 {
 		t.Errorf("taken over: got %d denied, want 400", got)
 	}
-	for source, reason := range map[string]string{"203.0.113.0/24": reasonDenied, "192.0.2.7/32": reasonBanned} {
+	for source, reason := range map[string]packet.Reason{"203.0.113.0/24": packet.Denied, "192.0.2.7/32": packet.Banned} {
 		if got := s.attack("syn", served, source); got[reason] != 200 {
 			t.Errorf("taken over: from %s got %v, want 200 %s", source, got, reason)
 		}
@@ -591,7 +592,7 @@ func (s *site) state() (rules, loose string) {
 
 // TestDetach: nothing is left, not of others' tables either, and not if the table was made by a version with another layout.
 func TestDetach(t *testing.T) {
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	s.inside(func() error { return Detach(tableOfTest) })
 	if _, err := s.Server.Run(t.Context(), "", "nft", "add table inet somebody"); err != nil {
 		t.Fatal(err)
@@ -615,12 +616,12 @@ func TestDetach(t *testing.T) {
 
 // TestTwoNodes: each node of a machine has its own table. What one detaches, and in which order, is no matter to the other.
 func TestTwoNodes(t *testing.T) {
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	s.inside(func() error { return Detach(tableOfTest) })
 	rules, loose := s.state()
 	s.filter(everything())
 	second := everything()
-	second.Listeners = []Listener{{Port: other, CheckState: true, SYNs: 20}}
+	second.Listeners = []packet.Listener{{Port: other, CheckState: true, SYNs: 20}}
 	var node *Filter
 	s.inside(func() (err error) {
 		if node, err = Open(Options{Table: "seawall_second", Interfaces: []string{s.Server.Interface}}); err == nil {
@@ -633,7 +634,7 @@ func TestTwoNodes(t *testing.T) {
 		s.inside(func() error {
 			counters, err := node.Counters()
 			for _, c := range counters {
-				if c.Reason == reasonBanned {
+				if c.Reason == packet.Banned {
 					n = c.Packets
 				}
 			}
@@ -687,20 +688,20 @@ func TestNoNFTables(t *testing.T) {
 
 // TestPrerouting: without interfaces, packets are judged all the same; what the host says to itself is not.
 func TestPrerouting(t *testing.T) {
-	s := open(t, Policy{})
+	s := open(t, packet.Policy{})
 	s.inside(func() (err error) {
 		s.Filter, err = Open(Options{Table: tableOfTest})
 		return err
 	})
-	if got, want := s.Attached(), []Attachment{{"", "prerouting"}}; !slices.Equal(got, want) {
+	if got, want := s.Attached(), []packet.Attachment{{Interface: "all", Mode: "nftables, prerouting"}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	s.inside(func() error { return s.SetPolicy(everything()) })
 	s.inside(func() error { return s.Replace(prefixes("203.0.113.0/24", "127.0.0.0/8")) })
-	if got := s.attack("syn", served, "203.0.113.0/24"); got[reasonDenied] != 200 {
+	if got := s.attack("syn", served, "203.0.113.0/24"); got[packet.Denied] != 200 {
 		t.Errorf("got %v, want 200 denied", got)
 	}
-	if got := s.attack("ack", served, "192.0.2.0/24"); got[reasonState] != 200 {
+	if got := s.attack("ack", served, "192.0.2.0/24"); got[packet.NoState] != 200 {
 		t.Errorf("got %v, want 200 out of state", got)
 	}
 	if _, err := s.Server.Run(t.Context(), "", "curl", "--silent", "--max-time", "5", fmt.Sprintf("http://127.0.0.1:%d/", served)); err != nil {
@@ -730,9 +731,9 @@ func BenchmarkBan(b *testing.B) {
 
 // BenchmarkBanAll bans 500 hosts anew, which is one change.
 func BenchmarkBanAll(b *testing.B) {
-	var bans []Ban
+	var bans []packet.Ban
 	for i := range 500 {
-		bans = append(bans, Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 32), time.Now().Add(time.Hour)})
+		bans = append(bans, packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)})
 	}
 	benchmark(b, func(f *Filter) error { return f.BanAll(bans) })
 }
@@ -740,12 +741,12 @@ func BenchmarkBanAll(b *testing.B) {
 // BenchmarkFind looks for a host among 100,000 prefixes and 60,000 bans.
 func BenchmarkFind(b *testing.B) {
 	var deny []netip.Prefix
-	var bans []Ban
+	var bans []packet.Ban
 	for i := range 100_000 {
 		deny = append(deny, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32))
 	}
 	for i := range 60_000 {
-		bans = append(bans, Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32), time.Now().Add(time.Hour)})
+		bans = append(bans, packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)})
 	}
 	filled := false
 	benchmark(b, func(f *Filter) error {

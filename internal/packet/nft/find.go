@@ -10,18 +10,12 @@ import (
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
-// A Finding is what the table would say of an address, whatever it sends.
-type Finding struct {
-	Allowed bool
-	Denied  bool
-	Banned  netip.Prefix // the longest ban that it falls under; invalid if it falls under none
-	Until   time.Time    // the end of that
-}
-
 // Find asks the sets that the table asks for an address, which is five questions however much is in them.
-func (f *Filter) Find(addr netip.Addr) (found Finding, err error) {
+func (f *Filter) Find(addr netip.Addr) (found packet.Finding, err error) {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() {
 		return found, nil
@@ -42,7 +36,7 @@ func (f *Filter) Find(addr netip.Addr) (found Finding, err error) {
 	return found, nil
 }
 
-func (f *Filter) find(conn *netlink.Conn, family family, addr netip.Addr, found *Finding) (err error) {
+func (f *Filter) find(conn *netlink.Conn, family family, addr netip.Addr, found *packet.Finding) (err error) {
 	s := f.sets[family.name]
 	if found.Allowed, _, err = look(conn, s.allow, addr); err != nil {
 		return err

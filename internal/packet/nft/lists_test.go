@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // text is elements as ranges, the end excluded.
@@ -91,8 +93,8 @@ func TestSplit(t *testing.T) {
 }
 
 func TestPolicyRefused(t *testing.T) {
-	listener := func(address string, udp bool) Listener {
-		l := Listener{Port: 443, UDP: udp}
+	listener := func(address string, udp bool) packet.Listener {
+		l := packet.Listener{Port: 443, UDP: udp}
 		if address != "" {
 			l.Address = netip.MustParseAddr(address)
 		}
@@ -100,17 +102,17 @@ func TestPolicyRefused(t *testing.T) {
 	}
 	tests := []struct {
 		name      string
-		listeners []Listener
+		listeners []packet.Listener
 		ok        bool
 	}{
-		{"one of each", []Listener{listener("", false), listener("", true), listener("192.0.2.1", false), listener("2001:db8::1", false)}, true},
-		{"both families", []Listener{listener("0.0.0.0", false), listener("::", false)}, true},
-		{"twice", []Listener{listener("192.0.2.1", false), listener("192.0.2.1", false)}, false},
-		{"any and all of IPv4", []Listener{listener("", false), listener("0.0.0.0", false)}, false},
-		{"too many", slices.Repeat([]Listener{listener("", false)}, MaxListeners+1), false},
+		{"one of each", []packet.Listener{listener("", false), listener("", true), listener("192.0.2.1", false), listener("2001:db8::1", false)}, true},
+		{"both families", []packet.Listener{listener("0.0.0.0", false), listener("::", false)}, true},
+		{"twice", []packet.Listener{listener("192.0.2.1", false), listener("192.0.2.1", false)}, false},
+		{"any and all of IPv4", []packet.Listener{listener("", false), listener("0.0.0.0", false)}, false},
+		{"too many", slices.Repeat([]packet.Listener{listener("", false)}, MaxListeners+1), false},
 	}
 	for _, tt := range tests {
-		if err := (Policy{Listeners: tt.listeners}).check(); (err == nil) != tt.ok {
+		if err := check(packet.Policy{Listeners: tt.listeners}); (err == nil) != tt.ok {
 			t.Errorf("%s: got %v, want it accepted: %v", tt.name, err, tt.ok)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 const (
@@ -128,9 +130,9 @@ func jump(chain string) match { return verdict(expr.VerdictJump, chain) }
 func accept() match { return verdict(expr.VerdictAccept, "") }
 
 // count adds the packet to a counter.
-func count(reason string) match {
-	return match{&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: reason}}
+func count(reason packet.Reason) match {
+	return match{&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: reason.String()}}
 }
 
 // drop counts the packet and drops it.
-func drop(reason string) match { return and(count(reason), verdict(expr.VerdictDrop, "")) }
+func drop(reason packet.Reason) match { return and(count(reason), verdict(expr.VerdictDrop, "")) }

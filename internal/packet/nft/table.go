@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // layout is the name of a chain: a table without it is of another version, and is replaced.
@@ -36,25 +38,11 @@ const (
 	maxMetered  = 1 << 14
 )
 
-// Reasons that packets are counted by, called as in package xdp.
-const (
-	reasonBanned    = "banned"
-	reasonDenied    = "denied"
-	reasonMalformed = "malformed"      // TCP flags that no opening or connection has
-	reasonHost      = "over-source"    // over an address's ceiling
-	reasonGroup     = "over-network"   // over a network's
-	reasonReflected = "over-reflected" // answers of amplifiers
-	reasonInitial   = "over-initials"  // QUIC Initials
-	reasonPieces    = "over-fragments" // behind the first
-	reasonICMP      = "over-icmp"      // echo requests
-	reasonCookie    = "cookie"         // SYNs that were answered with cookies
-	reasonState     = "no-state"       // TCP that belongs to no connection; ACKs with a cookie, which are let in, are among them
-)
-
-func reasons() []string {
-	return []string{
-		reasonBanned, reasonDenied, reasonMalformed, reasonHost, reasonGroup, reasonReflected, reasonInitial, reasonPieces, reasonICMP,
-		reasonCookie, reasonState,
+// reasons are those that packets are counted by. Among those of no connection are ACKs with a cookie, which are let in.
+func reasons() []packet.Reason {
+	return []packet.Reason{
+		packet.Cookie, packet.Banned, packet.Denied, packet.Malformed, packet.NoState, packet.OverInitials, packet.OverReflects, packet.OverPieces,
+		packet.OverICMP, packet.OverHost, packet.OverGroup,
 	}
 }
 
@@ -84,7 +72,7 @@ func (f *Filter) build(before []string) error {
 		}
 	}
 	for _, reason := range reasons() {
-		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason})
+		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason.String()})
 	}
 	for _, family := range families() {
 		if err := f.buildSources(family); err != nil {
@@ -109,9 +97,9 @@ func (f *Filter) buildSources(family family) error {
 	}
 	chain := f.chain(chainSources + family.name)
 	for _, bits := range family.lengths {
-		f.rule(chain, family.network(bits), in(s.bans[bits]), drop(reasonBanned))
+		f.rule(chain, family.network(bits), in(s.bans[bits]), drop(packet.Banned))
 	}
-	f.rule(chain, family.network(int(family.length)*8), in(s.deny), drop(reasonDenied))
+	f.rule(chain, family.network(int(family.length)*8), in(s.deny), drop(packet.Denied))
 	return nil
 }
 

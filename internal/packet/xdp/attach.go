@@ -10,6 +10,8 @@ import (
 
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // A Mode is where in the path of a packet the program runs.
@@ -24,17 +26,11 @@ const (
 
 var flagsOf = map[Mode]link.XDPAttachFlags{Native: link.XDPDriverMode, Generic: link.XDPGenericMode}
 
-// An Attachment says where the program runs.
-type Attachment struct {
-	Interface string
-	Mode      Mode
-}
-
 // Attached says where the program runs.
-func (f *Filter) Attached() []Attachment {
-	out := make([]Attachment, 0, len(f.attached))
+func (f *Filter) Attached() []packet.Attachment {
+	out := make([]packet.Attachment, 0, len(f.attached))
 	for _, a := range f.attached {
-		out = append(out, a.Attachment)
+		out = append(out, packet.Attachment{Interface: a.name, Mode: "xdp, " + string(a.mode)})
 	}
 	return out
 }
@@ -71,7 +67,7 @@ func (f *Filter) attach(name string) (attachment, error) {
 	}
 	for _, mode := range modes {
 		if l := f.takeOver(name, mode, itf.Index); l != nil {
-			return attachment{Attachment{name, mode}, l}, nil
+			return attachment{name, mode, l}, nil
 		}
 	}
 	var errs []error
@@ -84,7 +80,7 @@ func (f *Filter) attach(name string) (attachment, error) {
 		if err := f.pin(l, name, mode); err != nil {
 			return attachment{}, errors.Join(err, l.Close())
 		}
-		return attachment{Attachment{name, mode}, l}, nil
+		return attachment{name, mode, l}, nil
 	}
 	return attachment{}, errors.Join(errs...)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 const (
@@ -24,9 +26,6 @@ var (
 	banLengths4 = []int{128, 120}
 	banLengths6 = []int{64, 48, 128}
 )
-
-// ErrFull says that both buckets of a prefix are full of other bans. It happens when about 170,000 are in force.
-var ErrFull = errors.New("no room for another ban")
 
 // now is the time as the program reads it.
 func now() uint64 {
@@ -168,7 +167,7 @@ func (f *Filter) free(b banned) (at uint32, slot int, err error) {
 		}
 	}
 	if best == 0 {
-		return 0, 0, ErrFull
+		return 0, 0, packet.ErrFull
 	}
 	return at, slot, nil
 }

@@ -6,23 +6,25 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 func TestBans(t *testing.T) {
 	l := newLab(t)
 	b := newBench(t, l)
 	defer l.enter()()
-	if err := b.SetPolicy(Policy{Listeners: []Listener{{Port: 9, UDP: true}}}); err != nil {
+	if err := b.SetPolicy(packet.Policy{Listeners: []packet.Listener{{Port: 9, UDP: true}}}); err != nil {
 		t.Fatal(err)
 	}
-	judge := func(src string) Reason {
+	judge := func(src string) packet.Reason {
 		t.Helper()
 		c := craft{src: netip.MustParseAddr(src), dst: netip.MustParseAddr(server6), protocol: protocolUDP, sport: 1000, dport: 9}
 		if c.src.Is4() {
 			c.dst = netip.MustParseAddr(server4)
 		}
 		_, _, reason, _ := b.run(c.frame())
-		return Reason(reason)
+		return packet.Reason(reason)
 	}
 	tests := []struct{ prefix, inside, outside string }{
 		{"192.0.2.1/32", "192.0.2.1", "192.0.2.2"},
@@ -38,21 +40,21 @@ func TestBans(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.stopAt(now())
-		if in, out := judge(tt.inside), judge(tt.outside); in != Banned || out != Passed {
+		if in, out := judge(tt.inside), judge(tt.outside); in != packet.Banned || out != packet.Passed {
 			t.Errorf("ban of %s: %s %v, %s %v", tt.prefix, tt.inside, in, tt.outside, out)
 		}
 		if f, err := b.Find(netip.MustParseAddr(tt.inside)); !f.Banned.IsValid() || time.Until(f.Until) < 50*time.Second || err != nil {
 			t.Errorf("ban of %s: Find says %+v, %v", tt.prefix, f, err)
 		}
 		b.stopAt(now() + uint64(2*time.Minute))
-		if got := judge(tt.inside); got != Passed {
+		if got := judge(tt.inside); got != packet.Passed {
 			t.Errorf("ban of %s: %v when it is over", tt.prefix, got)
 		}
 		b.stopAt(now())
 		if err := b.Unban(p); err != nil {
 			t.Fatal(err)
 		}
-		if got := judge(tt.inside); got != Passed {
+		if got := judge(tt.inside); got != packet.Passed {
 			t.Errorf("ban of %s: %v when it has been ended", tt.prefix, got)
 		}
 	}
@@ -123,7 +125,7 @@ func TestBansFillUp(t *testing.T) {
 	for ; err == nil && entered < 400000; entered++ {
 		err = b.Ban(netip.PrefixFrom(address4(random.Uint32()), 32), time.Now().Add(time.Hour))
 	}
-	if !errors.Is(err, ErrFull) {
+	if !errors.Is(err, packet.ErrFull) {
 		t.Errorf("after %d bans: %v, want ErrFull", entered, err)
 	}
 	t.Logf("full after %d", entered)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // BenchmarkPipeline has the kernel run the program on one frame, over and over, beside one that only reads it; -benchtime 1x is enough. Random sources are from all
@@ -133,27 +135,27 @@ func address4(n uint32) netip.Addr {
 }
 
 // exampleSignatures are 16 of the kind that a search finds.
-func exampleSignatures() []Signature {
-	var out []Signature
+func exampleSignatures() []packet.Signature {
+	var out []packet.Signature
 	for i := range uint32(16) {
-		out = append(out, Signature{Until: time.Now().Add(time.Hour), Terms: []Term{
-			{Protocol, 0, ^uint32(0), 17, 17}, {TTL, 0, ^uint32(0), 200 + i, 200 + i}, {Length, 0, ^uint32(0), 100, 120},
-			{Payload, uint16(i), ^uint32(0), 0xdead0000, 0xdeadffff},
+		out = append(out, packet.Signature{Until: time.Now().Add(time.Hour), Terms: []packet.Term{
+			term(packet.Protocol, 0, ^uint32(0), 17, 17), term(packet.TTL, 0, ^uint32(0), 200+i, 200+i), term(packet.Length, 0, ^uint32(0), 100, 120),
+			term(packet.Payload, uint16(i), ^uint32(0), 0xdead0000, 0xdeadffff),
 		}})
 	}
 	return out
 }
 
-func policyFor(s strictness) Policy {
-	var host, group Ceilings // none: the meters are filled all the same
+func policyFor(s strictness) packet.Policy {
+	var host, group packet.Ceilings // none: the meters are filled all the same
 	if s == tight {
-		host, group = Ceilings{Packets: 1}, Ceilings{Packets: 1}
+		host, group = packet.Ceilings{Packets: 1}, packet.Ceilings{Packets: 1}
 	}
-	p := Policy{Addresses: AddressLimits{Host: host, Group: group}}
+	p := packet.Policy{Addresses: packet.AddressLimits{Host: host, Group: group}}
 	for _, a := range []string{server4, server6} {
 		p.Listeners = append(p.Listeners,
-			Listener{Address: netip.MustParseAddr(a), Port: 443, CheckState: true, Host: host, Group: group},
-			Listener{Address: netip.MustParseAddr(a), Port: 443, UDP: true, Host: host, Group: group, Initials: 1e6, Reflected: 1e6})
+			packet.Listener{Address: netip.MustParseAddr(a), Port: 443, CheckState: true, Host: host, Group: group},
+			packet.Listener{Address: netip.MustParseAddr(a), Port: 443, UDP: true, Host: host, Group: group, Initials: 1e6, Reflected: 1e6})
 	}
 	return p
 }
@@ -184,20 +186,20 @@ func (t *track) measure(b *testing.B, name string, frame []byte, s strictness) {
 	})
 }
 
-func (t *track) reasons(b *testing.B) map[Reason]uint64 {
+func (t *track) reasons(b *testing.B) map[packet.Reason]uint64 {
 	counters, err := t.Counters()
 	if err != nil {
 		b.Fatal(err)
 	}
-	out := make(map[Reason]uint64)
+	out := make(map[packet.Reason]uint64)
 	for _, c := range counters {
 		out[c.Reason] += c.Packets
 	}
 	return out
 }
 
-func difference(before, after map[Reason]uint64) (s string) {
-	for r := range Reason(filterReasonREASONS) {
+func difference(before, after map[packet.Reason]uint64) (s string) {
+	for r := range packet.Reason(filterReasonREASONS) {
 		if n := after[r] - before[r]; n > 0 {
 			s += fmt.Sprintf(" %v %d", r, n)
 		}

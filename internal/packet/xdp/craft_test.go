@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // A craft describes a frame; what is zero is usual.
@@ -114,4 +116,8 @@ func fragmentHeader(offset uint16, more bool) []byte {
 	}
 	binary.BigEndian.PutUint16(b[3:], word)
 	return b
+}
+
+func term(f packet.Feature, offset uint16, mask, low, high uint32) packet.Term {
+	return packet.Term{Feature: f, Offset: offset, Mask: mask, Low: low, High: high}
 }

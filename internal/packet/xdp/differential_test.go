@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 var inputs = flag.Int("inputs", 20000, "packets that TestModelAgrees makes up")
@@ -19,18 +21,18 @@ type rig struct {
 	random *rand.Rand
 }
 
-func testPolicy() Policy {
-	host := Ceilings{Packets: 60, Openings: 20, Bytes: 40000}
-	group := Ceilings{Packets: 150, Openings: 12, Bytes: 120000}
-	return Policy{
-		Listeners: []Listener{
+func testPolicy() packet.Policy {
+	host := packet.Ceilings{Packets: 60, Openings: 20, Bytes: 40000}
+	group := packet.Ceilings{Packets: 150, Openings: 12, Bytes: 120000}
+	return packet.Policy{
+		Listeners: []packet.Listener{
 			{Address: netip.MustParseAddr(server4), Port: 443, CheckState: true, Host: host, Group: group, SYNs: 10},
 			{Address: netip.MustParseAddr(server6), Port: 443, CheckState: true, Host: host, Group: group, SYNs: 30},
 			{Address: netip.MustParseAddr(server4), Port: 443, UDP: true, Host: host, Initials: 5, Reflected: 40},
 			{Port: 8443, Group: group},
-			{Address: netip.IPv6Unspecified(), Port: 53, UDP: true, Host: Ceilings{Bytes: 100000}},
+			{Address: netip.IPv6Unspecified(), Port: 53, UDP: true, Host: packet.Ceilings{Bytes: 100000}},
 		},
-		Addresses: AddressLimits{Host: host, Group: Ceilings{Packets: 90}, Pieces: 100, ICMP: 120},
+		Addresses: packet.AddressLimits{Host: host, Group: packet.Ceilings{Packets: 90}, Pieces: 100, ICMP: 120},
 	}
 }
 
@@ -120,45 +122,45 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 // signatures makes up as many as there can be, or none: what falls under one tests nothing behind.
 func (r *rig) signatures() {
 	r.model.signatures = nil
-	for range pick(r.random, 0, 0, 3, MaxSignatures) {
-		s := Signature{Monitor: r.random.IntN(4) == 0, Until: time.Now().Add(time.Duration(r.random.IntN(50)) * time.Second)}
-		for range 3 + r.random.IntN(MaxTerms-2) {
+	for range pick(r.random, 0, 0, 3, packet.MaxSignatures) {
+		s := packet.Signature{Monitor: r.random.IntN(4) == 0, Until: time.Now().Add(time.Duration(r.random.IntN(50)) * time.Second)}
+		for range 3 + r.random.IntN(packet.MaxTerms-2) {
 			s.Terms = append(s.Terms, r.term())
 		}
 		r.model.signatures = append(r.model.signatures, s)
 	}
 }
 
-func (r *rig) term() Term {
+func (r *rig) term() packet.Term {
 	x := r.random
-	one := func(f Feature, v uint32) Term { return Term{f, 0, ^uint32(0), v, v} }
+	one := func(f packet.Feature, v uint32) packet.Term { return term(f, 0, ^uint32(0), v, v) }
 	switch x.IntN(12) {
 	case 0:
-		return one(Protocol, pick(x, uint32(protocolTCP), protocolUDP))
+		return one(packet.Protocol, pick(x, uint32(protocolTCP), protocolUDP))
 	case 1:
 		low := x.Uint32N(200)
-		return Term{TTL, 0, ^uint32(0), low, low + 40}
+		return term(packet.TTL, 0, ^uint32(0), low, low+40)
 	case 2:
 		low := x.Uint32N(200)
-		return Term{Length, 0, ^uint32(0), low, low + 60}
+		return term(packet.Length, 0, ^uint32(0), low, low+60)
 	case 3:
-		return Term{Flags, 0, 0x12, 2, 2}
+		return term(packet.Flags, 0, 0x12, 2, 2)
 	case 4:
-		return Term{pick(x, Sequence, Acknowledged, ID), 0, 7, 0, 3}
+		return term(pick(x, packet.Sequence, packet.Acknowledged, packet.ID, packet.FlowLabel, packet.Version), 0, 7, 0, 3)
 	case 5:
-		return one(Window, pick(x, uint32(0), 1024, 65535))
+		return one(packet.Window, pick(x, uint32(0), 1024, 65535))
 	case 6:
-		return one(TCPOptions, OptionLayout(pick(x, []byte{2}, []byte{2, 4, 8, 1, 3}, []byte{1, 1, 8}, nil)...))
+		return one(packet.TCPOptions, packet.OptionLayout(pick(x, []byte{2}, []byte{2, 4, 8, 1, 3}, []byte{1, 1, 8}, nil)...))
 	case 7:
-		return Term{pick(x, MSS, WindowScale), 0, ^uint32(0), 0, pick(x, uint32(0), 7, 1460)}
+		return term(pick(x, packet.MSS, packet.WindowScale), 0, ^uint32(0), 0, pick(x, uint32(0), 7, 1460))
 	case 8:
-		return Term{Payload, uint16(x.IntN(12)), pick(x, ^uint32(0), 0xff000000, 0xffff), 0, 0x7fffffff}
+		return term(packet.Payload, uint16(x.IntN(12)), pick(x, ^uint32(0), 0xff000000, 0xffff), 0, 0x7fffffff)
 	case 9:
-		return Term{pick(x, PayloadLength, SourcePort, TOS), 0, ^uint32(0), 0, pick(x, uint32(0), 100, 2000)}
+		return term(pick(x, packet.PayloadLength, packet.SourcePort, packet.TOS), 0, ^uint32(0), 0, pick(x, uint32(0), 100, 2000))
 	case 10:
-		return Term{pick(x, Source0, Source1, Source2, Source3, Destination3), 0, 0x3, 0, 1}
+		return term(pick(x, packet.Source0, packet.Source1, packet.Source2, packet.Source3, packet.Destination3), 0, 0x3, 0, 1)
 	}
-	return one(Port, pick(x, uint32(443), 8443, 53))
+	return one(packet.Port, pick(x, uint32(443), 8443, 53))
 }
 
 // frame makes up a packet, most of them for the listeners.
@@ -234,7 +236,7 @@ func (r *rig) check(frame []byte) error {
 	wantAction, wantListener, wantReason := r.model.judge(frame)
 	if action != wantAction || listener != wantListener || reason != wantReason {
 		return fmt.Errorf("program: action %d, listener %d, %v; model: %d, %d, %v; frame % x",
-			action, listener, Reason(reason), wantAction, wantListener, Reason(wantReason), frame)
+			action, listener, packet.Reason(reason), wantAction, wantListener, packet.Reason(wantReason), frame)
 	}
 	if action != transmit && !bytes.Equal(out, frame) {
 		return fmt.Errorf("the program changed % x to % x", frame, out)
@@ -266,10 +268,10 @@ func TestModelAgrees(t *testing.T) {
 }
 
 func report(t *testing.T, seen map[uint32]int) {
-	var missing []Reason
-	for reason := range Reason(filterReasonREASONS) {
+	var missing []packet.Reason
+	for reason := range packet.Reason(filterReasonREASONS) {
 		t.Logf("%v: %d", reason, seen[uint32(reason)])
-		if seen[uint32(reason)] == 0 && reason != LeftToKernel && reason != NoCookie {
+		if seen[uint32(reason)] == 0 && reason != packet.LeftToKernel && reason != packet.NoCookie {
 			missing = append(missing, reason)
 		}
 	}

@@ -11,11 +11,14 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // layout names the form of the maps. It changes when they do: a program then finds none of the older ones, and begins with empty ones.
-const layout = "1"
+const layout = "2"
 
 // Where the tables' maps are held.
 const (
@@ -42,6 +45,10 @@ type Filter struct {
 	sysctls  *sysctls
 	attached []attachment
 	inner    map[string]*ebpf.MapSpec // of the maps that slots hold, by the slots' map
+
+	reading sync.Mutex // of samples
+	samples *ringbuf.Reader
+	record  ringbuf.Record
 
 	mu     sync.Mutex  // of everything that is written
 	filter []uint64    // what ban_filter holds
@@ -84,6 +91,7 @@ func open(options Options, spec *ebpf.CollectionSpec) (*Filter, error) {
 		return nil, err
 	}
 	spec.Maps[filterMapMeters].MaxEntries = uint32(2 * options.Meters)
+	spec.Maps[filterMapSamples].MaxEntries = samplesRoom(options.CPUs)
 	f := &Filter{options: options, inner: make(map[string]*ebpf.MapSpec)}
 	for name, m := range spec.Maps {
 		if m.InnerMap != nil {
@@ -210,10 +218,10 @@ func hold(outer *ebpf.Map, inner *ebpf.MapSpec, value any) error {
 }
 
 // SetPolicy puts a policy in force, whole.
-func (f *Filter) SetPolicy(p Policy) error {
+func (f *Filter) SetPolicy(p packet.Policy) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	policy, err := p.compile(f.salt, windowScale(), f.options.CookieOptions, f.options.CPUs)
+	policy, err := compile(&p, f.salt, windowScale(), f.options.CookieOptions, f.options.CPUs)
 	if err != nil {
 		return fmt.Errorf("setting the packet filter's policy: %w", err)
 	}
@@ -337,6 +345,9 @@ func (f *Filter) Close() error {
 		errs = append(errs, a.link.Close())
 	}
 	f.attached = nil
+	if f.samples != nil {
+		errs = append(errs, f.samples.Close())
+	}
 	if f.sysctls != nil {
 		errs = append(errs, f.sysctls.close(f.options.Pins == ""))
 	}
@@ -349,6 +360,7 @@ func (f *Filter) Close() error {
 
 // An attachment is the program on one interface.
 type attachment struct {
-	Attachment
+	name string
+	mode Mode
 	link link.Link
 }

@@ -65,7 +65,10 @@ const (
 	filterFeatureF_OPTIONS        filterFeature = 17
 	filterFeatureF_MSS            filterFeature = 18
 	filterFeatureF_WINDOW_SCALE   filterFeature = 19
-	filterFeatureFEATURES         filterFeature = 32
+	filterFeatureF_FLOW_LABEL     filterFeature = 20
+	filterFeatureF_VERSION        filterFeature = 21
+	filterFeatureFEATURES         filterFeature = 22
+	filterFeatureWORDS            filterFeature = 32
 	filterFeatureF_PAYLOAD        filterFeature = 64
 )
 
@@ -161,8 +164,13 @@ type filterSample struct {
 	L3       uint16
 	Reason   uint8
 	Listener uint8
-	Spare    [6]uint8
-	Frame    [160]uint8
+	Payload  uint16
+	Spare    uint32
+	Features struct {
+		_     structs.HostLayout
+		Words [32]uint32
+	}
+	Frame [160]uint8
 }
 
 type filterSignature struct {

@@ -4,23 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"time"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
-// A Finding is what the program would say of an address, whatever it sends.
-type Finding struct {
-	Allowed  bool
-	Denied   bool
-	Banned   netip.Prefix // the ban that it falls under; invalid if it falls under none
-	Until    time.Time    // the end of that
-	Metered  bool         // it, or its network, is at one of its ceilings now
-	Fullness float64      // of the fullest of its buckets, 0 to 1
-}
-
 // Find asks the maps that the program asks.
-func (f *Filter) Find(addr netip.Addr) (Finding, error) {
+func (f *Filter) Find(addr netip.Addr) (packet.Finding, error) {
 	addr = addr.Unmap().WithZone("")
-	var out Finding
+	var out packet.Finding
 	var err error
 	if out.Allowed, err = f.inTable(tableAllow, func(at cells) (bool, error) { return inHashed(at, addr, f.salt) }); err != nil {
 		return out, fmt.Errorf("looking for %v: %w", addr, err)
@@ -56,7 +47,7 @@ func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, erro
 	})
 }
 
-func (f *Filter) findBan(addr netip.Addr, out *Finding) error {
+func (f *Filter) findBan(addr netip.Addr, out *packet.Finding) error {
 	for _, bits := range banLengths(addr.Is4()) {
 		b := f.bannedAs(halves(addr), bits)
 		for _, at := range f.buckets(b) {
@@ -97,7 +88,7 @@ func (s salt) metersOf(addr netip.Addr, lines int) (at [2]uint32, host [2]int) {
 	return at, host
 }
 
-func (f *Filter) findMeters(addr netip.Addr, out *Finding) error {
+func (f *Filter) findMeters(addr netip.Addr, out *packet.Finding) error {
 	at, host := f.salt.metersOf(addr, int(f.objects.Meters.MaxEntries()/2))
 	tick := uint32(now() >> tickShift)
 	hosts, groups := 1.0, 1.0
@@ -110,7 +101,7 @@ func (f *Filter) findMeters(addr netip.Addr, out *Finding) error {
 		groups = min(groups, fullness(line.Group, tick))
 	}
 	out.Fullness = max(hosts, groups)
-	out.Metered = out.Fullness > nearlyFull
+	out.Over = out.Fullness > nearlyFull
 	return nil
 }
 

@@ -2,7 +2,6 @@ package xdp
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // A wire is two namespaces joined by a veth pair: "wire" in the lab, which is the server, and in the clients'.
@@ -125,12 +126,12 @@ func echo(ln *net.TCPListener) <-chan unix.TCPInfo {
 	return infos
 }
 
-func servedOn(address string, syns uint32) Policy {
+func servedOn(address string, syns uint32) packet.Policy {
 	a := netip.MustParseAddrPort(address)
-	return Policy{Listeners: []Listener{{Address: a.Addr(), Port: a.Port(), CheckState: true, SYNs: syns}}}
+	return packet.Policy{Listeners: []packet.Listener{{Address: a.Addr(), Port: a.Port(), CheckState: true, SYNs: syns}}}
 }
 
-func (f *Filter) counted(t *testing.T, r Reason) (n uint64) {
+func (f *Filter) counted(t *testing.T, r packet.Reason) (n uint64) {
 	t.Helper()
 	all, err := f.Counters()
 	if err != nil {
@@ -185,7 +186,7 @@ func testCookies(t *testing.T, mode Mode, address, timestamps string) {
 	if got := kernels.Options & (optionTimestamps | optionSACK | optionScale); got != want {
 		t.Errorf("the kernel's own cookie gives options %#x, want %#x", got, want)
 	}
-	if got := f.counted(t, Cookie); got < connections-2 { // each of two CPUs lets one through
+	if got := f.counted(t, packet.Cookie); got < connections-2 { // each of two CPUs lets one through
 		t.Errorf("%d cookies sent, want %d", got, connections-2)
 	}
 }
@@ -196,7 +197,7 @@ func TestAutoOnVeth(t *testing.T) {
 	w.sysctl("tcp_syncookies", "2")
 	f := w.open(Options{Interfaces: []string{"wire"}, CookieOptions: true, CPUs: 1})
 	defer w.inside(f.Close)
-	if got, want := f.Attached(), []Attachment{{"wire", Generic}}; !slices.Equal(got, want) {
+	if got, want := f.Attached(), []packet.Attachment{{Interface: "wire", Mode: "xdp, generic"}}; !slices.Equal(got, want) {
 		t.Errorf("got attached %v, want %v", got, want)
 	}
 	address := server4 + ":443"
@@ -205,7 +206,7 @@ func TestAutoOnVeth(t *testing.T) {
 	for range 6 {
 		w.visit(t, address, infos)
 	}
-	if f.counted(t, Cookie) == 0 {
+	if f.counted(t, packet.Cookie) == 0 {
 		t.Error("no cookie was sent")
 	}
 }
@@ -240,7 +241,7 @@ func TestTimeWaitIsPassed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := f.counted(t, NoState); got != 0 {
+	if got := f.counted(t, packet.NoState); got != 0 {
 		t.Errorf("%d packets of closing connections dropped", got)
 	}
 }
@@ -286,7 +287,7 @@ func testPins(t *testing.T, mode Mode) {
 	f := w.open(options)
 	client := netip.MustParsePrefix(client4 + "/32")
 	ban := func() error { return f.Ban(client, time.Now().Add(time.Hour)) }
-	if got := f.Attached(); len(got) != 1 || got[0] != (Attachment{"wire", mode}) {
+	if got := f.Attached(); len(got) != 1 || got[0] != (packet.Attachment{Interface: "wire", Mode: "xdp, " + string(mode)}) {
 		t.Errorf("attached to %v", got)
 	}
 	w.inside(func() error { return f.SetPolicy(servedOn(server4+":443", 0)) }, ban)
@@ -296,7 +297,7 @@ func testPins(t *testing.T, mode Mode) {
 	w.reach(t, "closed", server4+":443", false)
 
 	f = w.open(options)
-	if got := f.counted(t, Banned); got == 0 {
+	if got := f.counted(t, packet.Banned); got == 0 {
 		t.Error("the counters are lost")
 	}
 	w.reach(t, "opened again", server4+":443", false)
@@ -399,32 +400,46 @@ func TestTendRaisesCookies(t *testing.T) {
 	w.inside(f.Tend, f.Close)
 }
 
+// wantFeatures wants a sample to have the features that the model sees.
+func wantFeatures(t *testing.T, s *packet.Sample) {
+	t.Helper()
+	v, ok := look(s.Frame)
+	if !ok {
+		t.Errorf("sample of a packet that can't be read: %x", s.Frame)
+		return
+	}
+	for f := range packet.Features {
+		if want, _ := v.feature(packet.Term{Feature: f}); s.Features[f] != want {
+			t.Errorf("feature %d of %x: got %#x, want %#x", f, s.Frame, s.Features[f], want)
+		}
+	}
+	want, has := v.feature(packet.Term{Feature: packet.Payload})
+	if got, ok := s.Word(packet.Payload, 0); got != want || ok != has {
+		t.Errorf("payload of %x: got %#x, %t, want %#x, %t", s.Frame, got, ok, want, has)
+	}
+}
+
 func TestSamples(t *testing.T) {
 	w := newWire(t)
 	f := w.open(Options{Interfaces: []string{"wire"}, CPUs: 1})
 	defer w.inside(f.Close)
 	echo(w.listen(server4 + ":443"))
 	policy := servedOn(server4+":443", 0)
-	policy.Sampling = Sampling{Drops: 1, Passes: 1, Most: 10000}
+	policy.Sampling = packet.Sampling{Drops: 1, Passes: 1, Most: 10000}
 	w.inside(func() error { return f.SetPolicy(policy) })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	var first Sample
-	done := make(chan error)
-	go func() {
-		done <- f.Samples(ctx, func(s Sample) {
-			if s.Reason == Passed {
-				first = s
-				first.Frame = bytes.Clone(s.Frame)
-				cancel()
-			}
-		})
-	}()
 	if err := w.dial(server4 + ":443"); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Fatalf("Samples: %v", err)
+	var first packet.Sample
+	err := f.Samples(func(s *packet.Sample) {
+		wantFeatures(t, s)
+		if s.Reason == packet.Passed && first.Frame == nil {
+			first = *s
+			first.Frame = bytes.Clone(s.Frame)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	v, ok := look(first.Frame)
 	if !ok || v.src.String() != client4 || v.dport != 443 || v.flags != 2 || first.Listener != 0 || first.Length != int(v.length) {

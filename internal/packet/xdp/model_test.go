@@ -4,16 +4,18 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // A model decides as the program does, from the policy, the sets and the signatures as they were given: no tables, filters or indexes.
 // Only meters are laid out as in the kernel, because which sources share one is part of the answer.
 type model struct {
-	policy     Policy
+	policy     packet.Policy
 	allow      []netip.Prefix
 	deny       []netip.Prefix
 	bans       map[netip.Prefix]uint64
-	signatures []Signature
+	signatures []packet.Signature
 	until      []uint64 // of the signatures
 	state      func(flow) (int, bool)
 	salt       salt
@@ -50,7 +52,7 @@ func (m *model) judge(frame []byte) (action, listener int, reason uint32) {
 	}
 	r := m.reason(v, listener)
 	switch {
-	case r == Cookie:
+	case r == packet.Cookie:
 		action = transmit
 	case r.Dropped():
 		action = drop
@@ -60,8 +62,8 @@ func (m *model) judge(frame []byte) (action, listener int, reason uint32) {
 	return action, listener, uint32(r)
 }
 
-func (m *model) reason(v *view, listener int) Reason {
-	var l Listener
+func (m *model) reason(v *view, listener int) packet.Reason {
+	var l packet.Listener
 	host, group := m.policy.Addresses.Host, m.policy.Addresses.Group
 	if listener > 0 {
 		l = m.policy.Listeners[listener-1]
@@ -71,18 +73,18 @@ func (m *model) reason(v *view, listener int) Reason {
 	syn := tcp && v.flags&0x17 == 2
 	switch {
 	case contains(m.allow, v.src):
-		return Allowed
+		return packet.Allowed
 	case m.banned(v):
-		return Banned
+		return packet.Banned
 	case contains(m.deny, v.src):
-		return Denied
+		return packet.Denied
 	case v.malformed, tcp && badFlags(v.flags):
-		return Malformed
+		return packet.Malformed
 	case m.signed(v):
-		return BySignature
+		return packet.BySignature
 	}
 	if tcp && l.CheckState && !l.UDP && !syn {
-		if r := m.stateOf(v); r != Passed {
+		if r := m.stateOf(v); r != packet.Passed {
 			return r
 		}
 	}
@@ -94,13 +96,13 @@ func (m *model) reason(v *view, listener int) Reason {
 		}
 		opening = isOpening
 	}
-	if r := m.meter(v, host, group, opening); r != Passed {
+	if r := m.meter(v, host, group, opening); r != packet.Passed {
 		return r
 	}
 	if syn && l.CheckState && !l.UDP && m.over(listener, classSYN, l.SYNs) {
 		return m.cookie(v)
 	}
-	return Passed
+	return packet.Passed
 }
 
 func contains(set []netip.Prefix, a netip.Addr) bool {
@@ -126,45 +128,45 @@ func badFlags(flags byte) bool {
 }
 
 // stateOf: no packet of a test carries a cookie, but those that a test of cookies sends.
-func (m *model) stateOf(v *view) Reason {
+func (m *model) stateOf(v *view) packet.Reason {
 	state, ok := m.state(flow{netip.AddrPortFrom(v.src, v.sport), netip.AddrPortFrom(v.dst, v.dport)})
 	switch {
 	case !ok:
-		return NoState
+		return packet.NoState
 	case state != stateListen:
-		return Passed
+		return packet.Passed
 	case v.flags&(2|4|16) == 16:
-		return BadCookie
+		return packet.BadCookie
 	}
-	return NoState
+	return packet.NoState
 }
 
-func (m *model) cookie(v *view) Reason {
+func (m *model) cookie(v *view) packet.Reason {
 	if v.payload > len(v.frame) {
-		return NoCookie
+		return packet.NoCookie
 	}
 	state, ok := m.state(flow{netip.AddrPortFrom(v.src, v.sport), netip.AddrPortFrom(v.dst, v.dport)})
 	switch {
 	case !ok:
-		return NoState
+		return packet.NoState
 	case state != stateListen:
-		return Passed
+		return packet.Passed
 	}
-	return Cookie
+	return packet.Cookie
 }
 
-func (m *model) class(v *view, l Listener) (class int, rate uint32, over Reason, opening bool) {
+func (m *model) class(v *view, l packet.Listener) (class int, rate uint32, over packet.Reason, opening bool) {
 	switch {
 	case v.piece:
-		return classPiece, m.policy.Addresses.Pieces, OverPieces, false
+		return classPiece, m.policy.Addresses.Pieces, packet.OverPieces, false
 	case v.protocol != protocolUDP:
-		return classICMP, m.policy.Addresses.ICMP, OverICMP, v.flags == 8 || v.flags == 128
+		return classICMP, m.policy.Addresses.ICMP, packet.OverICMP, v.flags == 8 || v.flags == 128
 	case slices.Contains(amplifiers(), v.sport):
-		return classReflected, l.Reflected, OverReflects, false
+		return classReflected, l.Reflected, packet.OverReflects, false
 	case initial(v.at(v.payload)):
-		return classInitial, l.Initials, OverInitials, true
+		return classInitial, l.Initials, packet.OverInitials, true
 	}
-	return -1, 0, Passed, false
+	return -1, 0, packet.Passed, false
 }
 
 func amplifiers() []uint16 {
@@ -351,9 +353,9 @@ func levelAfter(level, ticks uint32) uint32 {
 }
 
 // charge returns the bucket with a load more, and whether that is too much.
-func (b modelBucket) charge(c Ceilings, length uint32, opening bool, tick uint32) (modelBucket, bool) {
+func (b modelBucket) charge(c packet.Ceilings, length uint32, opening bool, tick uint32) (modelBucket, bool) {
 	ticks := (tick - b.tick) & 0xffff
-	costs := c.costs()
+	costs := costsOf(c)
 	load := modelBucket{packets: costs.packets}
 	if opening {
 		load.openings = costs.openings
@@ -370,7 +372,7 @@ func (b modelBucket) charge(c Ceilings, length uint32, opening bool, tick uint32
 	return modelBucket{tick, add(b.packets, load.packets), add(b.bytes, load.bytes), add(b.openings, load.openings)}, over
 }
 
-func (m *model) meter(v *view, host, group Ceilings, opening bool) Reason {
+func (m *model) meter(v *view, host, group packet.Ceilings, opening bool) packet.Reason {
 	tick := uint32(m.now >> tickShift)
 	at, hosts := m.salt.metersOf(v.src, 1<<14)
 	var after [4]modelBucket
@@ -386,15 +388,15 @@ func (m *model) meter(v *view, host, group Ceilings, opening bool) Reason {
 	}
 	switch {
 	case over[0] && over[1]:
-		return OverHost
+		return packet.OverHost
 	case over[2] && over[3]:
-		return OverGroup
+		return packet.OverGroup
 	}
 	for row := range 2 {
 		line := m.lines[at[row]]
 		line[1+hosts[row]], line[0] = after[row], after[2+row]
 	}
-	return Passed
+	return packet.Passed
 }
 
 func (m *model) over(listener, class int, rate uint32) bool {
@@ -436,45 +438,55 @@ func (m *model) signed(v *view) bool {
 	return false
 }
 
-func (v *view) feature(t Term) (uint32, bool) {
+func (v *view) feature(t packet.Term) (uint32, bool) {
 	src, ip := v.src.As16(), v.at(v.l3)
 	dst := v.dst.As16()
 	switch t.Feature {
-	case Source0, Source1, Source2, Source3:
-		return binary.BigEndian.Uint32(src[4*(t.Feature-Source0):]), true
-	case Destination3:
+	case packet.Source0, packet.Source1, packet.Source2, packet.Source3:
+		return binary.BigEndian.Uint32(src[4*(t.Feature-packet.Source0):]), true
+	case packet.Destination3:
 		return binary.BigEndian.Uint32(dst[12:]), true
-	case Protocol:
+	case packet.Protocol:
 		return uint32(v.protocol), true
-	case TTL:
+	case packet.TTL:
 		return uint32(v.ttl), true
-	case Length:
+	case packet.Length:
 		return v.length, true
-	case SourcePort:
+	case packet.SourcePort:
 		return uint32(v.sport), true
-	case Port:
+	case packet.Port:
 		return uint32(v.dport), true
-	case Flags:
+	case packet.Flags:
 		return uint32(v.flags), true
-	case Window:
+	case packet.Window:
 		return uint32(v.window), true
-	case PayloadLength:
+	case packet.PayloadLength:
 		headers := uint32(v.payload - v.l3)
 		if v.payload == 0 || v.length <= headers {
 			return 0, true
 		}
 		return v.length - headers, true
-	case ID:
+	case packet.FlowLabel:
+		if !v.v6 {
+			return 0, true
+		}
+		return binary.BigEndian.Uint32(ip) & 0xfffff, true
+	case packet.Version:
 		if v.v6 {
-			return binary.BigEndian.Uint32(ip) & 0x0fffffff, true
+			return 6, true
+		}
+		return 4, true
+	case packet.ID:
+		if v.v6 {
+			return 0, true
 		}
 		return binary.BigEndian.Uint32(ip[4:]), true
-	case TOS:
+	case packet.TOS:
 		if v.v6 {
 			return binary.BigEndian.Uint32(ip) >> 20 & 0xff, true
 		}
 		return uint32(ip[1]), true
-	case Payload:
+	case packet.Payload:
 		b := v.at(v.payload + int(t.Offset))
 		if v.payload == 0 || len(b) < 4 {
 			return 0, false
@@ -484,15 +496,15 @@ func (v *view) feature(t Term) (uint32, bool) {
 	return v.tcpFeature(t.Feature), true
 }
 
-func (v *view) tcpFeature(f Feature) uint32 {
+func (v *view) tcpFeature(f packet.Feature) uint32 {
 	if v.protocol != protocolTCP || v.piece {
 		return 0
 	}
 	b := v.at(v.l4)
 	switch f {
-	case Sequence:
+	case packet.Sequence:
 		return binary.BigEndian.Uint32(b[4:])
-	case Acknowledged:
+	case packet.Acknowledged:
 		return binary.BigEndian.Uint32(b[8:])
 	}
 	if v.payload <= v.l4+20 || v.payload > len(v.frame) {
@@ -500,9 +512,9 @@ func (v *view) tcpFeature(f Feature) uint32 {
 	}
 	kinds, mss, scale := options(v.frame[v.l4+20 : v.payload])
 	switch f {
-	case TCPOptions:
-		return OptionLayout(kinds...)
-	case MSS:
+	case packet.TCPOptions:
+		return packet.OptionLayout(kinds...)
+	case packet.MSS:
 		return mss
 	}
 	return scale

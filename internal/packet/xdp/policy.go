@@ -5,61 +5,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // Bounds of a policy.
 const (
-	MaxListeners = 63
 	placeBuckets = 256
 	placeSlots   = 4
 	maxSalts     = 1000 // tries at a salt with which all places fit
 )
 
-// A Policy is what is served and what it bears.
-type Policy struct {
-	Listeners []Listener // at most MaxListeners
-	Addresses AddressLimits
-	Sampling  Sampling
-}
-
-// A Listener is a port of an address. Packets for it are judged.
-type Listener struct {
-	Address    netip.Addr // unspecified: every address of its family; invalid: of both
-	Port       uint16
-	UDP        bool
-	CheckState bool // TCP: the sockets are in this network namespace, so what belongs to none of them may be dropped
-	Host       Ceilings
-	Group      Ceilings // of a /24, or an IPv6 /48
-	SYNs       uint32   // SYNs a second, from all sources, above which they are answered with cookies; 0: never
-	Initials   uint32   // QUIC Initials a second, from all sources; 0: no ceiling
-	Reflected  uint32   // UDP packets a second from ports that amplifiers answer from; 0: no ceiling
-}
-
-// Ceilings are what a source may send to a listener in a second, and at once; 0 is no ceiling. They are kept to within 2^-16 of a second's
-// worth, so no source that has a ceiling for bytes gets more than 65,535 packets through.
-type Ceilings struct {
-	Packets  uint32
-	Openings uint32 // SYNs, QUIC Initials, echo requests
-	Bytes    uint64 // of IP packets
-}
-
-// AddressLimits bound what has no port: fragments behind the first, packets whose headers can't be read, and ICMP (but not neighbour
-// discovery) for the listeners' addresses.
-type AddressLimits struct {
-	Host   Ceilings
-	Group  Ceilings
-	Pieces uint32 // a second, from all sources; 0: no ceiling
-	ICMP   uint32 // likewise
-}
-
-// Sampling says how many packets are handed to Samples.
-type Sampling struct {
-	Drops  float64 // the share, 0 to 1, of those dropped
-	Passes float64 // of those let through or answered
-	Most   uint32  // a second and CPU, of both together; 0 is none
-}
-
-func (c Ceilings) costs() (costs struct {
+// costsOf is what one packet, opening and byte take of a bucket of 2^16, 2^16 and 2^32.
+func costsOf(c packet.Ceilings) (costs struct {
 	packets, openings, bytes uint32
 }) {
 	costs.packets = share16(c.Packets)
@@ -86,9 +44,10 @@ func share28(n uint32, cpus int) uint32 {
 	return max(1<<28/max(n/uint32(cpus), 1), 1)
 }
 
-func (p *Policy) compile(salt salt, windowScale int, cookieOptions bool, cpus int) (*filterPolicy, error) {
-	if len(p.Listeners) > MaxListeners {
-		return nil, fmt.Errorf("%d listeners are more than %d", len(p.Listeners), MaxListeners)
+// compile makes a policy what the program reads.
+func compile(p *packet.Policy, salt salt, windowScale int, cookieOptions bool, cpus int) (*filterPolicy, error) {
+	if len(p.Listeners) > packet.MaxListeners {
+		return nil, fmt.Errorf("%d listeners are more than %d", len(p.Listeners), packet.MaxListeners)
 	}
 	out := &filterPolicy{WindowScale: uint32(windowScale)}
 	out.Salt.A, out.Salt.B = salt.a, salt.b
@@ -110,13 +69,13 @@ func (p *Policy) compile(salt salt, windowScale int, cookieOptions bool, cpus in
 		to.Classes[classInitial] = share28(l.Initials, cpus)
 		to.Classes[classReflected] = share28(l.Reflected, cpus)
 	}
-	return out, p.place(out)
+	return out, place(p, out)
 }
 
 func share32(f float64) uint32 { return uint32(min(max(f, 0), 1) * (1<<32 - 1)) }
 
-func setCeilings(to *filterListener, host, group Ceilings) {
-	h, g := host.costs(), group.costs()
+func setCeilings(to *filterListener, host, group packet.Ceilings) {
+	h, g := costsOf(host), costsOf(group)
 	to.Host.Packets, to.Host.Openings, to.Host.Bytes = h.packets, h.openings, h.bytes
 	to.Group.Packets, to.Group.Openings, to.Group.Bytes = g.packets, g.openings, g.bytes
 }
@@ -127,8 +86,8 @@ type spot struct {
 	portProtocol uint32
 }
 
-// spots are where the listeners are found, and the addresses themselves.
-func (p *Policy) spots() (map[spot]int, uint32, error) {
+// spotsOf is where the listeners are found, and the addresses themselves.
+func spotsOf(p *packet.Policy) (map[spot]int, uint32, error) {
 	spots := make(map[spot]int)
 	var flags uint32
 	for i, l := range p.Listeners {
@@ -136,7 +95,7 @@ func (p *Policy) spots() (map[spot]int, uint32, error) {
 		if l.UDP {
 			protocol = protocolUDP
 		}
-		for _, a := range l.addresses() {
+		for _, a := range addressesOf(&l) {
 			s := spot{halves(a), uint32(l.Port)<<8 | protocol}
 			if other, taken := spots[s]; taken {
 				return nil, 0, fmt.Errorf("listeners %d and %d are both at %v port %d", other-1, i, a, l.Port)
@@ -151,7 +110,7 @@ func (p *Policy) spots() (map[spot]int, uint32, error) {
 	return spots, flags, nil
 }
 
-func (l *Listener) addresses() []netip.Addr {
+func addressesOf(l *packet.Listener) []netip.Addr {
 	if !l.Address.IsValid() {
 		return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 	}
@@ -166,8 +125,8 @@ func anyOf(a netip.Addr) uint32 {
 }
 
 // place finds a salt with which no bucket has too many.
-func (p *Policy) place(out *filterPolicy) error {
-	spots, flags, err := p.spots()
+func place(p *packet.Policy, out *filterPolicy) error {
+	spots, flags, err := spotsOf(p)
 	if err != nil {
 		return err
 	}

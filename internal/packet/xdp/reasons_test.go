@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // TestReasons is what becomes of one packet of each kind.
@@ -14,17 +16,17 @@ func TestReasons(t *testing.T) {
 	l.connect(l.listen("["+server6+"]:443"), "["+client6+"]:40001")
 	b := newBench(t, l)
 	defer l.enter()()
-	policy := Policy{Listeners: []Listener{
+	policy := packet.Policy{Listeners: []packet.Listener{
 		{Address: netip.MustParseAddr(server4), Port: 443, CheckState: true},
 		{Address: netip.MustParseAddr(server6), Port: 443, CheckState: true},
 		{Address: netip.MustParseAddr(server4), Port: 443, UDP: true},
 		{Address: netip.MustParseAddr(server4), Port: 8443},
 	}}
-	signature := Signature{Until: time.Now().Add(time.Hour), Terms: []Term{
-		{TTL, 0, ^uint32(0), 99, 99}, {Payload, 4, 0xffff0000, 0xbeef0000, 0xbeef0000},
+	signature := packet.Signature{Until: time.Now().Add(time.Hour), Terms: []packet.Term{
+		term(packet.TTL, 0, ^uint32(0), 99, 99), term(packet.Payload, 4, 0xffff0000, 0xbeef0000, 0xbeef0000),
 	}}
 	for _, err := range []error{
-		b.SetPolicy(policy), b.SetAllow(parsePrefixes("10.0.0.0/8")), b.SetSignatures([]Signature{signature}),
+		b.SetPolicy(policy), b.SetAllow(parsePrefixes("10.0.0.0/8")), b.SetSignatures([]packet.Signature{signature}),
 		b.Replace(parsePrefixes("10.9.9.9/32", "203.0.113.0/24", "2001:db8:bad::/48")),
 		b.Ban(netip.MustParsePrefix("192.0.2.7/32"), time.Now().Add(time.Hour)),
 	} {
@@ -43,51 +45,51 @@ func TestReasons(t *testing.T) {
 	tcp := func(sport uint16, flags byte) craft {
 		return craft{protocol: protocolTCP, sport: sport, dport: 443, flags: flags}
 	}
-	const none = Reason(0xff)
+	const none = packet.Reason(0xff)
 	tests := []struct {
 		name  string
 		craft craft
-		want  Reason
+		want  packet.Reason
 	}{
-		{"a SYN", from4("8.8.8.8", tcp(5, 2)), Passed},
-		{"a SYN, IPv6, two tags", func() craft { c := from6("2001:db8::99", tcp(5, 2)); c.tags = []uint16{0x88a8, 0x8100}; return c }(), Passed},
+		{"a SYN", from4("8.8.8.8", tcp(5, 2)), packet.Passed},
+		{"a SYN, IPv6, two tags", func() craft { c := from6("2001:db8::99", tcp(5, 2)); c.tags = []uint16{0x88a8, 0x8100}; return c }(), packet.Passed},
 		{"three tags can't be read", func() craft {
 			c := from4("203.0.113.1", tcp(5, 2))
 			c.tags = []uint16{0x88a8, 0x8100, 0x8100}
 			return c
 		}(), none},
-		{"a denied source", from4("203.0.113.1", tcp(5, 2)), Denied},
+		{"a denied source", from4("203.0.113.1", tcp(5, 2)), packet.Denied},
 		{"a denied source to a port that is not served", func() craft { c := from4("203.0.113.1", tcp(5, 2)); c.dport = 22; return c }(), none},
 		{"a denied source to an address that is not served", func() craft {
 			c := from4("203.0.113.1", tcp(5, 2))
 			c.dst = netip.MustParseAddr("198.18.0.77")
 			return c
 		}(), none},
-		{"a denied source's ping", from4("203.0.113.1", craft{protocol: 1, flags: 8}), Denied},
-		{"a denied source, IPv6", from6("2001:db8:bad::7", tcp(5, 2)), Denied},
+		{"a denied source's ping", from4("203.0.113.1", craft{protocol: 1, flags: 8}), packet.Denied},
+		{"a denied source, IPv6", from6("2001:db8:bad::7", tcp(5, 2)), packet.Denied},
 		{"a denied source behind extension headers", func() craft {
 			c := from6("2001:db8:bad::7", tcp(5, 2))
 			c.extensions = [][]byte{extension(0, 1), extension(43, 3), extension(60, 2)}
 			return c
-		}(), Denied},
+		}(), packet.Denied},
 		{"neighbour discovery of a denied source", from6("2001:db8:bad::7", craft{protocol: 58, flags: 135}), none},
-		{"a banned source", from4("192.0.2.7", tcp(5, 2)), Banned},
-		{"an allowed source among the denied", from4("10.9.9.9", tcp(5, 0)), Allowed},
-		{"an established connection", from4(client4, tcp(40001, 16)), Passed},
-		{"an established connection, IPv6", from6(client6, tcp(40001, 24)), Passed},
-		{"an ACK out of nothing", from4(client4, tcp(40002, 16)), BadCookie},
-		{"a RST out of nothing", from4(client4, tcp(40002, 4)), NoState},
-		{"a SYN-ACK out of nothing", from6(client6, tcp(40002, 18)), NoState},
-		{"a FIN with ACK out of nothing", from4(client4, tcp(40002, 17)), BadCookie},
-		{"a FIN alone", from4(client4, tcp(40001, 1)), Malformed},
-		{"no flags", from4(client4, tcp(40001, 0)), Malformed},
-		{"SYN and FIN", from4(client4, tcp(40001, 3)), Malformed},
-		{"an ACK where state is not checked", func() craft { c := from4(client4, tcp(40002, 16)); c.dport = 8443; return c }(), Passed},
-		{"a first fragment of a RST out of nothing", func() craft { c := from4(client4, tcp(40002, 4)); c.fragment = 0x2000; return c }(), NoState},
-		{"a later fragment", func() craft { c := from4(client4, tcp(40002, 4)); c.fragment = 5; return c }(), Passed},
-		{"a later fragment of a denied source", func() craft { c := from4("203.0.113.4", tcp(40002, 4)); c.fragment = 5; return c }(), Denied},
-		{"a signature", from4(client4, craft{protocol: protocolUDP, dport: 443, ttl: 99, payload: []byte{0, 0, 0, 0, 0xbe, 0xef, 1, 2}}), BySignature},
-		{"a signature cut short", from4(client4, craft{protocol: protocolUDP, dport: 443, ttl: 99, payload: []byte{0, 0, 0, 0, 0xbe, 0xef}}), Passed},
+		{"a banned source", from4("192.0.2.7", tcp(5, 2)), packet.Banned},
+		{"an allowed source among the denied", from4("10.9.9.9", tcp(5, 0)), packet.Allowed},
+		{"an established connection", from4(client4, tcp(40001, 16)), packet.Passed},
+		{"an established connection, IPv6", from6(client6, tcp(40001, 24)), packet.Passed},
+		{"an ACK out of nothing", from4(client4, tcp(40002, 16)), packet.BadCookie},
+		{"a RST out of nothing", from4(client4, tcp(40002, 4)), packet.NoState},
+		{"a SYN-ACK out of nothing", from6(client6, tcp(40002, 18)), packet.NoState},
+		{"a FIN with ACK out of nothing", from4(client4, tcp(40002, 17)), packet.BadCookie},
+		{"a FIN alone", from4(client4, tcp(40001, 1)), packet.Malformed},
+		{"no flags", from4(client4, tcp(40001, 0)), packet.Malformed},
+		{"SYN and FIN", from4(client4, tcp(40001, 3)), packet.Malformed},
+		{"an ACK where state is not checked", func() craft { c := from4(client4, tcp(40002, 16)); c.dport = 8443; return c }(), packet.Passed},
+		{"a first fragment of a RST out of nothing", func() craft { c := from4(client4, tcp(40002, 4)); c.fragment = 0x2000; return c }(), packet.NoState},
+		{"a later fragment", func() craft { c := from4(client4, tcp(40002, 4)); c.fragment = 5; return c }(), packet.Passed},
+		{"a later fragment of a denied source", func() craft { c := from4("203.0.113.4", tcp(40002, 4)); c.fragment = 5; return c }(), packet.Denied},
+		{"a signature", from4(client4, craft{protocol: protocolUDP, dport: 443, ttl: 99, payload: []byte{0, 0, 0, 0, 0xbe, 0xef, 1, 2}}), packet.BySignature},
+		{"a signature cut short", from4(client4, craft{protocol: protocolUDP, dport: 443, ttl: 99, payload: []byte{0, 0, 0, 0, 0xbe, 0xef}}), packet.Passed},
 		{"a tunnel", from4("203.0.113.1", craft{protocol: 47}), none},
 	}
 	for _, tt := range tests {
@@ -101,7 +103,7 @@ func TestReasons(t *testing.T) {
 				wantAction = drop
 			}
 			if got != want || action != wantAction {
-				t.Errorf("got %v, action %d; want %v, action %d", Reason(got), action, tt.want, wantAction)
+				t.Errorf("got %v, action %d; want %v, action %d", packet.Reason(got), action, tt.want, wantAction)
 			}
 		})
 	}
@@ -116,7 +118,7 @@ func TestMeters(t *testing.T) {
 	l := newLab(t)
 	b := newBench(t, l)
 	defer l.enter()()
-	policy := Policy{Listeners: []Listener{{Port: 9, UDP: true, Host: Ceilings{Packets: 100}, Group: Ceilings{Bytes: 28 * 500}}}}
+	policy := packet.Policy{Listeners: []packet.Listener{{Port: 9, UDP: true, Host: packet.Ceilings{Packets: 100}, Group: packet.Ceilings{Bytes: 28 * 500}}}}
 	if err := b.SetPolicy(policy); err != nil {
 		t.Fatal(err)
 	}

@@ -1,71 +1,77 @@
 package xdp
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
-// A Sample is a packet's beginning and what became of it.
-type Sample struct {
-	Time     time.Time
-	Reason   Reason
-	Listener int // as in Counter
-	Length   int // of the IP packet, as it says itself
-	Network  int // where in Frame the IP header begins
-	Frame    []byte
+// The form of struct sample, bpf/sample.h.
+const (
+	sampleHead    = 24
+	sampleWords   = 32
+	sampleFrame   = sampleHead + 4*sampleWords
+	sampleBytes   = 160
+	samplesOfCPU  = 1 << 19 // bytes
+	mostSamplesOf = 32      // CPUs
+)
+
+// samplesRoom is the size of the ring, some 1,600 samples for each CPU.
+func samplesRoom(cpus int) uint32 {
+	return samplesOfCPU << bits.Len(uint(min(cpus, mostSamplesOf)-1))
 }
 
-const (
-	sampleHead  = 24
-	sampleBytes = 160
-)
-
-// Samples hands over samples, one at a time, until ctx ends or the Filter closes. The frame is valid during the call. Only one caller at
-// a time: samples go to whoever reads them first. What is not read in time is lost.
-func (f *Filter) Samples(ctx context.Context, each func(Sample)) error {
-	reader, err := ringbuf.NewReader(f.objects.Samples)
-	if err != nil {
-		return fmt.Errorf("reading samples: %w", err)
-	}
-	defer func() { _ = reader.Close() }()
-	stop := context.AfterFunc(ctx, func() { reader.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	var record ringbuf.Record
-	for {
-		err := reader.ReadInto(&record)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, os.ErrClosed), errors.Is(err, ringbuf.ErrClosed):
-			return nil
-		case err != nil:
+// Samples hands over the packets sampled since it was called last. What the ring had no room for meanwhile is lost.
+func (f *Filter) Samples(each func(*packet.Sample)) error {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	if f.samples == nil {
+		reader, err := ringbuf.NewReader(f.objects.Samples)
+		if err != nil {
 			return fmt.Errorf("reading samples: %w", err)
 		}
-		if s, ok := parseSample(record.RawSample); ok {
-			each(s)
+		reader.SetDeadline(time.Unix(1, 0)) // what is there, without waiting
+		f.samples = reader
+	}
+	var sample packet.Sample
+	for range f.samples.BufferSize() / sampleFrame { // what comes meanwhile is for the next call
+		err := f.samples.ReadInto(&f.record)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading samples: %w", err)
+		}
+		if parseSample(f.record.RawSample, &sample) {
+			each(&sample)
 		}
 	}
+	return nil
 }
 
-// parseSample reads a struct sample of bpf/record.h.
-func parseSample(b []byte) (Sample, bool) {
-	if len(b) < sampleHead+sampleBytes {
-		return Sample{}, false
+func parseSample(b []byte, s *packet.Sample) bool {
+	if len(b) < sampleFrame+sampleBytes {
+		return false
 	}
-	captured := int(binary.LittleEndian.Uint16(b[12:]))
-	s := Sample{
-		Time:     timeOf(binary.LittleEndian.Uint64(b)),
-		Length:   int(binary.LittleEndian.Uint32(b[8:])),
-		Network:  int(binary.LittleEndian.Uint16(b[14:])),
-		Reason:   Reason(b[16]),
+	little := binary.LittleEndian
+	*s = packet.Sample{
+		Time:     timeOf(little.Uint64(b)),
+		Length:   int(little.Uint32(b[8:])),
+		Network:  int(little.Uint16(b[14:])),
+		Reason:   packet.Reason(b[16]),
 		Listener: int(b[17]) - 1,
-		Frame:    b[sampleHead : sampleHead+min(captured, sampleBytes)],
+		Payload:  int(little.Uint16(b[18:])),
+		Frame:    b[sampleFrame : sampleFrame+min(int(little.Uint16(b[12:])), sampleBytes)],
 	}
-	return s, s.Network < len(s.Frame)
+	for i := range s.Features {
+		s.Features[i] = little.Uint32(b[sampleHead+4*i:])
+	}
+	return s.Network < len(s.Frame)
 }

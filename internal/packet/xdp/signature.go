@@ -3,79 +3,18 @@ package xdp
 import (
 	"fmt"
 	"slices"
-	"time"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
-// Bounds of signatures.
 const (
-	MaxSignatures = 64
-	MaxTerms      = 8
-	maxOffset     = 1400
-
 	signatureEnforce = 1
 	wantsOptions     = 1
 	shortTable       = 256
 )
 
-// A Feature is what a term looks at: a number of up to 32 bits, 0 where a packet has no such thing.
-type Feature uint16
-
-// Features. An IPv6 source has four words; IPv4 is in the last, behind 0, 0, 0xffff.
-const (
-	Source0       = Feature(filterFeatureF_SOURCE_0)
-	Source1       = Feature(filterFeatureF_SOURCE_1)
-	Source2       = Feature(filterFeatureF_SOURCE_2)
-	Source3       = Feature(filterFeatureF_SOURCE_3)
-	Destination3  = Feature(filterFeatureF_DESTINATION_3) // the last word
-	Protocol      = Feature(filterFeatureF_PROTOCOL)
-	TTL           = Feature(filterFeatureF_TTL)
-	Length        = Feature(filterFeatureF_LENGTH) // of the IP packet
-	SourcePort    = Feature(filterFeatureF_SPORT)
-	Port          = Feature(filterFeatureF_DPORT)
-	Flags         = Feature(filterFeatureF_FLAGS) // TCP's, or the type of ICMP
-	Window        = Feature(filterFeatureF_WINDOW)
-	PayloadLength = Feature(filterFeatureF_PAYLOAD_LENGTH)
-	ID            = Feature(filterFeatureF_ID) // identification<<16 | flags and fragment offset; IPv6: class and flow label
-	TOS           = Feature(filterFeatureF_TOS)
-	Sequence      = Feature(filterFeatureF_SEQ)
-	Acknowledged  = Feature(filterFeatureF_ACK)
-	TCPOptions    = Feature(filterFeatureF_OPTIONS) // see OptionLayout
-	MSS           = Feature(filterFeatureF_MSS)
-	WindowScale   = Feature(filterFeatureF_WINDOW_SCALE)
-	Payload       = Feature(filterFeatureF_PAYLOAD) // four bytes at Term.Offset; a shorter payload doesn't match
-)
-
-const features = Feature(filterFeatureF_WINDOW_SCALE) + 1
-
-// A Term holds when the feature, masked, lies from Low to High.
-type Term struct {
-	Feature   Feature
-	Offset    uint16 // in the TCP or UDP payload, 0 to 1400; for Payload only
-	Mask      uint32
-	Low, High uint32
-}
-
-// A Signature drops the packets for which all its terms hold.
-type Signature struct {
-	Terms   []Term // 1 to MaxTerms; the rarest first is the fastest
-	Monitor bool   // counts and lets on
-	Until   time.Time
-}
-
-// OptionLayout is the feature TCPOptions of TCP options of these kinds, in order, the end (0) included; 0 if there are none.
-func OptionLayout(kinds ...byte) uint32 {
-	if len(kinds) == 0 {
-		return 0
-	}
-	h := uint32(0x811c9dc5)
-	for _, k := range kinds {
-		h = (h ^ uint32(k)) * 0x01000193
-	}
-	return h
-}
-
 // SetSignatures replaces all signatures, and sets their counters to 0.
-func (f *Filter) SetSignatures(signatures []Signature) error {
+func (f *Filter) SetSignatures(signatures []packet.Signature) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	set, err := compileSignatures(signatures)
@@ -91,13 +30,40 @@ func (f *Filter) SetSignatures(signatures []Signature) error {
 	return nil
 }
 
-func compileSignatures(signatures []Signature) (*filterSignatures, error) {
-	if len(signatures) > MaxSignatures {
-		return nil, fmt.Errorf("%d signatures are more than %d", len(signatures), MaxSignatures)
+// Signatures are those that were set last, by a process before perhaps.
+func (f *Filter) Signatures() ([]packet.Signature, error) {
+	m, err := held(f.objects.SignatureSets, 0)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	defer func() { _ = m.Close() }()
+	var set filterSignatures
+	if err := m.Lookup(uint32(0), &set); err != nil {
+		return nil, fmt.Errorf("reading the signatures in force: %w", err)
+	}
+	var out []packet.Signature
+	for _, s := range set.All {
+		if s.Terms == 0 {
+			break
+		}
+		signature := packet.Signature{Monitor: s.Flags&signatureEnforce == 0, Until: timeOf(s.Until)}
+		for _, t := range s.All[:min(s.Terms, packet.MaxTerms)] {
+			signature.Terms = append(signature.Terms, packet.Term{
+				Feature: packet.Feature(t.Feature), Offset: t.Offset, Mask: t.Mask, Low: t.Low, High: t.High,
+			})
+		}
+		out = append(out, signature)
+	}
+	return out, nil
+}
+
+func compileSignatures(signatures []packet.Signature) (*filterSignatures, error) {
+	if len(signatures) > packet.MaxSignatures {
+		return nil, fmt.Errorf("%d signatures are more than %d", len(signatures), packet.MaxSignatures)
 	}
 	set := &filterSignatures{}
 	for i, s := range signatures {
-		if err := s.check(); err != nil {
+		if err := check(&s); err != nil {
 			return nil, fmt.Errorf("signature %d: %w", i, err)
 		}
 		to := &set.All[i]
@@ -108,24 +74,24 @@ func compileSignatures(signatures []Signature) (*filterSignatures, error) {
 		for j, t := range s.Terms {
 			to.All[j].Feature, to.All[j].Offset = uint16(t.Feature), t.Offset
 			to.All[j].Mask, to.All[j].Low, to.All[j].High = t.Mask, t.Low, t.High
-			if t.Feature == TCPOptions || t.Feature == MSS || t.Feature == WindowScale {
+			if t.Feature == packet.TCPOptions || t.Feature == packet.MSS || t.Feature == packet.WindowScale {
 				set.Wants |= wantsOptions
 			}
 		}
-		s.index(set, uint64(1)<<i)
+		index(&s, set, uint64(1)<<i)
 	}
 	return set, nil
 }
 
-func (s *Signature) check() error {
-	if len(s.Terms) == 0 || len(s.Terms) > MaxTerms {
-		return fmt.Errorf("%d terms, not 1 to %d", len(s.Terms), MaxTerms)
+func check(s *packet.Signature) error {
+	if len(s.Terms) == 0 || len(s.Terms) > packet.MaxTerms {
+		return fmt.Errorf("%d terms, not 1 to %d", len(s.Terms), packet.MaxTerms)
 	}
 	for _, t := range s.Terms {
 		switch {
-		case t.Feature != Payload && t.Feature >= features:
+		case t.Feature != packet.Payload && t.Feature >= packet.Features:
 			return fmt.Errorf("there is no feature %d", t.Feature)
-		case t.Offset > maxOffset || (t.Offset > 0 && t.Feature != Payload):
+		case t.Offset > packet.MaxOffset || (t.Offset > 0 && t.Feature != packet.Payload):
 			return fmt.Errorf("offset %d of feature %d", t.Offset, t.Feature)
 		}
 	}
@@ -133,30 +99,30 @@ func (s *Signature) check() error {
 }
 
 // index enters a signature in the tables that say which can match.
-func (s *Signature) index(set *filterSignatures, bit uint64) {
+func index(s *packet.Signature, set *filterSignatures, bit uint64) {
 	for v := range uint32(shortTable) {
-		if s.allows(Protocol, v, v) {
+		if allows(s, packet.Protocol, v, v) {
 			set.ByProtocol[v] |= bit
 		}
-		if s.allows(TTL, v, v) {
+		if allows(s, packet.TTL, v, v) {
 			set.ByTtl[v] |= bit
 		}
-		if s.allows(Flags, v, v) {
+		if allows(s, packet.Flags, v, v) {
 			set.ByFlags[v] |= bit
 		}
 		last := v*8 + 7
 		if v == shortTable-1 {
 			last = 1<<16 + 40
 		}
-		if s.allows(Length, v*8, last) {
+		if allows(s, packet.Length, v*8, last) {
 			set.ByLength[v] |= bit
 		}
 	}
 }
 
 // allows reports whether all terms on a feature hold for some value from first to last.
-func (s *Signature) allows(f Feature, first, last uint32) bool {
-	var masked []Term // which need a look at each value
+func allows(s *packet.Signature, f packet.Feature, first, last uint32) bool {
+	var masked []packet.Term // which need a look at each value
 	for _, t := range s.Terms {
 		switch {
 		case t.Feature != f:
@@ -170,7 +136,7 @@ func (s *Signature) allows(f Feature, first, last uint32) bool {
 		return first <= last
 	}
 	for v := first; v <= last; v++ {
-		if !slices.ContainsFunc(masked, func(t Term) bool { return v&t.Mask < t.Low || v&t.Mask > t.High }) {
+		if !slices.ContainsFunc(masked, func(t packet.Term) bool { return v&t.Mask < t.Low || v&t.Mask > t.High }) {
 			return true
 		}
 	}

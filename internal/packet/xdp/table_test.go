@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seawall/seawall/internal/packet"
 	"github.com/seawall/seawall/prefixes"
 )
 
@@ -157,7 +158,7 @@ func TestKernelReadsTables(t *testing.T) {
 	allowed := randomPrefixes(random, 20)
 	reference, except := prefixes.Compile(set), prefixes.Compile(allowed)
 	defer l.enter()()
-	policy := Policy{Listeners: []Listener{{Port: 9, UDP: true}}}
+	policy := packet.Policy{Listeners: []packet.Listener{{Port: 9, UDP: true}}}
 	if err := errors.Join(b.SetPolicy(policy), b.Replace(set), b.SetAllow(allowed)); err != nil {
 		t.Fatal(err)
 	}
@@ -170,15 +171,15 @@ func TestKernelReadsTables(t *testing.T) {
 		if src.Is4() {
 			c.dst = netip.MustParseAddr(server4)
 		}
-		want := Passed
+		want := packet.Passed
 		switch {
 		case except.Contains(src):
-			want = Allowed
+			want = packet.Allowed
 		case reference.Contains(src):
-			want = Denied
+			want = packet.Denied
 		}
-		if _, _, got, _ := b.run(c.frame()); Reason(got) != want {
-			t.Fatalf("%v: %v, want %v", src, Reason(got), want)
+		if _, _, got, _ := b.run(c.frame()); packet.Reason(got) != want {
+			t.Fatalf("%v: %v, want %v", src, packet.Reason(got), want)
 		}
 		finding, err := b.Find(src)
 		if finding.Allowed != except.Contains(src) || finding.Denied != reference.Contains(src) || err != nil {

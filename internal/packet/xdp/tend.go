@@ -2,6 +2,8 @@ package xdp
 
 import (
 	"fmt"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 // Tend is to be called about ten times a second, and more often than once in ten seconds.
@@ -49,7 +51,7 @@ func (f *Filter) synsOver() (uint64, error) {
 	}
 	n := uint64(0)
 	for _, c := range counts {
-		if c.Reason == LeftToKernel || c.Reason == Cookie || c.Reason == NoCookie {
+		if c.Reason == packet.LeftToKernel || c.Reason == packet.Cookie || c.Reason == packet.NoCookie {
 			n += c.Packets
 		}
 	}
