@@ -34,14 +34,13 @@ func (f *Filter) beStrict() error {
 	if err != nil {
 		return err
 	}
-	before, changed := strings.TrimSpace(string(text)), true
+	before := strings.TrimSpace(string(text))
 	if before == "0" {
-		if _, changed = looseOf(own); changed {
+		first, changed := looseOf(others)
+		if _, known := looseOf(own); known || !changed {
 			return nil
 		}
-		if before, changed = looseOf(others); !changed {
-			return nil
-		}
+		before = first
 	}
 	if _, err := strconv.Atoi(before); err != nil {
 		return fmt.Errorf("%s: %w", loose, err)
