@@ -41,7 +41,7 @@ type Room struct {
 	log     *slog.Logger
 	pins    string
 	backend Backend
-	bans    chan ban
+	bans    chan Ban
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 
@@ -55,15 +55,9 @@ type Room struct {
 	allowed []netip.Prefix   // as they are in force
 }
 
-// ban is a source that is refused until a time.
-type ban struct {
-	source netip.Prefix
-	until  time.Time
-}
-
 // New returns a room without a filter, which will keep what outlives it in pins.
 func New(pins string, backend Backend, log *slog.Logger) *Room {
-	return &Room{log: log, pins: pins, backend: backend, bans: make(chan ban, banQueue)}
+	return &Room{log: log, pins: pins, backend: backend, bans: make(chan Ban, banQueue)}
 }
 
 // Open filters what comes in at the interfaces that the node names, for the addresses and ports that it serves, or takes over what filters
@@ -95,12 +89,13 @@ func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
 	return nil
 }
 
-// endBefore ends what a process before has left behind, if there is anything.
+// endBefore ends what a process before has left behind, if there is anything. It may have left no pins, but a table.
 func (r *Room) endBefore() error {
-	if _, err := os.Stat(r.pins); err == nil {
-		return r.backend.Detach(r.pins)
+	err := r.backend.Detach(r.pins)
+	if _, missing := os.Stat(r.pins); missing != nil && errors.Is(err, os.ErrPermission) {
+		return nil // most nodes have no rights here, and never had
 	}
-	return nil
+	return err
 }
 
 // inspect has the filter's packets looked at, if it shows any.
@@ -203,23 +198,51 @@ func (r *Room) allow() error {
 // Ban refuses a source's packets until a time. It does not wait; the filter has it some milliseconds later.
 func (r *Room) Ban(source netip.Prefix, until time.Time) {
 	select {
-	case r.bans <- ban{source, until}:
+	case r.bans <- Ban{source, until}:
 	default: // conn goes on refusing it
 	}
 }
 
-// enforce enters bans. Two that are waiting when a set is replaced wait for that.
+// enforce enters bans, all that are waiting at one time.
 func (r *Room) enforce(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case b := <-r.bans:
-			if err := r.filter.Ban(b.source, b.until); err != nil && !errors.Is(err, ErrFull) { // conn goes on refusing it
+			if err := r.enter(r.waiting(b)); err != nil && !errors.Is(err, ErrFull) { // conn goes on refusing it
 				r.log.Error("a ban does not reach the packet filter", "error", err)
 			}
 		}
 	}
+}
+
+// waiting is a ban and those behind it in the queue.
+func (r *Room) waiting(first Ban) []Ban {
+	bans := []Ban{first}
+	for range banQueue {
+		select {
+		case b := <-r.bans:
+			bans = append(bans, b)
+		default:
+			return bans
+		}
+	}
+	return bans
+}
+
+// enter enters bans at once, if the filter can.
+func (r *Room) enter(bans []Ban) error {
+	if f, ok := r.filter.(interface{ BanAll(bans []Ban) error }); ok {
+		return f.BanAll(bans)
+	}
+	var errs []error
+	for _, b := range bans {
+		if err := r.filter.Ban(b.Source, b.Until); !errors.Is(err, ErrFull) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // tend has the filter do what wants to be done regularly.

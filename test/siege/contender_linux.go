@@ -105,7 +105,7 @@ func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
 // fallback puts Seawall's fallback in force, as it would be for a site of this size.
 func fallback(l *lab.Lab, denied []netip.Prefix) error {
 	return l.Server.Do(func() error {
-		f, err := nft.Open(nft.Options{Interfaces: []string{l.Server.Interface}})
+		f, err := nft.Open(nft.Options{Table: "seawall_siege", Interfaces: []string{l.Server.Interface}})
 		if err != nil {
 			return err
 		}

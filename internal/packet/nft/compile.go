@@ -59,7 +59,7 @@ type compiler struct {
 
 // clear removes what the policy before was compiled to.
 func (c *compiler) clear() error {
-	there, err := c.chains()
+	there, _, err := c.chains()
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,11 @@
 //go:build linux
 
-// Package nft filters packets with nftables, where XDP can't be had: a table of its own, [Table], beside whatever firewall the machine has.
+// Package nft filters packets with nftables, where XDP can't be had: a table of each node's own (Options), beside whatever firewall the machine has.
 // It is the only package that knows nftables from within.
 //
 // It learns from its caller what is served and with which ceilings (Policy), whom to let through and whom to refuse (SetAllow, Replace,
 // Ban). It writes its table and one sysctl of the network namespace (net.netfilter.nf_conntrack_tcp_loose, while TCP's state is
-// checked), both of which Detach restores.
+// checked), both of which Detach restores. Tables of several nodes in one namespace do not know each other, but for that sysctl.
 //
 // Packets for the addresses and ports of the policy are judged where an interface receives them, before the IP stack (hook ingress, Linux
 // 5.10), or else in prerouting before connections are tracked. Everything else passes, as does whatever an allowed source sends. What
@@ -25,7 +25,7 @@
 //
 // # Bounds
 //
-// 16 listeners; 200,000 prefixes a set; 65,536 bans of each length; 16,384 sources in each meter, for ten seconds after their last packet,
+// 16 listeners; 200,000 prefixes a set; 65,536 bans of each length (ErrFull); 16,384 sources in each meter, for ten seconds after their last packet,
 // and whom a full meter has no room for is not metered. What sources send makes nothing else grow.
 //
 // # Failure

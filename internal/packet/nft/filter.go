@@ -5,31 +5,37 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/seawall/seawall/internal/packet"
 )
 
 // Options say where to filter.
 type Options struct {
+	Table      string   // its name: nodes that share a network namespace have one each
 	Interfaces []string // to judge where they receive; none: all, in prerouting
 	Namespace  int      // a file descriptor of a network namespace; 0: the calling thread's. Sysctls are always the calling thread's.
 }
 
 // A Filter is the table in force. Its methods may be called by several goroutines.
 type Filter struct {
-	mu       sync.Mutex
-	conn     *nftables.Conn
-	table    *nftables.Table
-	sets     map[string]sets // by family
-	attached []packet.Attachment
-	proxy    bool // the kernel has a SYN proxy
+	namespace int
+	table     *nftables.Table
+	sets      map[string]sets // by family
+	attached  []packet.Attachment
+	proxy     bool // the kernel has a SYN proxy
+
+	mu   sync.Mutex // guards what waits in conn to be sent
+	conn *nftables.Conn
+
+	bansMu sync.Mutex // likewise; a ban does not wait until a set is replaced
+	bans   *nftables.Conn
 }
 
 // buffer is how much may be on its way to the kernel, or back: a set of all prefixes is one message.
@@ -38,52 +44,78 @@ const buffer = 64 << 20
 // Open puts the table in force, or takes over what is there already, with its lists, bans and counters. The policy is the one before, until
 // SetPolicy.
 func Open(o Options) (*Filter, error) {
-	options := []nftables.ConnOption{nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetReadBuffer(buffer), c.SetWriteBuffer(buffer))
-	})}
-	if o.Namespace != 0 {
-		options = append(options, nftables.WithNetNSFd(o.Namespace))
+	if o.Table == "" {
+		return nil, errors.New("the table has no name")
 	}
-	conn, err := nftables.New(options...)
+	f, err := connect(o.Table, o.Namespace)
 	if err != nil {
-		return nil, fmt.Errorf("talk to nftables: %w", err)
+		return nil, err
 	}
-	f := &Filter{conn: conn, table: &nftables.Table{Name: Table, Family: nftables.TableFamilyINet}, sets: make(map[string]sets)}
 	for _, family := range families() {
 		f.sets[family.name] = f.describe(family)
 	}
 	f.proxy = f.probe() == nil
-	there, err := f.chains()
+	there, _, err := f.chains()
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("nftables wants CAP_NET_ADMIN: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(there, layout) {
-		if err := f.build(); err != nil {
-			return nil, fmt.Errorf("make table %s: %w", Table, err)
+		if err := f.build(there); err != nil {
+			return nil, fmt.Errorf("make table %s: %w", o.Table, err)
 		}
 		there = nil
 	}
-	return f, f.attach(o.Interfaces, there)
+	if err := f.attach(o.Interfaces, there); err != nil {
+		return nil, err
+	}
+	return f, f.dialBans()
 }
 
-// chains are the names of those that the table has.
-func (f *Filter) chains() ([]string, error) {
+// connect returns a filter that can ask and change a table, and knows nothing of it yet.
+func connect(table string, namespace int) (*Filter, error) {
+	f := &Filter{
+		namespace: namespace, table: &nftables.Table{Name: table, Family: nftables.TableFamilyINet}, sets: make(map[string]sets),
+	}
+	conn, err := nftables.New(f.options()...)
+	if err != nil {
+		return nil, fmt.Errorf("talk to nftables: %w", err)
+	}
+	f.conn = conn
+	return f, nil
+}
+
+func (f *Filter) options() []nftables.ConnOption {
+	options := []nftables.ConnOption{nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetReadBuffer(buffer), c.SetWriteBuffer(buffer))
+	})}
+	if f.namespace != 0 {
+		options = append(options, nftables.WithNetNSFd(f.namespace))
+	}
+	return options
+}
+
+// chains are the names of those that the table has, and of those in other tables.
+func (f *Filter) chains() (own, others []string, err error) {
 	all, err := f.conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return nil, fmt.Errorf("list chains: %w", err)
+		return nil, nil, fmt.Errorf("list chains: %w", err)
 	}
-	var names []string
 	for _, c := range all {
-		if c.Table.Name == Table {
-			names = append(names, c.Name)
+		if c.Table.Name == f.table.Name {
+			own = append(own, c.Name)
+		} else {
+			others = append(others, c.Name)
 		}
 	}
-	return names, nil
+	return own, others, nil
 }
 
 // probe asks the kernel for a SYN proxy, in a table that is gone at once.
 func (f *Filter) probe() error {
-	probe := Filter{conn: f.conn, table: &nftables.Table{Name: Table + "_probe", Family: nftables.TableFamilyINet}}
+	probe := Filter{conn: f.conn, table: &nftables.Table{Name: f.table.Name + "_probe", Family: nftables.TableFamilyINet}}
 	f.conn.AddTable(probe.table)
 	probe.rule(probe.hook("probe", hookInput, beforeFilters, ""), protocol(protocolTCP), match{&expr.SynProxy{}})
 	f.conn.DelTable(probe.table)
@@ -138,54 +170,43 @@ func (f *Filter) ChecksState() bool { return f.proxy }
 func (f *Filter) Tend() error { return nil }
 
 // Close lets go; filtering goes on.
-func (f *Filter) Close() error { return nil }
+func (f *Filter) Close() error {
+	f.bansMu.Lock()
+	defer f.bansMu.Unlock()
+	return f.bans.CloseLasting()
+}
 
-// Detach removes the table of the calling thread's network namespace, if there is one, and restores the sysctl.
-func Detach() error {
-	conn, err := nftables.New()
+// Detach removes a table from the calling thread's network namespace, if it is there, and restores the sysctl, unless another node's
+// table wants that as it is. It is no error if the kernel has no nftables.
+func Detach(table string) error {
+	f, err := connect(table, 0)
 	if err != nil {
-		return fmt.Errorf("talk to nftables: %w", err)
+		return err
 	}
-	f := &Filter{conn: conn, table: &nftables.Table{Name: Table, Family: nftables.TableFamilyINet}}
-	there, err := f.chains()
+	return f.detach()
+}
+
+func (f *Filter) detach() error {
+	there, others, err := f.chains()
+	if isAbsent(err) {
+		return nil
+	}
 	if err != nil || len(there) == 0 {
 		return err
 	}
-	conn.DelTable(f.table)
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("delete table %s: %w", Table, err)
+	f.conn.DelTable(f.table)
+	if err := f.conn.Flush(); err != nil {
+		return fmt.Errorf("delete table %s: %w", f.table.Name, err)
 	}
-	for _, name := range there {
-		if before, ok := strings.CutPrefix(name, looseBefore); ok {
-			return writeLoose(before)
-		}
-	}
-	return nil
-}
-
-// looseBefore begins the name of a chain that does nothing but to remember what the sysctl was.
-const looseBefore = "loose_was_"
-
-const loose = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
-
-// beStrict has connection tracking take nothing for a connection whose beginning it has not seen.
-func (f *Filter) beStrict() error {
-	before, err := os.ReadFile(loose)
-	if err != nil {
-		return err
-	}
-	value := strings.TrimSpace(string(before))
-	if value == "0" {
+	before, changed := looseOf(there)
+	if _, wanted := looseOf(others); wanted || !changed {
 		return nil
 	}
-	if _, err := strconv.Atoi(value); err != nil {
-		return fmt.Errorf("%s: %w", loose, err)
-	}
-	f.chain(looseBefore + value)
-	if err := f.conn.Flush(); err != nil {
-		return err
-	}
-	return writeLoose("0")
+	return writeLoose(before)
 }
 
-func writeLoose(value string) error { return os.WriteFile(loose, []byte(value), 0o644) }
+// isAbsent tells whether a kernel without nftables gave this answer: to a question for nobody (EINVAL), or because netlink has no such
+// protocol.
+func isAbsent(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EAFNOSUPPORT)
+}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/seawall/seawall/internal/packet"
@@ -26,6 +28,8 @@ import (
 const (
 	served = 8080
 	other  = 8081 // served, but not in the policy
+
+	tableOfTest = "seawall_test"
 )
 
 // large is a body that no window has room for at once.
@@ -68,9 +72,10 @@ func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 func (s *site) filter(p packet.Policy) {
 	s.t.Helper()
 	s.inside(func() (err error) {
-		s.Filter, err = Open(Options{Interfaces: []string{s.Server.Interface}})
+		s.Filter, err = Open(Options{Table: tableOfTest, Interfaces: []string{s.Server.Interface}})
 		return err
 	})
+	s.t.Cleanup(func() { s.Filter.Close() })
 	if !s.ChecksState() {
 		s.t.Skip("this kernel has no SYN proxy")
 	}
@@ -101,8 +106,21 @@ func (s *site) counted() map[packet.Reason]uint64 {
 	return counted
 }
 
-// attack has packets from some sources arrive, all of them, and returns what was counted of them.
+// attack has packets from some sources arrive, and returns what was counted of them.
 func (s *site) attack(kind string, port uint16, sources ...string) map[packet.Reason]uint64 {
+	s.t.Helper()
+	before := s.counted()
+	s.attackOnly(kind, port, sources...)
+	after := s.counted()
+	for reason, packets := range before {
+		after[reason] -= packets
+	}
+	maps.DeleteFunc(after, func(_ packet.Reason, packets uint64) bool { return packets == 0 })
+	return after
+}
+
+// attackOnly returns when all of 200 packets have arrived.
+func (s *site) attackOnly(kind string, port uint16, sources ...string) {
 	s.t.Helper()
 	plan := flood.Plan{Kind: kind, Target: netip.AddrPortFrom(s.Server.IPv4[0], port), Packets: 200, Rate: 50_000}
 	for _, source := range sources {
@@ -111,7 +129,7 @@ func (s *site) attack(kind string, port uint16, sources ...string) map[packet.Re
 			plan.Target = netip.AddrPortFrom(s.Server.IPv6[0], port)
 		}
 	}
-	before, arrived := s.counted(), s.arrived()
+	arrived := s.arrived()
 	if _, err := s.Flood(s.t.Context(), plan); err != nil {
 		s.t.Fatal(err)
 	}
@@ -120,12 +138,6 @@ func (s *site) attack(kind string, port uint16, sources ...string) map[packet.Re
 			s.t.Fatalf("%d packets arrived of %d", s.arrived()-arrived, plan.Packets)
 		}
 	}
-	after := s.counted()
-	for reason, packets := range before {
-		after[reason] -= packets
-	}
-	maps.DeleteFunc(after, func(_ packet.Reason, packets uint64) bool { return packets == 0 })
-	return after
 }
 
 func (s *site) arrived() int {
@@ -289,6 +301,85 @@ func TestBans(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("a ban of 50 ms goes on")
 		}
+	}
+}
+
+// TestBanAll: many bans are one change. A later one of a prefix counts, one that can't be is told, and an unban ends what was banned.
+func TestBanAll(t *testing.T) {
+	s := open(t, packet.Policy{Listeners: []packet.Listener{{Port: served}}})
+	now := time.Now()
+	var bans []packet.Ban
+	want := make(map[netip.Prefix]time.Duration)
+	for i := range 3000 {
+		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 32)
+		bans = append(bans, packet.Ban{Source: prefix, Until: now.Add(time.Hour)})
+		want[prefix] = time.Hour
+	}
+	for _, again := range prefixes("203.0.0.7/32", "203.0.0.7/32", "2001:db8:9::/64", "::ffff:203.0.0.9/128") {
+		bans = append(bans, packet.Ban{Source: again, Until: now.Add(2 * time.Hour)})
+		want[unmapped(again)] = 2 * time.Hour
+	}
+	bans = append(bans, packet.Ban{Source: netip.MustParsePrefix("2001:db8::/33"), Until: now.Add(time.Hour)}, packet.Ban{Source: netip.MustParsePrefix("192.0.2.1/32"), Until: now})
+	s.inside(func() error {
+		err := s.BanAll(bans)
+		if err == nil || !strings.Contains(err.Error(), "2001:db8::/33") || strings.Contains(err.Error(), "203.") {
+			t.Errorf("got %v, want an error about 2001:db8::/33 alone", err)
+		}
+		return nil
+	})
+	got := func() map[netip.Prefix]time.Duration {
+		all := make(map[netip.Prefix]time.Duration)
+		s.inside(func() error {
+			for prefix, until := range s.Bans() {
+				all[prefix] = until.Sub(now).Round(time.Minute)
+			}
+			return nil
+		})
+		return all
+	}
+	if all := got(); !maps.Equal(all, want) {
+		t.Errorf("got %d bans, of 203.0.0.7 for %v; want %d, for 2h", len(all), all[netip.MustParsePrefix("203.0.0.7/32")], len(want))
+	}
+	for range 2 { // the second time, nothing is there
+		for _, prefix := range prefixes("203.0.0.0/26", "::ffff:203.0.0.64/128") {
+			s.inside(func() error { return s.Unban(prefix) })
+		}
+	}
+	maps.DeleteFunc(want, func(p netip.Prefix, _ time.Duration) bool {
+		return slices.ContainsFunc(prefixes("203.0.0.0/26", "203.0.0.64/32"), func(out netip.Prefix) bool { return out.Contains(p.Addr()) })
+	})
+	if all := got(); !maps.Equal(all, want) {
+		t.Errorf("after unbans: got %d bans, want %d", len(all), len(want))
+	}
+}
+
+// TestFull: who comes when there is no room is told so, and what is there can be renewed and ended.
+func TestFull(t *testing.T) {
+	s := open(t, packet.Policy{})
+	bans := make([]packet.Ban, maxBans)
+	for i := range bans {
+		bans[i] = packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)}
+	}
+	s.inside(func() error { return s.BanAll(bans) })
+	one := netip.MustParsePrefix("192.0.2.7/32")
+	hour := time.Now().Add(time.Hour)
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want error
+	}{
+		{"one more", func() error { return s.Ban(one, hour) }, packet.ErrFull},
+		{"of another length", func() error { return s.Ban(netip.MustParsePrefix("192.0.2.0/24"), hour) }, nil},
+		{"renewed", func() error { return s.Ban(bans[7].Source, hour.Add(time.Hour)) }, nil},
+		{"ended", func() error { return s.Unban(bans[7].Source) }, nil},
+		{"in its place", func() error { return s.Ban(one, hour) }, nil},
+	} {
+		s.inside(func() error {
+			if err := step.do(); !errors.Is(err, step.want) {
+				t.Errorf("%s: got %v, want %v", step.name, err, step.want)
+			}
+			return nil
+		})
 	}
 }
 
@@ -476,7 +567,7 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("taken over: from %s got %v, want 200 %s", source, got, reason)
 		}
 	}
-	if _, err := s.Server.Run(t.Context(), "", "nft", "delete", "chain", "inet", Table, layout); err != nil {
+	if _, err := s.Server.Run(t.Context(), "", "nft", "delete", "chain", "inet", tableOfTest, layout); err != nil {
 		t.Fatal(err)
 	}
 	s.filter(p)
@@ -485,38 +576,112 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// TestDetach: nothing is left, not of others' tables either.
+// state is what others find in the server's namespace: its rules and the sysctl.
+func (s *site) state() (rules, loose string) {
+	s.t.Helper()
+	rules, err := s.Server.Run(s.t.Context(), "", "nft", "list", "ruleset")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	value, err := s.Server.Get("sys/net/netfilter/nf_conntrack_tcp_loose")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return rules, strings.TrimSpace(value)
+}
+
+// TestDetach: nothing is left, not of others' tables either, and not if the table was made by a version with another layout.
 func TestDetach(t *testing.T) {
 	s := open(t, packet.Policy{})
-	const parameter = "sys/net/netfilter/nf_conntrack_tcp_loose"
-	loose := func() string {
-		value, err := s.Server.Get(parameter)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(value)
-	}
-	rules := func() string {
-		out, err := s.Server.Run(t.Context(), "", "nft", "list", "ruleset")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	s.inside(Detach)
+	s.inside(func() error { return Detach(tableOfTest) })
 	if _, err := s.Server.Run(t.Context(), "", "nft", "add table inet somebody"); err != nil {
 		t.Fatal(err)
 	}
-	before, looseBefore := rules(), loose()
+	rules, loose := s.state()
 	s.filter(everything())
-	s.inside(func() error { return s.SetPolicy(everything()) })
-	if got := loose(); got != "0" {
+	if _, got := s.state(); got != "0" {
 		t.Errorf("in force: nf_conntrack_tcp_loose is %s, want 0", got)
 	}
+	if _, err := s.Server.Run(t.Context(), "", "nft", "delete", "chain", "inet", tableOfTest, layout); err != nil {
+		t.Fatal(err)
+	}
+	s.filter(everything())
 	for range 2 {
-		s.inside(Detach)
-		if after := rules(); after != before || loose() != looseBefore {
-			t.Errorf("detached: got %s\nloose %s; want %s\nloose %s", after, loose(), before, looseBefore)
+		s.inside(func() error { return Detach(tableOfTest) })
+		if gotRules, gotLoose := s.state(); gotRules != rules || gotLoose != loose {
+			t.Errorf("detached: got %s\nloose %s; want %s\nloose %s", gotRules, gotLoose, rules, loose)
+		}
+	}
+}
+
+// TestTwoNodes: each node of a machine has its own table. What one detaches, and in which order, is no matter to the other.
+func TestTwoNodes(t *testing.T) {
+	s := open(t, packet.Policy{})
+	s.inside(func() error { return Detach(tableOfTest) })
+	rules, loose := s.state()
+	s.filter(everything())
+	second := everything()
+	second.Listeners = []packet.Listener{{Port: other, CheckState: true, SYNs: 20}}
+	var node *Filter
+	s.inside(func() (err error) {
+		if node, err = Open(Options{Table: "seawall_second", Interfaces: []string{s.Server.Interface}}); err == nil {
+			err = errors.Join(node.SetPolicy(second), node.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Now().Add(time.Hour)))
+		}
+		return err
+	})
+	t.Cleanup(func() { node.Close() })
+	dropped := func() (n uint64) {
+		s.inside(func() error {
+			counters, err := node.Counters()
+			for _, c := range counters {
+				if c.Reason == packet.Banned {
+					n = c.Packets
+				}
+			}
+			return err
+		})
+		return n
+	}
+	if got := s.attack("syn", other, "203.0.113.7/32"); len(got) > 0 || dropped() != 200 {
+		t.Errorf("the first counts %v and the second %d, want the second to drop 200", got, dropped())
+	}
+	s.inside(func() error { return Detach(tableOfTest) })
+	s.attackOnly("syn", other, "203.0.113.7/32")
+	if _, got := s.state(); dropped() != 400 || got != "0" {
+		t.Errorf("without the first, the second has dropped %d and nf_conntrack_tcp_loose is %s, want 400 and 0", dropped(), got)
+	}
+	for _, address := range []netip.Addr{s.Server.IPv4[0], s.Server.IPv6[0]} {
+		for _, port := range []uint16{served, other} {
+			url := "http://" + netip.AddrPortFrom(address, port).String() + "/"
+			if visited := s.visit(url); visited.Failed > 0 || visited.Kept < 30 {
+				t.Errorf("%s: %v: %v; want 30 kept, and 0 failed", url, visited, visited.Failure)
+			}
+		}
+	}
+	s.inside(func() error { return Detach("seawall_second") })
+	if gotRules, gotLoose := s.state(); gotRules != rules || gotLoose != loose {
+		t.Errorf("detached: got %s\nloose %s; want %s\nloose %s", gotRules, gotLoose, rules, loose)
+	}
+}
+
+// TestNoNFTables: a kernel that has no nftables has nothing to detach; one that forbids to ask may have.
+func TestNoNFTables(t *testing.T) {
+	tests := []struct {
+		answer unix.Errno
+		want   error
+	}{{unix.EINVAL, nil}, {unix.EPROTONOSUPPORT, nil}, {unix.EPERM, unix.EPERM}}
+	for _, tt := range tests {
+		conn, err := nftables.New(nftables.WithTestDial(func(asked []netlink.Message) ([]netlink.Message, error) {
+			answer := netlink.Message{Header: asked[0].Header, Data: binary.NativeEndian.AppendUint32(nil, uint32(-int32(tt.answer)))}
+			answer.Header.Type, answer.Header.Flags, answer.Data = netlink.Error, 0, append(answer.Data, make([]byte, 16)...)
+			return []netlink.Message{answer}, nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Filter{conn: conn, table: &nftables.Table{Name: tableOfTest, Family: nftables.TableFamilyINet}}
+		if got := f.detach(); !errors.Is(got, tt.want) {
+			t.Errorf("asked for chains, the kernel says %v: got %v, want %v", tt.answer, got, tt.want)
 		}
 	}
 }
@@ -525,7 +690,7 @@ func TestDetach(t *testing.T) {
 func TestPrerouting(t *testing.T) {
 	s := open(t, packet.Policy{})
 	s.inside(func() (err error) {
-		s.Filter, err = Open(Options{})
+		s.Filter, err = Open(Options{Table: tableOfTest})
 		return err
 	})
 	if got, want := s.Attached(), []packet.Attachment{{Interface: "all", Mode: "nftables, prerouting"}}; !slices.Equal(got, want) {
@@ -564,15 +729,49 @@ func BenchmarkBan(b *testing.B) {
 	benchmark(b, func(f *Filter) error { return f.Ban(netip.MustParsePrefix("192.0.2.7/32"), time.Now().Add(time.Hour)) })
 }
 
+// BenchmarkBanAll bans 500 hosts anew, which is one change.
+func BenchmarkBanAll(b *testing.B) {
+	var bans []packet.Ban
+	for i := range 500 {
+		bans = append(bans, packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)})
+	}
+	benchmark(b, func(f *Filter) error { return f.BanAll(bans) })
+}
+
+// BenchmarkFind looks for a host among 100,000 prefixes and 60,000 bans.
+func BenchmarkFind(b *testing.B) {
+	var deny []netip.Prefix
+	var bans []packet.Ban
+	for i := range 100_000 {
+		deny = append(deny, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32))
+	}
+	for i := range 60_000 {
+		bans = append(bans, packet.Ban{Source: netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 32), Until: time.Now().Add(time.Hour)})
+	}
+	filled := false
+	benchmark(b, func(f *Filter) error {
+		if !filled {
+			filled = true
+			if err := errors.Join(f.Replace(deny), f.BanAll(bans)); err != nil {
+				return err
+			}
+			b.ResetTimer()
+		}
+		_, err := f.Find(netip.MustParseAddr("11.0.1.2"))
+		return err
+	})
+}
+
 // benchmark does something again and again in a lab.
 func benchmark(b *testing.B, do func(*Filter) error) {
 	b.Helper()
 	l := lab.For(b)
 	err := l.Server.Do(func() error {
-		f, err := Open(Options{Interfaces: []string{l.Server.Interface}})
+		f, err := Open(Options{Table: tableOfTest, Interfaces: []string{l.Server.Interface}})
 		if err != nil {
 			return err
 		}
+		defer f.Close()
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := do(f); err != nil {

@@ -27,12 +27,16 @@ func (f *Filter) replace(what string, prefixes []netip.Prefix, of func(sets) *nf
 	if len(prefixes) > maxPrefixes {
 		return fmt.Errorf("%s %d prefixes: nftables holds %d", what, len(prefixes), maxPrefixes)
 	}
+	elements := make(map[string][]nftables.SetElement)
+	for _, family := range families() {
+		elements[family.name] = intervals(family, prefixes)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, family := range families() {
-		set := of(f.sets[family.name])
+	for family, all := range elements {
+		set := of(f.sets[family])
 		f.conn.FlushSet(set)
-		for elements := range slices.Chunk(intervals(family, prefixes), chunk) {
+		for elements := range slices.Chunk(all, chunk) {
 			if err := f.conn.SetAddElements(set, elements); err != nil {
 				return fmt.Errorf("%s: %w", what, err)
 			}
@@ -48,10 +52,7 @@ func (f *Filter) replace(what string, prefixes []netip.Prefix, of func(sets) *nf
 func intervals(f family, prefixes []netip.Prefix) []nftables.SetElement {
 	var own []netip.Prefix
 	for _, p := range prefixes {
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		if p.IsValid() && f.has(p.Addr()) {
+		if p = unmapped(p); p.IsValid() && f.has(p.Addr()) {
 			own = append(own, p.Masked())
 		}
 	}
@@ -72,6 +73,14 @@ func intervals(f family, prefixes []netip.Prefix) []nftables.SetElement {
 		}
 	}
 	return elements
+}
+
+// unmapped is an IPv4-mapped prefix as one of IPv4, and others as they are.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
 }
 
 // last is the highest address of a prefix.

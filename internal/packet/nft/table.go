@@ -3,6 +3,7 @@ package nft
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -10,10 +11,7 @@ import (
 	"github.com/seawall/seawall/internal/packet"
 )
 
-// Table is the name of the table, of family inet.
-const Table = "seawall_packets"
-
-// layout is part of a chain's name: a table of another layout is replaced.
+// layout is the name of a chain: a table without it is of another version, and is replaced.
 const layout = "layout_2"
 
 // Names of chains and sets; those of a family have its name behind them.
@@ -61,12 +59,18 @@ func (f family) key() nftables.SetDatatype {
 	return nftables.TypeIP6Addr
 }
 
-// build makes the table, with everything in it that does not depend on the policy. It is one transaction.
-func (f *Filter) build() error {
+// build makes the table, with everything in it that does not depend on the policy, in place of one that has these chains. It is one
+// transaction.
+func (f *Filter) build(before []string) error {
 	f.conn.AddTable(f.table)
-	f.conn.DelTable(f.table) // of another layout; added first, it is there for sure
+	f.conn.DelTable(f.table) // added first, it is there for sure
 	f.conn.AddTable(f.table)
 	f.chain(layout)
+	for _, name := range before {
+		if strings.HasPrefix(name, looseBefore) {
+			f.chain(name)
+		}
+	}
 	for _, reason := range reasons() {
 		f.conn.AddObj(&nftables.CounterObj{Table: f.table, Name: reason.String()})
 	}
