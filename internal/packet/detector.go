@@ -146,7 +146,7 @@ func (d *Detector) adopt() error {
 }
 
 // Look takes in what was sampled since the last call, learns from it or looks for signatures, and tends those in force. It is to be called
-// every 50 ms or so.
+// every 25 ms or so.
 func (d *Detector) Look(now time.Time) error {
 	o, err := d.drain()
 	if err != nil {

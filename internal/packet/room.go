@@ -27,7 +27,7 @@ func Pins(data string) string {
 }
 
 const (
-	lookEvery   = 50 * time.Millisecond
+	lookEvery   = 25 * time.Millisecond
 	tendEvery   = 100 * time.Millisecond
 	followEvery = 50 // times tended
 	banQueue    = 4096

@@ -18,6 +18,8 @@ type trait struct {
 	shift   int
 	widest  uint32 // range, as in contrast.Feature
 	weak    bool
+	common  bool // normal is what nearly all packets have, and no term is about
+	normal  uint32
 }
 
 const (
@@ -31,16 +33,16 @@ const (
 func traits() []trait {
 	list := []trait{
 		{name: "version", feature: Version, mask: all, weak: true},
-		{name: "protocol", feature: Protocol, mask: all},
+		{name: "protocol", feature: Protocol, mask: all, common: true, normal: protocolTCP},
 		{name: "length", feature: Length, mask: all, widest: 512, weak: true},
 		{name: "ttl", feature: TTL, mask: all, widest: 16, weak: true},
 		{name: "id", feature: ID, mask: 0xffff0000, shift: 16, widest: 256, weak: true},
 		{name: "don't-fragment", feature: ID, mask: 0x4000, shift: 14, weak: true},
-		{name: "fragment", feature: ID, mask: 0x3fff, widest: 0x3fff},
+		{name: "fragment", feature: ID, mask: 0x3fff, widest: 0x3fff, common: true},
 		{name: "flow-label", feature: FlowLabel, mask: all, weak: true},
 		{name: "tos", feature: TOS, mask: all, weak: true},
 		{name: "source-port", feature: SourcePort, mask: all, widest: 0xffff, weak: true},
-		{name: "port", feature: Port, mask: all, widest: 0xffff},
+		{name: "port", feature: Port, mask: all, widest: 0xffff, weak: true},
 		{name: "flags", feature: Flags, mask: all},
 		{name: "window", feature: Window, mask: all, widest: 4096},
 		{name: "sequence", feature: Sequence, mask: all, widest: 0xffff, weak: true},
@@ -75,6 +77,9 @@ func valuesOf(traits []trait, s *Sample, values []uint32) []uint32 {
 		v := uint32(contrast.Absent)
 		if word, ok := s.Word(t.feature, int(t.offset)); ok {
 			v = word & t.mask >> t.shift
+		}
+		if t.common && v == t.normal {
+			v = contrast.Absent
 		}
 		values = append(values, v)
 	}
