@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/seawall/seawall/internal/packet"
 )
@@ -67,6 +68,23 @@ func (p *Packets) Write(w io.Writer) error {
 			end = "dropped"
 		}
 		fmt.Fprintf(&b, "%-24s %-16s %-8s %14d %18d\n", c.For, c.Reason, end, c.Packets, c.Bytes)
+	}
+	if p.Filtering && p.Learnt < 1 {
+		fmt.Fprintf(&b, "\nsignatures  none yet: %.0f %% is known of what ordinary packets look like\n", 100*p.Learnt)
+	}
+	for _, s := range p.Signatures {
+		end := "dropped"
+		if s.Monitor {
+			end = "counted"
+		}
+		fmt.Fprintf(&b, "\nsignature   %s\n            %s %d packets since %s; at most %.3f %% of ordinary ones match\n",
+			s.Text, end, s.Packets, day(s.Since), 100*s.WrongAtMost)
+	}
+	if len(p.Samples) > 0 {
+		b.WriteString("\ndropped of late\n")
+	}
+	for _, s := range p.Samples {
+		fmt.Fprintf(&b, "  %s  %-16s %-24s %s\n", s.At.Format(time.TimeOnly), s.Reason, s.Network, s.Text)
 	}
 	if p.Banned > 0 {
 		fmt.Fprintf(&b, "\nbanned      %d sources; those that are free first:\n", p.Banned)

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -9,11 +10,17 @@ import (
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// Of every so many dropped packets one is kept as a sample, and no more of them than this in a second on a CPU.
+// Of so many packets one is a sample, and no more of them than this in a second on a CPU, which takes it some milliseconds.
 const (
-	sampledDrops = 1. / 64
-	mostSamples  = 200
+	sampled     = 1. / 4
+	mostSamples = 20_000
 )
+
+func detectorOptions(s *spec.Packets, log *slog.Logger) DetectorOptions {
+	return DetectorOptions{
+		Off: s.Signatures == spec.SignaturesOff, Monitor: s.Signatures == spec.SignaturesMonitor, Floor: float64(s.Unusual), Log: log,
+	}
+}
 
 // addresses are the machine's own.
 func addresses() (list []netip.Addr) {
@@ -56,7 +63,7 @@ func policy(s *spec.Packets, serving []netip.AddrPort) (Policy, error) {
 		Addresses: AddressLimits{
 			Host: ceilings(&s.PerSource), Group: ceilings(&s.PerNetwork), Pieces: uint32(s.Fragments), ICMP: uint32(s.ICMP),
 		},
-		Sampling: Sampling{Drops: sampledDrops, Most: mostSamples},
+		Sampling: Sampling{Drops: sampled, Passes: sampled, Most: mostSamples},
 	}
 	for _, at := range serving {
 		p.Listeners = append(p.Listeners, Listener{

@@ -5,6 +5,8 @@
 // sees, but a Filter (of xdp or nft, which the node hands over), whose bounds it has; bans wait in a queue of 4,096, and what does not fit is left to conn, which
 // refuses the same sources at some hundred times the cost.
 //
+// What looks like a flood it finds by itself (Detector), in samples, by comparison with what it has learnt of ordinary packets.
+//
 // Only what is the node's affair gets here: a zone's lists never descend (promise 3). It fails open: where the filter can't be had, Open says
 // why, and the node serves without. What filters goes on when the process ends, so that a restart or an upgrade leaves no gap, until Detach.
 package packet

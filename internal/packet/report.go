@@ -11,6 +11,12 @@ import (
 type Report struct {
 	Interfaces []Attachment `json:"interfaces"`
 	Counters   []End        `json:"counters"`
+	// Learnt is how much is known of what there is to know of ordinary packets before signatures are found, 0 to 1.
+	Learnt float64 `json:"learnt"`
+	// Signatures are what packets of floods look like, in force now.
+	Signatures []SignatureReport `json:"signatures"`
+	// Samples are some of the packets dropped of late.
+	Samples []Telling `json:"samples"`
 	// Bans are those in force, the first that end first, at most 100 of Banned.
 	Banned int   `json:"banned"`
 	Bans   []Ban `json:"bans"`
@@ -41,6 +47,9 @@ func (r *Room) Report() (report Report, ok bool, err error) {
 	}
 	report.Interfaces = f.Attached()
 	report.Counters, err = r.counters(f)
+	if d := r.detector(); d != nil {
+		report.Learnt, report.Signatures, report.Samples = d.Learnt(), d.Signatures(), d.Samples()
+	}
 	for source, until := range f.Bans() {
 		report.Bans = append(report.Bans, Ban{source, until.UTC()})
 	}

@@ -27,6 +27,7 @@ func Pins(data string) string {
 }
 
 const (
+	lookEvery   = 25 * time.Millisecond
 	tendEvery   = 100 * time.Millisecond
 	followEvery = 50 // times tended
 	banQueue    = 4096
@@ -46,6 +47,7 @@ type Room struct {
 
 	mu      sync.Mutex // guards what follows, which changes little
 	filter  Filter
+	found   *Detector // nil if the filter shows no packets
 	spec    spec.Packets
 	deny    []netip.Prefix
 	wanted  []netip.AddrPort // to be served
@@ -71,11 +73,14 @@ func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
 	r.mu.Lock()
 	r.filter, r.wanted = f, serving
 	r.mu.Unlock()
-	if err := r.Configure(s); err != nil {
+	if err := errors.Join(r.inspect(s), r.Configure(s)); err != nil {
 		return errors.Join(err, r.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
+	if d := r.detector(); d != nil {
+		r.done.Go(func() { r.look(ctx, d) })
+	}
 	r.done.Go(func() { r.enforce(ctx) })
 	r.done.Go(func() { r.tend(ctx) })
 	for _, a := range f.Attached() {
@@ -93,6 +98,37 @@ func (r *Room) endBefore() error {
 	return err
 }
 
+// inspect has the filter's packets looked at, if it shows any.
+func (r *Room) inspect(s *spec.Node) error {
+	inspector, ok := r.filter.(Inspector)
+	if !ok {
+		return nil
+	}
+	d, err := NewDetector(inspector, detectorOptions(&s.Packets, r.log))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = d
+	return err
+}
+
+// look has the detector look.
+func (r *Room) look(ctx context.Context, d *Detector) {
+	every := time.NewTicker(lookEvery)
+	defer every.Stop()
+	for failed := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-every.C:
+			err := d.Look(now)
+			if err != nil && !failed {
+				r.log.Error("packets can't be looked at", "error", err)
+			}
+			failed = err != nil
+		}
+	}
+}
+
 // Configure puts in force what a reload can change: who is denied or allowed, and the ceilings.
 func (r *Room) Configure(s *spec.Node) error {
 	r.mu.Lock()
@@ -106,6 +142,11 @@ func (r *Room) Configure(s *spec.Node) error {
 	}
 	if err := r.allow(); err != nil {
 		return fmt.Errorf("node.packets.allow: %w", err)
+	}
+	if r.found != nil {
+		if err := r.found.Configure(detectorOptions(&s.Packets, r.log)); err != nil {
+			return fmt.Errorf("node.packets.signatures: %w", err)
+		}
 	}
 	if slices.Equal(r.deny, s.Deny) {
 		return nil
@@ -246,6 +287,12 @@ func (r *Room) Unban(p netip.Prefix) (lifted int) {
 	return lifted
 }
 
+func (r *Room) detector() *Detector {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.found
+}
+
 func (r *Room) opened() Filter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,6 +311,6 @@ func (r *Room) Close() error {
 	if f == nil {
 		return nil
 	}
-	r.filter = nil
+	r.filter, r.found = nil, nil
 	return f.Close()
 }

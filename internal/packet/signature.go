@@ -68,3 +68,14 @@ func OptionLayout(kinds ...byte) uint32 {
 	}
 	return h
 }
+
+// Match reports whether all terms hold for a packet, as the filter does.
+func (s *Signature) Match(packet *Sample) bool {
+	for _, t := range s.Terms {
+		word, ok := packet.Word(t.Feature, int(t.Offset))
+		if word &= t.Mask; !ok || word < t.Low || word > t.High {
+			return false
+		}
+	}
+	return len(s.Terms) > 0
+}

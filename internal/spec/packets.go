@@ -23,6 +23,12 @@ type Packets struct {
 	SYNs int `yaml:"syns"`
 	// ICMP bounds the ICMP messages a second for the node's addresses; 0 is no bound. Those that IPv6 can't do without (neighbour discovery) always pass.
 	ICMP int `yaml:"icmp"`
+	// Signatures are what the packets of a flood have in common and ordinary ones have not, such as a window and a TTL: found by themselves, within a
+	// tenth of a second, once there are more than Unusual packets a second and twice as many as usual. enforce drops what matches, monitor counts it,
+	// off looks for nothing. What is ordinary is learnt first, for some minutes at least. A program only, not nftables, has them.
+	Signatures SignatureMode `yaml:"signatures"`
+	// Unusual is how many packets a second there are before signatures are looked for.
+	Unusual int `yaml:"unusual"`
 	// Fragments bounds the fragments a second behind first ones, of which nobody can tell which port they are for; 0 is no bound.
 	Fragments int `yaml:"fragments"`
 }
@@ -36,6 +42,16 @@ type PacketCeilings struct {
 	// Bytes are those of IP packets.
 	Bytes Size `yaml:"bytes"`
 }
+
+// SignatureMode is what becomes of packets that look like a flood.
+type SignatureMode string
+
+// The modes.
+const (
+	SignaturesOff     SignatureMode = "off"
+	SignaturesMonitor SignatureMode = "monitor"
+	SignaturesEnforce SignatureMode = "enforce"
+)
 
 // PacketMode is where packets are filtered.
 type PacketMode string
@@ -55,6 +71,8 @@ func DefaultPackets() Packets {
 		PerSource:  PacketCeilings{Packets: 50_000, SYNs: 2000},
 		PerNetwork: PacketCeilings{Packets: 400_000, SYNs: 10_000},
 		SYNs:       2000,
+		Signatures: SignaturesEnforce,
+		Unusual:    10_000,
 		ICMP:       1000,
 		Fragments:  10_000,
 	}

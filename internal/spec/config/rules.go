@@ -66,6 +66,8 @@ var rules = map[string]rule{
 	"Packets.interfaces":     {pattern: regexp.MustCompile(`^[^/\s]{1,15}$`), want: "the name of an interface, such as eth0"},
 	"Packets.mode":           {oneOf: []string{string(spec.PacketsAuto), string(spec.PacketsNative), string(spec.PacketsGeneric), string(spec.PacketsNFTables)}},
 	"Packets.syns":           {most: math.MaxUint32},
+	"Packets.signatures":     {oneOf: []string{string(spec.SignaturesOff), string(spec.SignaturesMonitor), string(spec.SignaturesEnforce)}},
+	"Packets.unusual":        {least: 100, most: math.MaxUint32},
 	"Packets.icmp":           {most: math.MaxUint32},
 	"Packets.fragments":      {most: math.MaxUint32},
 	"PacketCeilings.packets": {most: math.MaxUint32},
