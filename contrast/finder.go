@@ -244,7 +244,7 @@ func (f *Finder) measure() (found Found) {
 		term := Term{it.feature, slices.Clone(it.in)}
 		found.Conjunction = append(found.Conjunction, term)
 		f.window.keep(term, f.matched)
-		strong = strong || !f.schema[it.feature].Weak
+		strong = strong || f.strong(it)
 	}
 	slices.SortFunc(found.Conjunction, func(a, b Term) int { return a.Feature - b.Feature })
 	found.Samples = f.matched.count()

@@ -360,6 +360,36 @@ func TestWeak(t *testing.T) {
 	}
 }
 
+// TestWeakShared: attackers who have a weak value in common that ordinary traffic has not are found one by one, by what is strong in each;
+// and a strong term that most of ordinary traffic matches, too, does not count.
+func TestWeakShared(t *testing.T) {
+	attack := func(r *rand.Rand) packet {
+		p := everything(r)
+		p[tos] = 184
+		return p
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	later := make([]packet, 10000)
+	for i := range later {
+		later[i] = attack(r)
+	}
+	f := newFinder(t, packets(), Options{})
+	for _, n := range []int{4000, 20000} {
+		result := f.Find(ordinaryProfile(), fill(1, n, 0.9, attack), time.Second)
+		if covered, wrong := share(result.Found, later), share(result.Found, unseen()); covered < 0.8 || wrong > 0.0001 {
+			t.Errorf("%d samples: covers %.3f and wrongly %.6f, want 0.8 at least and 0.0001 at most", n, covered, wrong)
+		}
+		for _, found := range result.Found {
+			if !slices.ContainsFunc(found.Conjunction, func(term Term) bool {
+				share, _ := ordinaryProfile().False(Conjunction{term})
+				return !packets()[term.Feature].Weak && share < 0.51
+			}) {
+				t.Errorf("%d samples: found %s, want a term of it to be strong", n, packets().Format(found.Conjunction))
+			}
+		}
+	}
+}
+
 // TestUnproven: a baseline of an hour's few samples proves little, and says so.
 func TestUnproven(t *testing.T) {
 	b, err := NewBaseline(packets(), Memory{})
