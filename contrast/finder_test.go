@@ -32,7 +32,9 @@ func TestNewFinderRefuses(t *testing.T) {
 		{"no schema", nil, Options{}, "schema of 0 features"},
 		{"too many terms", packets(), Options{Terms: 17}, "conjunctions of 17 terms"},
 		{"negative terms", packets(), Options{Terms: -1}, "conjunctions of -1 terms"},
-		{"none found", packets(), Options{Found: -1}, "found and samples"},
+		{"none found", packets(), Options{Found: -1}, "-1 conjunctions to be found"},
+		{"too many found", packets(), Options{Found: 65}, "65 conjunctions to be found"},
+		{"negative samples", packets(), Options{MinSamples: -1}, "fewest samples of -1"},
 		{"share", packets(), Options{MinShare: 1.5}, "least share of 1.5"},
 		{"false", packets(), Options{MaxFalse: 1}, "false share of 1"},
 	}
@@ -540,20 +542,15 @@ func TestProperties(t *testing.T) {
 		matched := func() bool {
 			return slices.ContainsFunc(result.Found, func(f Found) bool { return f.Conjunction.Match(values) })
 		}
-		wrong := make([]int, len(result.Found))
+		wrong := 0
 		const unseen = 20000
 		for range unseen {
-			w.sample(r, values)
-			for i, found := range result.Found {
-				if found.Conjunction.Match(values) {
-					wrong[i]++
-				}
+			if w.sample(r, values); matched() {
+				wrong++
 			}
 		}
-		for i, n := range wrong {
-			if float64(n) > 1.5*most*unseen {
-				t.Fatalf("%s matches %d of %d unseen, want a share of %g", w.schema.Format(result.Found[i].Conjunction), n, unseen, most)
-			}
+		if float64(wrong) > 1.5*most*unseen {
+			t.Fatalf("%v match %d of %d unseen, want a share of %g", result.Found, wrong, unseen, most)
 		}
 		for _, c := range attacks {
 			if share, _ := profile.False(c); share > 0 || len(c) == 0 || attacked < 0.1 {
@@ -572,6 +569,49 @@ func TestProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTogether: a bound on each of many conjunctions would be no bound. A third of the traffic is of eight kinds that are rare among visitors;
+// each alone is within the bound, and only as many of them are refused as are together.
+func TestTogether(t *testing.T) {
+	const most, kinds = 0.002, 8
+	schema := Schema{{Name: "kind"}}
+	b, err := NewBaseline(schema, Memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	visitor := func() uint32 {
+		if r.Float64() < kinds*0.0006 {
+			return 1 + r.Uint32N(kinds)
+		}
+		return 100 + r.Uint32N(1000)
+	}
+	w := NewWindow(schema, 20000, 1)
+	for range 8 {
+		w.Reset()
+		for range 20000 {
+			w.Add([]uint32{visitor()}, 1)
+		}
+		b.Learn(w, time.Minute)
+	}
+	w.Reset()
+	for range 10000 {
+		w.Add([]uint32{visitor()}, 1)
+		w.Add([]uint32{1 + r.Uint32N(kinds)}, 1)
+	}
+	result := newFinder(t, schema, Options{MaxFalse: most}).Find(b.Profile(), w, 30*time.Second)
+	var all []Conjunction
+	for _, found := range result.Found {
+		all = append(all, found.Conjunction)
+	}
+	share, bound := b.Profile().False(all...)
+	if n := len(all); n < 2 || n >= kinds || result.FalseBound > most || result.False > most || share > most || bound > most {
+		t.Errorf("%d found match %.5f together, bound %.5f (of all rows %.5f, %.5f): want 2 to %d, and %g at most", n, result.False, result.FalseBound, share, bound, kinds-1, most)
+	}
+	if len(result.Refused) == 0 || result.Refused[0].Why != TooCommon {
+		t.Errorf("refused %v, want what has no room", result.Refused)
+	}
 }
 
 // FuzzFind feeds it any samples, and holds the result to what it promises.
@@ -635,6 +675,9 @@ func checkResult(t *testing.T, s Schema, o Options, p *Profile, w *Window, resul
 			t.Errorf("%s is weak", text)
 		}
 		sum += found.Share
+	}
+	if result.FalseBound > o.MaxFalse && len(result.Found) > 0 {
+		t.Errorf("all that is found is wrong for up to %g, want %g at most", result.FalseBound, o.MaxFalse)
 	}
 	if sum > 1+1e-9 || result.Excess > 1+1e-9 {
 		t.Errorf("found %g of the weight, excess %g, want 1 at most", sum, result.Excess)
