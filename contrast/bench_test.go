@@ -84,6 +84,14 @@ func benchmarkFind(b *testing.B, n int) {
 			p.udp(port(r), port(r))
 			return p
 		}},
+		{"planted", 0.7, func(r *rand.Rand) packet { // visitors' SYNs, with new numbers: nothing of it is to be refused
+			p := ordinary(r)
+			for p[flags] != syn {
+				p = ordinary(r)
+			}
+			p[ident], p[seq] = r.Uint32N(1<<16), r.Uint32()
+			return p
+		}},
 		{"mixed", 0.7, all[len(all)-2].packet},
 		{"everything", 0.9, everything},
 	}

@@ -49,6 +49,7 @@ func TestNewFinderRefuses(t *testing.T) {
 
 // TestOrdinary finds nothing in ordinary traffic, be it as much as always, a quarter, or the crowd that a link on television sends.
 func TestOrdinary(t *testing.T) {
+	t.Parallel()
 	profile := ordinaryProfile()
 	f := newFinder(t, packets(), Options{})
 	for seed := range uint64(20) {
@@ -91,6 +92,7 @@ func connections(seed uint64) func() packet {
 // TestConnections: ordinary samples that are not independent make the proof weaker than it says, and have values in common
 // that come along with an attack's. What is found keeps to the bound all the same, and covers as much.
 func TestConnections(t *testing.T) {
+	t.Parallel()
 	b, err := NewBaseline(packets(), Memory{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +136,7 @@ func TestConnections(t *testing.T) {
 
 // TestDrift finds nothing to refuse when visitors come in another mixture than they did.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	for name, more := range map[string]func(p *packet) bool{
 		"more QUIC":          func(p *packet) bool { return p[proto] == 17 },
@@ -175,6 +178,7 @@ func TestProfileShared(t *testing.T) {
 
 // TestPlanted: an attacker who wants visitors refused sends what visitors have, in full or in all but what he varies.
 func TestPlanted(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	tests := []struct {
 		name string
@@ -232,6 +236,7 @@ func TestRefused(t *testing.T) {
 // TestSlowPoison: an attacker sends a little of his flood for hours, so that it becomes ordinary, and then all of it. What is
 // found by then refuses no more visitors than ever, and what is refused says by which share one might meter it.
 func TestSlowPoison(t *testing.T) {
+	t.Parallel()
 	attack := func(r *rand.Rand) packet { return tcpFlood(r, 54, syn, 512, optionsNone) }
 	b, err := NewBaseline(packets(), Memory{Seed: 1})
 	if err != nil {
@@ -252,6 +257,7 @@ func TestSlowPoison(t *testing.T) {
 
 // TestOnset: a flood that is learnt for a minute before anybody notices is found as if it had not been.
 func TestOnset(t *testing.T) {
+	t.Parallel()
 	attack := func(r *rand.Rand) packet { return tcpFlood(r, 54, syn, 512, optionsNone) }
 	b := learnt(1)
 	b.Learn(fill(5, 50000, 0.95, attack), time.Minute)
@@ -304,6 +310,7 @@ func TestWeightsCount(t *testing.T) {
 
 // TestSmallWindow: what a tenth of a second brings may be few hundred samples.
 func TestSmallWindow(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	for _, tt := range floods() {
 		if tt.least < 0.99 {
@@ -365,6 +372,7 @@ func TestWeak(t *testing.T) {
 // TestWeakShared: attackers who have a weak value in common that ordinary traffic has not are found one by one, by what is strong in each;
 // and a strong term that most of ordinary traffic matches, too, does not count.
 func TestWeakShared(t *testing.T) {
+	t.Parallel()
 	attack := func(r *rand.Rand) packet {
 		p := everything(r)
 		p[tos] = 184
@@ -430,6 +438,7 @@ func TestFindNothingToLookAt(t *testing.T) {
 
 // TestDeterministic: the same seed, the same result, whatever the finder did before.
 func TestDeterministic(t *testing.T) {
+	t.Parallel()
 	profile, again := ordinaryProfile(), learnt(1).Profile()
 	f := newFinder(t, packets(), Options{Seed: 3})
 	w := fill(3, 20000, 0.8, everything)
@@ -511,6 +520,7 @@ func (w *world) drawAttack(t *rapid.T) Conjunction {
 // TestProperties: in any world, with any attacks, what is found keeps to the bound on traffic that nobody has seen, and covers
 // the attacks that the baseline does not know.
 func TestProperties(t *testing.T) {
+	t.Parallel()
 	const most = 0.002
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
@@ -574,6 +584,7 @@ func TestProperties(t *testing.T) {
 // TestTogether: a bound on each of many conjunctions would be no bound. A third of the traffic is of eight kinds that are rare among visitors;
 // each alone is within the bound, and only as many of them are refused as are together.
 func TestTogether(t *testing.T) {
+	t.Parallel()
 	const most, kinds = 0.002, 8
 	schema := Schema{{Name: "kind"}}
 	b, err := NewBaseline(schema, Memory{})
