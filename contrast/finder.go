@@ -27,7 +27,7 @@ const (
 // Bounds of how many conjunctions are found, and looked for in vain.
 const (
 	maxFound = 64
-	maxVain  = 4
+	maxVain  = 2
 )
 
 // check fills in the defaults.

@@ -27,8 +27,9 @@ type Feature struct {
 	List int
 
 	// Weak says that the feature must not decide alone, nor together with others that are weak: a conjunction needs a term of one
-	// that is not, and that less than half of ordinary traffic matches. A length and a hop limit are shared by too many who have nothing else in common; and what one connection has to
-	// itself, its port and its numbers, is an excess whenever that connection sends much.
+	// that is not, and that less than half of ordinary traffic matches. A length and a hop limit are shared by too many who have
+	// nothing else in common; and what one connection has to itself, its port and its numbers, is an excess whenever that
+	// connection sends much.
 	Weak bool
 }
 

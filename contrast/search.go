@@ -114,6 +114,10 @@ func (f *Finder) expand(beam []node, covered int) (safe candidate) {
 			if c.rows < need {
 				continue
 			}
+			some := parent.hits - parent.hits/little // more than that is next to all
+			if fewest := f.remain(parent.hits, it); fewest > f.allowed && fewest >= some {
+				continue
+			}
 			c.hits = parent.base.both(f.base(it))
 			switch {
 			case f.excess(c.rows, c.hits) < float64(f.least):
@@ -121,7 +125,7 @@ func (f *Finder) expand(beam []node, covered int) (safe candidate) {
 				if safe.item < 0 || f.safer(c, safe) {
 					safe = c
 				}
-			case c.hits < parent.hits-parent.hits/little: // else it excludes nobody
+			case c.hits < some: // else it excludes nobody
 				c.score = f.score(c.rows, c.hits)
 				f.enter(c)
 			}
