@@ -128,7 +128,7 @@ func TestCaptures(t *testing.T) {
 			}
 			t.Logf("%d packets, %d of the flood", len(all), len(flood))
 			seen, later := flood[:len(flood)/2], flood[len(flood)/2:]
-			for _, part := range []float64{0.9, 0.3, 0.1} {
+			for _, part := range parts() {
 				testFlood(t, f, part, func(r *rand.Rand) packet { return seen[r.IntN(len(seen))] }, later, 0.95)
 			}
 		})
