@@ -488,7 +488,7 @@ func (v *view) feature(t packet.Term) (uint32, bool) {
 		return uint32(ip[1]), true
 	case packet.Payload:
 		b := v.at(v.payload + int(t.Offset))
-		if v.payload == 0 || len(b) < 4 {
+		if v.payload == 0 || len(b) < 4 || v.payload+int(t.Offset)+4 > v.l3+int(v.length) {
 			return 0, false
 		}
 		return binary.BigEndian.Uint32(b), true
