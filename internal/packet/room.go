@@ -53,6 +53,7 @@ type Room struct {
 	wanted  []netip.AddrPort // to be served
 	serving []netip.AddrPort // the same, with the machine's addresses for all of them
 	allowed []netip.Prefix   // as they are in force
+	filled  bool             // deny and allowed are in force, and not what a process before has left
 }
 
 // New returns a room without a filter, which will keep what outlives it in pins.
@@ -148,13 +149,13 @@ func (r *Room) Configure(s *spec.Node) error {
 			return fmt.Errorf("node.packets.signatures: %w", err)
 		}
 	}
-	if slices.Equal(r.deny, s.Deny) {
+	if r.filled && slices.Equal(r.deny, s.Deny) {
 		return nil
 	}
 	if err := r.filter.Replace(s.Deny); err != nil {
 		return fmt.Errorf("node.deny: %w", err)
 	}
-	r.deny = s.Deny
+	r.deny, r.filled = s.Deny, true
 	return nil
 }
 
@@ -185,7 +186,7 @@ func (r *Room) allow() error {
 	if r.Spared != nil {
 		allowed = append(allowed, r.Spared()...)
 	}
-	if slices.Equal(allowed, r.allowed) {
+	if r.filled && slices.Equal(allowed, r.allowed) {
 		return nil
 	}
 	if err := r.filter.SetAllow(allowed); err != nil {
@@ -311,6 +312,6 @@ func (r *Room) Close() error {
 	if f == nil {
 		return nil
 	}
-	r.filter, r.found = nil, nil
+	r.filter, r.found, r.filled = nil, nil, false
 	return f.Close()
 }
