@@ -108,7 +108,7 @@ func (r *rig) install() {
 }
 
 func (b *bench) signaturesInForce() (*filterSignatures, error) {
-	m, err := held(b.objects.SignatureSets, 0)
+	m, err := b.slots.held(filterMapSignatureSets, 0)
 	if err != nil {
 		return nil, err
 	}

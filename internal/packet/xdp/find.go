@@ -35,7 +35,7 @@ func (f *Filter) Find(addr netip.Addr) (packet.Finding, error) {
 
 // inTable asks the table in force.
 func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, error) {
-	m, err := held(f.objects.Tables, slot)
+	m, err := f.slots.held(filterMapTables, slot)
 	if m == nil || err != nil {
 		return false, err
 	}

@@ -303,8 +303,12 @@ func testPins(t *testing.T, mode Mode) {
 	w.reach(t, "opened again", server4+":443", false)
 	w.inside(func() error { return f.Unban(client) })
 	w.reach(t, "unbanned", server4+":443", true)
-	w.inside(ban, f.Close, func() error { return Detach(options.Pins) })
+	w.inside(ban, func() error { return Detach(options.Pins) })
 	w.reach(t, "detached", server4+":443", true)
+	if got := f.Attached(); len(got) != 0 {
+		t.Errorf("detached, and attached to %v", got)
+	}
+	w.inside(f.Tend, f.Close, func() error { return Detach(options.Pins) })
 	w.clean(t, options.Pins)
 }
 

@@ -29,7 +29,7 @@ func (f *Filter) Tend() error {
 		return fmt.Errorf("tending the packet filter: %w", err)
 	}
 	switch {
-	case sent != f.sent:
+	case sent != f.sent && !f.detached():
 		f.sent, f.quiet = sent, 0
 		err = f.sysctls.set(tcpSyncookies, cookiesAlways)
 	case f.quiet < quietCalls:
