@@ -19,6 +19,9 @@ const captures = "../../../shared/data/pcap"
 
 // TestCaptures plays the first half of each real flood, readdressed, and wants what is found to drop the second half, and no visitor's packet.
 func TestCaptures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 20 s")
+	}
 	files, err := filepath.Glob(filepath.Join(captures, "*.pcap"))
 	if err != nil || len(files) == 0 {
 		t.Skipf("no captures in %s", captures)
@@ -75,7 +78,7 @@ func (d *detected) send(frames [][]byte, lasting time.Duration) {
 		if err != nil {
 			return err
 		}
-		defer unix.Close(fd) //nolint:errcheck // nothing waits in it
+		defer unix.Close(fd)
 		to := &unix.SockaddrLinklayer{Ifindex: attacker.Index}
 		for began, i := time.Now(), 0; i < len(frames); {
 			if err := unix.Sendto(fd, frames[i], 0, to); err == nil {

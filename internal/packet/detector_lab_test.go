@@ -32,7 +32,7 @@ type detected struct {
 
 const (
 	floodRate = 40_000 // packets a second
-	enough    = floodRate / 2
+	enough    = 9000   // more than the visitors send
 )
 
 // newDetected knows nothing yet.
