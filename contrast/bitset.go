@@ -18,6 +18,8 @@ func (b bitset) fill(n int) {
 	}
 }
 
+func (b bitset) set(i int) { b[i/64] |= 1 << (i % 64) }
+
 func (b bitset) count() (n int) {
 	for _, w := range b {
 		n += bits.OnesCount64(w)

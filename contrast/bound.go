@@ -23,6 +23,11 @@ func upper(hits, rows int) float64 {
 	return min(1, 1.01*freedom/2*root*root*root/float64(rows))
 }
 
+// rate returns the share that hits are of rows, and its upper bound.
+func rate(hits, rows int) (share, bound float64) {
+	return float64(hits) / float64(max(rows, 1)), upper(hits, rows)
+}
+
 // allowed is the largest number of hits out of rows whose upper bound is within most, and -1 if there is none.
 func allowed(rows int, most float64) int {
 	hits := -1

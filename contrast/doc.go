@@ -24,7 +24,9 @@
 //
 // The baseline is samples, not statistics of them: only samples can say how often any conjunction is met, and their number bounds
 // memory whatever values an attacker invents. Half of them the search sees, the other half is the proof. n samples without a
-// match prove a share below 3/n.
+// match prove a share below 3/n. The bound is on all that one Find returns together; who keeps what was found before asks Profile.False
+// for both. Many Finds against one profile are many tries: with no match allowed in either half, the worst of 10,000 that are unlike each other has
+// a share of some ln(10,000)/65,536, 0.014 %.
 //
 // Turned down: FP-Growth and Apriori, as the filters of DE-CIX (IXP Scrubber, 2022), MacroBase (2017) and Brauckhoff's anomaly
 // extraction (2009) use them: they list all that is frequent, of which nearly everything is redundant, and their time and memory

@@ -1,7 +1,6 @@
 package contrast
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,10 +10,10 @@ import (
 // Options of a Finder. What is 0 is as it says there.
 type Options struct {
 	Terms      int     // the most terms a conjunction has, 6 by default and 16 at most
-	Found      int     // the most conjunctions, 16 by default
+	Found      int     // the most conjunctions, 16 by default and 64 at most
 	MinShare   float64 // the least share of the window's weight that a conjunction covers in excess, 0.02 by default
 	MinSamples int     // the fewest samples that it matches, 32 by default
-	MaxFalse   float64 // the largest upper bound of the share of ordinary traffic that it matches, 0.0001 by default
+	MaxFalse   float64 // the largest upper bound of the share of ordinary traffic that all found together match, 0.0001 by default
 	Seed       uint64  // of the choice of samples that a search looks at; it should be secret
 }
 
@@ -25,8 +24,11 @@ const (
 	fewRows = 2048 // that are looked at, if there are as many
 )
 
-// maxVain bounds how many conjunctions are looked for in vain.
-const maxVain = 4
+// Bounds of how many conjunctions are found, and looked for in vain.
+const (
+	maxFound = 64
+	maxVain  = 4
+)
 
 // check fills in the defaults.
 func (o Options) check() (Options, error) {
@@ -48,8 +50,10 @@ func (o Options) check() (Options, error) {
 	switch {
 	case o.Terms < 1 || o.Terms > maxTerms:
 		return o, fmt.Errorf("contrast: conjunctions of %d terms: want 1 to %d", o.Terms, maxTerms)
-	case o.Found < 1 || o.MinSamples < 1:
-		return o, errors.New("contrast: found and samples want to be 1 at least")
+	case o.Found < 1 || o.Found > maxFound:
+		return o, fmt.Errorf("contrast: %d conjunctions to be found: want 1 to %d", o.Found, maxFound)
+	case o.MinSamples < 1:
+		return o, fmt.Errorf("contrast: fewest samples of %d: want 1 at least", o.MinSamples)
 	case !(o.MinShare > 0 && o.MinShare <= 1):
 		return o, fmt.Errorf("contrast: least share of %g: want above 0, 1 at most", o.MinShare)
 	case !(o.MaxFalse > 0 && o.MaxFalse < 1):
@@ -66,6 +70,10 @@ type Result struct {
 
 	// Excess is the share of the window's weight that the baseline does not account for.
 	Excess float64
+
+	// False is the share of the baseline's proof that those found match together, and FalseBound the upper 95 % confidence bound of their
+	// share of ordinary traffic, which is within MaxFalse if there are any.
+	False, FalseBound float64
 
 	// Found are the conjunctions to refuse traffic by, in the order in which they were found. Each is of use without the
 	// others; what is said of it is without what those found before it match.
@@ -93,7 +101,7 @@ type Reason uint8
 // Reasons.
 const (
 	Safe        Reason = iota
-	TooCommon          // ordinary traffic matches it, more than MaxFalse
+	TooCommon          // ordinary traffic matches it, more than MaxFalse has room for
 	TooUnproven        // the baseline is too small to prove anything within MaxFalse
 	TooFew             // fewer samples than MinSamples match it
 	TooWeak            // it speaks of weak features only
@@ -117,6 +125,8 @@ type Finder struct {
 	weight   float64 // that the window's rows stand for
 	rest     bitset  // rows of the window that nothing found so far matches
 	matched  bitset  // those of them that what was found last matches
+	wrong    bitset  // rows of the proof that what was found matches
+	wronged  bitset  // and those that what was found last matches, too
 	now      table   // rows drawn from the window, which count alike
 	alive    bitset  // rows of now that nothing found so far matches
 	living   int     // how many
@@ -186,6 +196,7 @@ func (f *Finder) Find(p *Profile, w *Window, elapsed time.Duration) Result {
 		case found.Why == Safe:
 			r.Found = append(r.Found, found)
 			f.rest.without(f.matched)
+			copy(f.wrong, f.wronged)
 		case found.Share > 2*found.False:
 			r.Refused = append(r.Refused, found)
 			vain++
@@ -194,6 +205,7 @@ func (f *Finder) Find(p *Profile, w *Window, elapsed time.Duration) Result {
 		}
 	}
 	r.account(1 - ordinary)
+	r.False, r.FalseBound = rate(f.wrong.count(), p.proof.rows)
 	f.profile, f.window = nil, nil
 	return r
 }
@@ -204,6 +216,7 @@ func (f *Finder) load(p *Profile, w *Window) {
 	f.lent.reset()
 	f.rest, f.matched = f.lent.lend(words(w.Len())), f.lent.lend(words(w.Len()))
 	f.rest.fill(w.Len())
+	f.wrong, f.wronged = f.lent.lend(words(p.proof.rows)), f.lent.lend(words(p.proof.rows))
 	f.weight = w.weigh(f.rest)
 	f.source.Seed(f.options.Seed, uint64(w.Len()))
 	f.now.rows = min(w.Len(), max(int(enough/f.options.MinShare), fewRows))
@@ -244,18 +257,21 @@ func (f *Finder) measure() (found Found) {
 		term := Term{it.feature, slices.Clone(it.in)}
 		found.Conjunction = append(found.Conjunction, term)
 		f.window.keep(term, f.matched)
-		strong = strong || !f.schema[it.feature].Weak
+		strong = strong || f.strong(it)
 	}
 	slices.SortFunc(found.Conjunction, func(a, b Term) int { return a.Feature - b.Feature })
 	found.Samples = f.matched.count()
 	found.Share = f.window.weigh(f.matched) / f.weight
 	proof := &f.profile.proof
-	hits := proof.matches(found.Conjunction)
-	found.False, found.FalseBound = float64(hits)/float64(max(proof.rows, 1)), upper(hits, proof.rows)
+	copy(f.wronged, f.wrong)
+	hits := 0
+	proof.each(found.Conjunction, func(row int) { f.wronged.set(row); hits++ })
+	found.False, found.FalseBound = rate(hits, proof.rows)
+	_, together := rate(f.wronged.count(), proof.rows)
 	switch {
 	case upper(0, proof.rows) > f.options.MaxFalse:
 		found.Why = TooUnproven
-	case found.FalseBound > f.options.MaxFalse || f.profile.search.matches(found.Conjunction) > f.allowed:
+	case together > f.options.MaxFalse || f.profile.search.matches(found.Conjunction) > f.allowed:
 		found.Why = TooCommon
 	case !strong:
 		found.Why = TooWeak

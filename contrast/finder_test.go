@@ -32,7 +32,9 @@ func TestNewFinderRefuses(t *testing.T) {
 		{"no schema", nil, Options{}, "schema of 0 features"},
 		{"too many terms", packets(), Options{Terms: 17}, "conjunctions of 17 terms"},
 		{"negative terms", packets(), Options{Terms: -1}, "conjunctions of -1 terms"},
-		{"none found", packets(), Options{Found: -1}, "found and samples"},
+		{"none found", packets(), Options{Found: -1}, "-1 conjunctions to be found"},
+		{"too many found", packets(), Options{Found: 65}, "65 conjunctions to be found"},
+		{"negative samples", packets(), Options{MinSamples: -1}, "fewest samples of -1"},
 		{"share", packets(), Options{MinShare: 1.5}, "least share of 1.5"},
 		{"false", packets(), Options{MaxFalse: 1}, "false share of 1"},
 	}
@@ -47,6 +49,7 @@ func TestNewFinderRefuses(t *testing.T) {
 
 // TestOrdinary finds nothing in ordinary traffic, be it as much as always, a quarter, or the crowd that a link on television sends.
 func TestOrdinary(t *testing.T) {
+	t.Parallel()
 	profile := ordinaryProfile()
 	f := newFinder(t, packets(), Options{})
 	for seed := range uint64(20) {
@@ -89,6 +92,7 @@ func connections(seed uint64) func() packet {
 // TestConnections: ordinary samples that are not independent make the proof weaker than it says, and have values in common
 // that come along with an attack's. What is found keeps to the bound all the same, and covers as much.
 func TestConnections(t *testing.T) {
+	t.Parallel()
 	b, err := NewBaseline(packets(), Memory{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +136,7 @@ func TestConnections(t *testing.T) {
 
 // TestDrift finds nothing to refuse when visitors come in another mixture than they did.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	for name, more := range map[string]func(p *packet) bool{
 		"more QUIC":          func(p *packet) bool { return p[proto] == 17 },
@@ -173,6 +178,7 @@ func TestProfileShared(t *testing.T) {
 
 // TestPlanted: an attacker who wants visitors refused sends what visitors have, in full or in all but what he varies.
 func TestPlanted(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	tests := []struct {
 		name string
@@ -230,6 +236,7 @@ func TestRefused(t *testing.T) {
 // TestSlowPoison: an attacker sends a little of his flood for hours, so that it becomes ordinary, and then all of it. What is
 // found by then refuses no more visitors than ever, and what is refused says by which share one might meter it.
 func TestSlowPoison(t *testing.T) {
+	t.Parallel()
 	attack := func(r *rand.Rand) packet { return tcpFlood(r, 54, syn, 512, optionsNone) }
 	b, err := NewBaseline(packets(), Memory{Seed: 1})
 	if err != nil {
@@ -250,6 +257,7 @@ func TestSlowPoison(t *testing.T) {
 
 // TestOnset: a flood that is learnt for a minute before anybody notices is found as if it had not been.
 func TestOnset(t *testing.T) {
+	t.Parallel()
 	attack := func(r *rand.Rand) packet { return tcpFlood(r, 54, syn, 512, optionsNone) }
 	b := learnt(1)
 	b.Learn(fill(5, 50000, 0.95, attack), time.Minute)
@@ -302,6 +310,7 @@ func TestWeightsCount(t *testing.T) {
 
 // TestSmallWindow: what a tenth of a second brings may be few hundred samples.
 func TestSmallWindow(t *testing.T) {
+	t.Parallel()
 	f := newFinder(t, packets(), Options{})
 	for _, tt := range floods() {
 		if tt.least < 0.99 {
@@ -360,6 +369,37 @@ func TestWeak(t *testing.T) {
 	}
 }
 
+// TestWeakShared: attackers who have a weak value in common that ordinary traffic has not are found one by one, by what is strong in each;
+// and a strong term that most of ordinary traffic matches, too, does not count.
+func TestWeakShared(t *testing.T) {
+	t.Parallel()
+	attack := func(r *rand.Rand) packet {
+		p := everything(r)
+		p[tos] = 184
+		return p
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	later := make([]packet, 10000)
+	for i := range later {
+		later[i] = attack(r)
+	}
+	f := newFinder(t, packets(), Options{})
+	for _, n := range []int{4000, 20000} {
+		result := f.Find(ordinaryProfile(), fill(1, n, 0.9, attack), time.Second)
+		if covered, wrong := share(result.Found, later), share(result.Found, unseen()); covered < 0.8 || wrong > 0.0001 {
+			t.Errorf("%d samples: covers %.3f and wrongly %.6f, want 0.8 at least and 0.0001 at most", n, covered, wrong)
+		}
+		for _, found := range result.Found {
+			if !slices.ContainsFunc(found.Conjunction, func(term Term) bool {
+				share, _ := ordinaryProfile().False(Conjunction{term})
+				return !packets()[term.Feature].Weak && share < 0.51
+			}) {
+				t.Errorf("%d samples: found %s, want a term of it to be strong", n, packets().Format(found.Conjunction))
+			}
+		}
+	}
+}
+
 // TestUnproven: a baseline of an hour's few samples proves little, and says so.
 func TestUnproven(t *testing.T) {
 	b, err := NewBaseline(packets(), Memory{})
@@ -398,6 +438,7 @@ func TestFindNothingToLookAt(t *testing.T) {
 
 // TestDeterministic: the same seed, the same result, whatever the finder did before.
 func TestDeterministic(t *testing.T) {
+	t.Parallel()
 	profile, again := ordinaryProfile(), learnt(1).Profile()
 	f := newFinder(t, packets(), Options{Seed: 3})
 	w := fill(3, 20000, 0.8, everything)
@@ -479,6 +520,7 @@ func (w *world) drawAttack(t *rapid.T) Conjunction {
 // TestProperties: in any world, with any attacks, what is found keeps to the bound on traffic that nobody has seen, and covers
 // the attacks that the baseline does not know.
 func TestProperties(t *testing.T) {
+	t.Parallel()
 	const most = 0.002
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
@@ -510,20 +552,15 @@ func TestProperties(t *testing.T) {
 		matched := func() bool {
 			return slices.ContainsFunc(result.Found, func(f Found) bool { return f.Conjunction.Match(values) })
 		}
-		wrong := make([]int, len(result.Found))
+		wrong := 0
 		const unseen = 20000
 		for range unseen {
-			w.sample(r, values)
-			for i, found := range result.Found {
-				if found.Conjunction.Match(values) {
-					wrong[i]++
-				}
+			if w.sample(r, values); matched() {
+				wrong++
 			}
 		}
-		for i, n := range wrong {
-			if float64(n) > 1.5*most*unseen {
-				t.Fatalf("%s matches %d of %d unseen, want a share of %g", w.schema.Format(result.Found[i].Conjunction), n, unseen, most)
-			}
+		if float64(wrong) > 1.5*most*unseen {
+			t.Fatalf("%v match %d of %d unseen, want a share of %g", result.Found, wrong, unseen, most)
 		}
 		for _, c := range attacks {
 			if share, _ := profile.False(c); share > 0 || len(c) == 0 || attacked < 0.1 {
@@ -542,6 +579,50 @@ func TestProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTogether: a bound on each of many conjunctions would be no bound. A third of the traffic is of eight kinds that are rare among visitors;
+// each alone is within the bound, and only as many of them are refused as are together.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	const most, kinds = 0.002, 8
+	schema := Schema{{Name: "kind"}}
+	b, err := NewBaseline(schema, Memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	visitor := func() uint32 {
+		if r.Float64() < kinds*0.0006 {
+			return 1 + r.Uint32N(kinds)
+		}
+		return 100 + r.Uint32N(1000)
+	}
+	w := NewWindow(schema, 20000, 1)
+	for range 8 {
+		w.Reset()
+		for range 20000 {
+			w.Add([]uint32{visitor()}, 1)
+		}
+		b.Learn(w, time.Minute)
+	}
+	w.Reset()
+	for range 10000 {
+		w.Add([]uint32{visitor()}, 1)
+		w.Add([]uint32{1 + r.Uint32N(kinds)}, 1)
+	}
+	result := newFinder(t, schema, Options{MaxFalse: most}).Find(b.Profile(), w, 30*time.Second)
+	var all []Conjunction
+	for _, found := range result.Found {
+		all = append(all, found.Conjunction)
+	}
+	share, bound := b.Profile().False(all...)
+	if n := len(all); n < 2 || n >= kinds || result.FalseBound > most || result.False > most || share > most || bound > most {
+		t.Errorf("%d found match %.5f together, bound %.5f (of all rows %.5f, %.5f): want 2 to %d, and %g at most", n, result.False, result.FalseBound, share, bound, kinds-1, most)
+	}
+	if len(result.Refused) == 0 || result.Refused[0].Why != TooCommon {
+		t.Errorf("refused %v, want what has no room", result.Refused)
+	}
 }
 
 // FuzzFind feeds it any samples, and holds the result to what it promises.
@@ -605,6 +686,9 @@ func checkResult(t *testing.T, s Schema, o Options, p *Profile, w *Window, resul
 			t.Errorf("%s is weak", text)
 		}
 		sum += found.Share
+	}
+	if result.FalseBound > o.MaxFalse && len(result.Found) > 0 {
+		t.Errorf("all that is found is wrong for up to %g, want %g at most", result.FalseBound, o.MaxFalse)
 	}
 	if sum > 1+1e-9 || result.Excess > 1+1e-9 {
 		t.Errorf("found %g of the weight, excess %g, want 1 at most", sum, result.Excess)

@@ -188,9 +188,10 @@ func share(found []Found, packets []packet) float64 {
 
 // TestFloods finds each flood where it is nine tenths of a window, three, and one.
 func TestFloods(t *testing.T) {
-	f := newFinder(t, packets(), Options{})
 	for _, tt := range floods() {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFinder(t, packets(), Options{})
 			r := rand.New(rand.NewPCG(1, 2))
 			later := make([]packet, 10000)
 			for i := range later {

@@ -116,10 +116,11 @@ func TestCaptures(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Skipf("no captures in %s", captures)
 	}
-	f := newFinder(t, packets(), Options{})
 	for _, path := range files {
 		name := filepath.Base(path)
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFinder(t, packets(), Options{})
 			all, err := readPcap(path)
 			flood := slices.DeleteFunc(slices.Clone(all), func(p packet) bool { return !isFlood(name, p) })
 			if err != nil || len(flood) < 1000 {

@@ -19,11 +19,10 @@ func (p *Profile) Rows() int { return p.search.rows + p.proof.rows }
 // Rate is the weight a second of ordinary traffic, 0 if that is not known.
 func (p *Profile) Rate() float64 { return p.rate }
 
-// False returns the share of the profile that a conjunction matches, and the upper 95 % confidence bound of its share of
-// ordinary traffic. It is for conjunctions that come from elsewhere, or were found with an earlier profile.
-func (p *Profile) False(c Conjunction) (share, bound float64) {
-	hits, rows := p.search.matches(c)+p.proof.matches(c), p.Rows()
-	return float64(hits) / float64(max(rows, 1)), upper(hits, rows)
+// False returns the share of the profile that any of some conjunctions matches, and the upper 95 % confidence bound of their share of
+// ordinary traffic. It is for what comes from elsewhere, or was found with an earlier profile.
+func (p *Profile) False(of ...Conjunction) (share, bound float64) {
+	return rate(p.search.matchesAny(of)+p.proof.matchesAny(of), p.Rows())
 }
 
 // compile makes a profile of slots.

@@ -41,13 +41,17 @@ func (f *Finder) refine(n *node) {
 func (f *Finder) close(cluster bitset, path []int32) int {
 	f.closure = len(f.items)
 	rows := cluster.count()
+	var enclosed uint64
 	for feature := range f.schema {
 		if n := f.enclose(feature, cluster, rows); n > 0 {
 			f.add(feature, n)
+			enclosed |= 1 << feature
 		}
 	}
 	for _, i := range path {
-		f.items = append(f.items, f.items[i])
+		if enclosed>>f.items[i].feature&1 == 0 {
+			f.items = append(f.items, f.items[i])
+		}
 	}
 	f.choose(f.closure)
 	return rows
@@ -281,7 +285,7 @@ func (f *Finder) choose(from int) {
 		taken |= 1 << f.items[best].feature
 		left.and(f.base(&f.items[best]))
 		hits = fewest
-		strong = strong || !f.schema[f.items[best].feature].Weak
+		strong = strong || f.strong(&f.items[best])
 	}
 	if !strong {
 		f.strengthen(from)
@@ -292,7 +296,7 @@ func (f *Finder) choose(from int) {
 func (f *Finder) strengthen(from int) {
 	best := -1
 	for i := from; i < len(f.items); i++ {
-		if !f.schema[f.items[i].feature].Weak && (best < 0 || f.items[i].size < f.items[best].size) {
+		if f.strong(&f.items[i]) && (best < 0 || f.items[i].size < f.items[best].size) {
 			best = i
 		}
 	}
@@ -313,7 +317,7 @@ func (f *Finder) widen(covered int) bool {
 		_, hits := f.holds(rows, base, -1)
 		best, most := -1, covered+covered/50
 		for i := range f.chosen {
-			if n, h := f.holds(rows, base, i); n > most && h <= hits {
+			if n, h := f.holds(rows, base, i); n > most && h <= hits && f.strongWithout(i) {
 				best, most = i, n
 			}
 		}
@@ -324,6 +328,20 @@ func (f *Finder) widen(covered int) bool {
 		covered, wider = most, true
 	}
 	return wider
+}
+
+// strongWithout reports whether what is chosen has a strong term beside one, or has none at all.
+func (f *Finder) strongWithout(but int) bool {
+	some := false
+	for i, t := range f.chosen {
+		if f.strong(&f.items[t]) {
+			if i != but {
+				return true
+			}
+			some = true
+		}
+	}
+	return !some
 }
 
 // reach moves the outer ends of ranges to where the window's rows for which all else holds end, or the baseline's begin: the

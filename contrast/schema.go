@@ -26,8 +26,8 @@ type Feature struct {
 	// List is how many values, or ranges, one term may list: 0 and 1 mean one, the most is 32.
 	List int
 
-	// Weak says that the feature must not decide alone, nor together with others that are weak: a conjunction needs one that is
-	// not. A length and a hop limit are shared by too many who have nothing else in common; and what one connection has to
+	// Weak says that the feature must not decide alone, nor together with others that are weak: a conjunction needs a term of one
+	// that is not, and that less than half of ordinary traffic matches. A length and a hop limit are shared by too many who have nothing else in common; and what one connection has to
 	// itself, its port and its numbers, is an excess whenever that connection sends much.
 	Weak bool
 }

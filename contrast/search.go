@@ -20,6 +20,7 @@ type node struct {
 	hits      int    // how many of base
 	score     float64
 	features  uint64 // of which it has terms
+	strong    bool   // one of them is
 	path      [2 * maxTerms]int32
 	length    int // of path, the items that it is made of
 }
@@ -116,7 +117,7 @@ func (f *Finder) expand(beam []node, covered int) (safe candidate) {
 			c.hits = parent.base.both(f.base(it))
 			switch {
 			case f.excess(c.rows, c.hits) < float64(f.least):
-			case c.hits <= f.allowed:
+			case c.hits <= f.allowed && (parent.strong || f.strong(it)):
 				if safe.item < 0 || f.safer(c, safe) {
 					safe = c
 				}
@@ -127,6 +128,11 @@ func (f *Finder) expand(beam []node, covered int) (safe candidate) {
 		}
 	}
 	return safe
+}
+
+// strong reports whether an item may decide, alone or with others: its feature is not weak, and it is not what most of the baseline has.
+func (f *Finder) strong(it *item) bool {
+	return !f.schema[it.feature].Weak && 2*it.size <= f.profile.search.rows
 }
 
 // safer reports whether a candidate covers more than another does, or about as much with a last term that holds for less of the
@@ -168,6 +174,7 @@ func (f *Finder) grow(beam []node, c candidate) node {
 		hits:     c.hits,
 		score:    c.score,
 		features: parent.features | 1<<it.feature,
+		strong:   parent.strong || f.strong(it),
 		path:     parent.path,
 		length:   parent.length + 1,
 	}
@@ -182,7 +189,7 @@ func (f *Finder) grow(beam []node, c candidate) node {
 // lifts reports whether a node has at least twice the share of the living rows that it has of the baseline. What has less is
 // as likely ordinary traffic of another hour.
 func (f *Finder) lifts(n *node) bool {
-	return n.rows*f.profile.search.rows > 2*n.hits*f.living
+	return float64(n.rows)*float64(f.profile.search.rows) > 2*float64(n.hits)*float64(f.living)
 }
 
 // excess is how many rows of the window are more than the baseline lets expect, of whose search half there are hits.

@@ -95,10 +95,25 @@ func (t *table) copy(from []column, rows []uint16, sorting *sorter) {
 	}
 }
 
-// matches counts the rows for which a conjunction holds. It visits those of the rarest term only.
+// matches counts the rows for which a conjunction holds.
 func (t *table) matches(c Conjunction) (n int) {
+	t.each(c, func(int) { n++ })
+	return n
+}
+
+// matchesAny counts the rows for which one of some conjunctions holds.
+func (t *table) matchesAny(of []Conjunction) int {
+	rows := make(bitset, words(t.rows))
+	for _, c := range of {
+		t.each(c, rows.set)
+	}
+	return rows.count()
+}
+
+// each calls do for the rows for which a conjunction holds. It visits those of the rarest term only.
+func (t *table) each(c Conjunction, do func(row int)) {
 	if len(c) == 0 {
-		return 0
+		return
 	}
 	sizes := make([]int, len(t.columns))
 	for _, term := range c {
@@ -111,11 +126,10 @@ func (t *table) matches(c Conjunction) (n int) {
 		from, to := rarest.run(s)
 		for _, row := range rarest.order[from:to] {
 			if t.holds(terms[1:], int(row)) {
-				n++
+				do(int(row))
 			}
 		}
 	}
-	return n
 }
 
 // holds reports whether all terms hold for a row.

@@ -3,7 +3,7 @@
 // floods of one plan are the same packet for packet. The payloads that reflectors answer with are written here, by their protocols'
 // documents.
 //
-// What it learns: a [Plan] and the [Link] to send on. What it writes: Ethernet frames, to that link alone (AF_PACKET, sendmmsg). What
+// What it learns: a [Plan] and the [Link] to send on. What it writes: Ethernet frames, to that link alone (AF_PACKET). What
 // bounds it: 60 seconds, 100 million packets and 5 million a second, whatever the plan says. How it fails: with an error before the
 // first packet, if the target is not in the networks that are set aside for tests (198.18.0.0/15, 2001:db8::/32), or the namespace is
 // not one that was made for this: it must not be the machine's, must have nothing up but loopback and veth, and its interface must bear

@@ -16,7 +16,7 @@ const (
 	header6     = 40
 	fragment6   = 8                 // the Fragment header (RFC 8200, 4.5)
 	maxSegment  = 1400              // so that there is room for each of these
-	protocol6To = 44                // Next Header of what has a Fragment header
+	ipv6Frag    = 44                // Next Header of what has a Fragment header
 	moreToCome  = 0x2000            // of IPv4's flags and fragment offset
 	whole4      = 0x4000            // do not fragment, as every kernel sends it
 	ethernet4   = 0x0800            // EtherTypes
@@ -32,7 +32,7 @@ type Packets struct {
 	kinds   []Kind // one, or those that are mixed
 	random  *rand.PCG
 	head    []byte   // Ethernet and tags
-	answers [][]byte // what reflectors answer, by protocol; see amplified
+	answers [][]byte // what reflectors answer, by the constants of answers.go
 	bytes   []byte   // that look like nothing
 }
 
@@ -130,7 +130,7 @@ func (p *Packets) packet6(kind *Kind, b []byte) int {
 	at := header6
 	if kind.part != whole {
 		at += fragment6
-		b[6], b[header6] = protocol6To, protocol
+		b[6], b[header6] = ipv6Frag, protocol
 		binary.BigEndian.PutUint32(b[header6+4:], uint32(r))
 		flags := uint16(1) // more to come
 		if kind.part == later {

@@ -105,7 +105,7 @@ func receive(t *testing.T, frame []byte) received {
 			t.Fatalf("header %v of %d bytes: %v", h, len(packet), err)
 		}
 		r = received{protocol: byte(h.NextHeader), ttl: h.HopLimit, segment: packet[header6:]}
-		if h.NextHeader == protocol6To {
+		if h.NextHeader == ipv6Frag {
 			r.protocol, r.part = packet[header6], first
 			if binary.BigEndian.Uint16(packet[header6+2:])>>3 > 0 {
 				r.part = later

@@ -18,8 +18,8 @@ type Sent struct {
 }
 
 const (
-	batch = 64                     // packets a system call
-	tick  = 200 * time.Microsecond // between calls, if the rate leaves time
+	batch = 64                     // packets between looks at the clock
+	tick  = 200 * time.Microsecond // of rest, if the rate leaves time
 	debt  = 20 * time.Millisecond  // what a sender that was held up makes up for
 )
 
@@ -45,7 +45,8 @@ func Send(ctx context.Context, link Link, plan Plan) (Sent, error) {
 }
 
 // send paces the batches.
-func (p *Packets) send(ctx context.Context, s *socket) (Sent, error) {
+func (p *Packets) send(ctx context.Context, s socket) (Sent, error) {
+	frame := make([]byte, MaxFrame)
 	began := time.Now()
 	sent := Sent{Began: began}
 	for ctx.Err() == nil {
@@ -59,11 +60,10 @@ func (p *Packets) send(ctx context.Context, s *socket) (Sent, error) {
 			time.Sleep(tick)
 			continue
 		}
-		for i := range n {
-			s.frame(i, p.Next(s.frames[i]))
-		}
-		if err := s.send(n, &sent); err != nil {
-			return sent, fmt.Errorf("send packets: %w", err)
+		for range n {
+			if err := s.send(frame[:p.Next(frame)], &sent); err != nil {
+				return sent, err
+			}
 		}
 	}
 	sent.Elapsed = time.Since(began)
