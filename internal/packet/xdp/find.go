@@ -79,6 +79,7 @@ const (
 	hostBuckets = 7
 	drainATick  = 275
 	full        = 0xffff
+	late        = 0xfff0
 	nearlyFull  = 0.95
 )
 
@@ -114,10 +115,18 @@ func (f *Filter) findMeters(addr netip.Addr, out *Finding) error {
 	return nil
 }
 
+// ticksSince are none if the bucket was looked at a tick later than now.
+func ticksSince(then, now uint32) uint32 {
+	if ticks := (now - then) & 0xffff; ticks <= late {
+		return ticks
+	}
+	return 0
+}
+
 func fullness(bucket uint64, tick uint32) float64 {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], bucket)
-	ticks := uint32(uint16(tick) - binary.LittleEndian.Uint16(b[:]))
+	ticks := ticksSince(uint32(binary.LittleEndian.Uint16(b[:])), tick)
 	level := uint32(0)
 	for i := 2; i < 8; i += 2 {
 		level = max(level, uint32(binary.LittleEndian.Uint16(b[i:])))

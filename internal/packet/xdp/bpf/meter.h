@@ -9,7 +9,7 @@
 #pragma once
 #include "policy.h"
 
-enum { TICKS_A_SECOND = 239, DRAIN_A_TICK = 275, FULL = 0xffff };
+enum { TICKS_A_SECOND = 239, DRAIN_A_TICK = 275, FULL = 0xffff, LATE = 0xfff0 };
 enum { METER_TWEAK = 2000, HOST_BUCKETS = 7, CLASS_FULL = 1 << 28, CLASS_DRAIN = CLASS_FULL / 238 };
 
 struct line {
@@ -46,6 +46,10 @@ INLINE struct load load_of(const struct costs *c, u32 length, u32 opening) {
 /* What the bucket becomes, and in *full whether it can't take the load. */
 INLINE u64 charged(u64 bucket, const struct load *l, u32 now, u32 *full) {
 	u32 ticks = (now - (u32)bucket) & 0xffff;
+	if (ticks > LATE) { /* another CPU, which looked at the clock a tick later, was here first */
+		ticks = 0;
+		now = bucket;
+	}
 	u32 packets = drained(bucket >> 16 & 0xffff, ticks) + l->packets;
 	u32 bytes = drained(bucket >> 32 & 0xffff, ticks) + l->bytes;
 	u32 openings = drained(bucket >> 48, ticks) + l->openings;
