@@ -59,23 +59,18 @@ func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, erro
 func (f *Filter) findBan(addr netip.Addr, out *Finding) error {
 	for _, bits := range banLengths(addr.Is4()) {
 		b := f.bannedAs(halves(addr), bits)
-		for _, at := range f.buckets(b) {
-			var bucket filterBanBucket
-			if err := f.objects.Bans.Lookup(at, &bucket); err != nil {
-				return err
-			}
-			for _, s := range bucket.Bans {
-				if s.Hi == b.hi && s.Lo == b.lo && s.Length == uint64(bits) && s.Until > now() {
-					out.Banned, out.Until = b.prefix(), timeOf(s.Until)
-				}
-			}
+		until, err := f.bans.find(b)
+		if err != nil {
+			return err
+		}
+		if until > now() {
+			out.Banned, out.Until = b.prefix(), timeOf(until)
 		}
 	}
 	return nil
 }
 
 const (
-	meterTweak  = 2000
 	hostBuckets = 7
 	drainATick  = 275
 	full        = 0xffff
@@ -86,11 +81,11 @@ const (
 // metersOf is where bpf/meter.h has a source's buckets.
 func (s salt) metersOf(addr netip.Addr, lines int) (at [2]uint32, host [2]int) {
 	a := halves(addr)
-	group, unit := a.hi>>16, a.hi&0xffff
+	unit := a.hi & 0xffff
 	if addr.Is4() {
-		group, unit = a.lo>>8, a.lo&0xff
+		unit = a.lo & 0xff
 	}
-	g := s.hash(address{group, 0}, meterTweak)
+	g := s.network(a)
 	h := (g ^ unit) * mix1
 	mask := uint32(lines - 1)
 	at = [2]uint32{uint32(g) & mask, uint32(g>>32)&mask + uint32(lines)}

@@ -10,7 +10,7 @@
 #include "policy.h"
 
 enum { TICKS_A_SECOND = 239, DRAIN_A_TICK = 275, FULL = 0xffff, LATE = 0xfff0 };
-enum { METER_TWEAK = 2000, HOST_BUCKETS = 7, CLASS_FULL = 1 << 28, CLASS_DRAIN = CLASS_FULL / 238 };
+enum { HOST_BUCKETS = 7, CLASS_FULL = 1 << 28, CLASS_DRAIN = CLASS_FULL / 238 };
 
 struct line {
 	u64 group, hosts[HOST_BUCKETS];
@@ -66,12 +66,11 @@ INLINE u32 host_bucket(u64 h) {
 
 enum metered { WITHIN, HOST_OVER, GROUP_OVER };
 
-SEPARATE int meter(const struct policy *policy, const struct listener *listener, const struct packet *p, u32 opening, u32 now) {
-	if (!policy || !listener || !p)
+SEPARATE int meter(const struct listener *listener, const struct packet *p, u32 opening, u32 now) {
+	if (!listener || !p)
 		return WITHIN;
-	u64 group = p->version == 4 ? p->source.lo >> 8 : p->source.hi >> 16;
 	u32 host = p->version == 4 ? p->source.lo & 0xff : p->source.hi & 0xffff;
-	u64 g = hash(group, 0, METER_TWEAK, &policy->salt), h = (g ^ host) * 0x9e3779b97f4a7c15ull;
+	u64 g = p->network, h = (g ^ host) * 0x9e3779b97f4a7c15ull;
 	u32 at0 = g & (meter_lines - 1), at1 = (g >> 32 & (meter_lines - 1)) + meter_lines;
 	struct line *l0 = map_lookup(&meters, &at0), *l1 = map_lookup(&meters, &at1);
 	if (!l0 || !l1)
