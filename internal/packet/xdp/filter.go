@@ -342,10 +342,10 @@ func (f *Filter) setTable(slot uint32, cells []byte) error {
 		return nil
 	}
 	spec := f.inner[filterMapTables].Copy()
-	spec.MaxEntries = uint32(len(cells) / cellBytes)
+	spec.MaxEntries = uint32(len(cells) / (lineCells * cellBytes))
 	m, err := ebpf.NewMap(spec)
 	if err != nil {
-		return fmt.Errorf("making a table of %d cells: %w", spec.MaxEntries, err)
+		return fmt.Errorf("making a table of %d lines: %w", spec.MaxEntries, err)
 	}
 	defer func() { _ = m.Close() }()
 	memory, err := m.Memory()

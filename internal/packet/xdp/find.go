@@ -50,8 +50,9 @@ func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, erro
 	}
 	defer func() { _ = m.Close() }()
 	return ask(func(index uint32) (uint64, uint64, error) {
-		var c filterCell
-		err := m.Lookup(index, &c)
+		var line filterCells
+		err := m.Lookup(index/lineCells, &line)
+		c := line.Four[index%lineCells]
 		return c.A, c.B, err
 	})
 }

@@ -82,6 +82,14 @@ func (s salt) hash(a address, tweak uint64) uint64 {
 	return h ^ h>>32
 }
 
+// networkBits are the length of an address's network: a /48, or a /24 of IPv4.
+func networkBits(a address) int {
+	if a.is4() {
+		return 120
+	}
+	return 48
+}
+
 func (a address) is4() bool { return a.hi == 0 && a.lo>>32 == 0xffff }
 
 // network is the hash of an address's network: see bpf/ban.h.

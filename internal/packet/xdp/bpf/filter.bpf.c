@@ -84,14 +84,14 @@ INLINE struct class class_of(struct xdp_md *ctx, const struct packet *p) {
 INLINE int is_denied(const struct policy *policy, const struct packet *p) {
 	if (p->version == 4)
 		return in_flat(TABLE_DENY4, p->source.lo);
-	return in_hashed(TABLE_DENY6, &p->source, &policy->salt);
+	return in_hashed(TABLE_DENY6, p, &policy->salt);
 }
 
 INLINE int judge(struct xdp_md *ctx, const struct policy *policy, struct packet *p, u32 number) {
 	const struct listener *listener = &policy->listeners[number];
-	if (may_be_allowed(p) && in_hashed(TABLE_ALLOW, &p->source, &policy->salt))
-		return R_ALLOWED;
 	p->network = network_of(p, &policy->salt);
+	if (may_be_allowed(p) && in_hashed(TABLE_ALLOW, p, &policy->salt))
+		return R_ALLOWED;
 	if (may_be_banned(p->network) && banned(p, clock(), &policy->salt))
 		return R_BANNED;
 	if (is_denied(policy, p))
