@@ -91,7 +91,7 @@ func (r *rig) install() {
 	for p, until := range m.bans {
 		ban, err := r.banOf(p)
 		if err == nil {
-			err = r.write(ban, until)
+			err = r.bans.enter(ban, until)
 		}
 		if err != nil {
 			r.tb.Fatal(err)

@@ -52,12 +52,13 @@ type Filter struct {
 	samples *ringbuf.Reader
 	record  ringbuf.Record
 
-	mu     sync.Mutex  // of everything that is written
-	filter []uint64    // what ban_filter holds
-	heads  filterHeads // what allow_heads holds
-	sent   uint64      // cookies, when Tend last looked
-	quiet  int         // calls of Tend since cookies were sent
-	calls  int
+	bans   *bans
+	denial sync.Mutex // held while a set of the denied is built and put in force
+
+	mu    sync.Mutex  // of all else that is written
+	heads filterHeads // what allow_heads holds
+	sent  uint64      // cookies, when Tend last looked
+	quiet int         // calls of Tend since cookies were sent
 }
 
 // Open loads the program and attaches it, or takes over what is pinned, whose bans, lists, policy, signatures and counters stay. Where the
@@ -153,6 +154,23 @@ func (f *Filter) load(spec *ebpf.CollectionSpec) error {
 
 func (f *Filter) mapsDir() string { return filepath.Join(f.options.Pins, "maps-"+layout) }
 
+// forget unpins maps of other forms, which no program that is attached reads now.
+func (f *Filter) forget() error {
+	others, err := filepath.Glob(filepath.Join(f.options.Pins, "maps-*"))
+	if f.options.Pins == "" || err != nil {
+		return err
+	}
+	for _, dir := range others {
+		if dir == f.mapsDir() {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("forgetting older maps: %w", err)
+		}
+	}
+	return nil
+}
+
 // resume takes over the salt and the bans of who was there before, and attaches.
 func (f *Filter) resume() error {
 	if f.options.Pins != "" {
@@ -173,7 +191,7 @@ func (f *Filter) resume() error {
 			return err
 		}
 	}
-	if err := f.readBanFilter(); err != nil {
+	if f.bans, err = openBans(f.objects.Bans, f.objects.BanFilter); err != nil {
 		return err
 	}
 	if err := f.objects.AllowHeads.Lookup(uint32(0), &f.heads); err != nil {
@@ -190,7 +208,10 @@ func (f *Filter) resume() error {
 			return err
 		}
 	}
-	return f.attachAll()
+	if err := f.attachAll(); err != nil {
+		return err
+	}
+	return f.forget()
 }
 
 // policyInForce is all zero if there is none.
@@ -231,23 +252,30 @@ func (f *Filter) SetAllow(prefixes []netip.Prefix) error {
 		return fmt.Errorf("setting who is allowed: %w", err)
 	}
 	// In between, the heads are those of both sets.
-	before, after := f.heads, headsOf(prefixes)
-	f.heads = after
+	after := headsOf(prefixes)
 	both := after
 	for i := range both.Words {
-		both.Words[i] |= before.Words[i]
+		both.Words[i] |= f.heads.Words[i]
 	}
-	err = f.objects.AllowHeads.Put(uint32(0), both)
+	err = f.setHeads(both)
 	if err == nil {
 		err = f.setTable(tableAllow, cells)
 	}
 	if err == nil {
-		err = f.objects.AllowHeads.Put(uint32(0), after)
+		err = f.setHeads(after)
 	}
 	if err != nil {
 		return fmt.Errorf("setting who is allowed: %w", err)
 	}
 	return nil
+}
+
+func (f *Filter) setHeads(heads filterHeads) error {
+	err := f.objects.AllowHeads.Put(uint32(0), heads)
+	if err == nil {
+		f.heads = heads
+	}
+	return err
 }
 
 // headsOf marks the beginnings of addresses that may be in a set: see bpf/table.h.
@@ -271,10 +299,10 @@ func headsOf(prefixes []netip.Prefix) (heads filterHeads) {
 }
 
 // Replace replaces the set of those who are refused. A million prefixes take less than a second; packets meet the old set, or the new.
-// The sets of the two families are swapped one after the other.
+// The sets of the two families are swapped one after the other. Nothing but another Replace waits meanwhile.
 func (f *Filter) Replace(deny []netip.Prefix) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.denial.Lock()
+	defer f.denial.Unlock()
 	flat, err := flatten(unmapped(deny, true, false))
 	if err != nil {
 		return fmt.Errorf("replacing who is denied: %w", err)
@@ -309,10 +337,10 @@ func (f *Filter) setTable(slot uint32, cells []byte) error {
 		return f.slots.hold(f.objects.Tables, filterMapTables, slot, nil)
 	}
 	spec := f.inner[filterMapTables].Copy()
-	spec.MaxEntries = uint32(len(cells) / cellBytes)
+	spec.MaxEntries = uint32(len(cells) / (lineCells * cellBytes))
 	m, err := ebpf.NewMap(spec)
 	if err != nil {
-		return fmt.Errorf("making a table of %d cells: %w", spec.MaxEntries, err)
+		return fmt.Errorf("making a table of %d lines: %w", spec.MaxEntries, err)
 	}
 	memory, err := m.Memory()
 	if err == nil {
@@ -326,6 +354,13 @@ func (f *Filter) setTable(slot uint32, cells []byte) error {
 
 // Close lets go of the program. What is pinned goes on.
 func (f *Filter) Close() error {
+	f.denial.Lock()
+	defer f.denial.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bans != nil {
+		f.bans.close()
+	}
 	var errs []error
 	for _, a := range f.attached {
 		errs = append(errs, a.link.Close())

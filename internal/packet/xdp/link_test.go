@@ -323,8 +323,15 @@ func TestOtherForm(t *testing.T) {
 	w.inside(policy, func() error { return f.Replace([]netip.Prefix{client}) })
 	w.reach(t, "denied", server4+":443", false)
 	w.inside(f.Close)
+	older := filepath.Join(options.Pins, "maps-0")
+	if err := os.Mkdir(older, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	options.Meters = 128
 	f = w.open(options)
+	if _, err := os.Stat(older); !os.IsNotExist(err) {
+		t.Errorf("maps of an older form stay pinned: %v", err)
+	}
 	w.reach(t, "without a policy", server4+":443", true)
 	w.inside(policy)
 	w.reach(t, "without the set", server4+":443", true)

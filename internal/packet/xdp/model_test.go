@@ -354,7 +354,10 @@ func levelAfter(level, ticks uint32) uint32 {
 
 // charge returns the bucket with a load more, and whether that is too much.
 func (b modelBucket) charge(c packet.Ceilings, length uint32, opening bool, tick uint32) (modelBucket, bool) {
-	ticks := (tick - b.tick) & 0xffff
+	ticks := ticksSince(b.tick, tick)
+	if (tick-b.tick)&0xffff > late {
+		tick = b.tick
+	}
 	costs := costsOf(c)
 	load := modelBucket{packets: costs.packets}
 	if opening {
