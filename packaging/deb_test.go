@@ -1,5 +1,5 @@
 // Package packaging has no code: its test builds the Debian package as `make deb` does, looks at what is in it, runs the program from it
-// as systemd would, and installs, upgrades and purges it in a folder.
+// as systemd would and as systemd does, and installs, upgrades and purges it in a folder.
 package packaging
 
 import (
@@ -64,6 +64,7 @@ func TestDeb(t *testing.T) {
 	t.Run("program", func(t *testing.T) { testProgram(t, root) })
 	t.Run("unit", func(t *testing.T) { testUnit(t, root) })
 	t.Run("service", func(t *testing.T) { testService(t, root) })
+	t.Run("packets", func(t *testing.T) { testPackets(t, root) })
 	t.Run("install", func(t *testing.T) { testInstall(t, deb) })
 }
 

@@ -225,7 +225,7 @@ func (n *Node) assemble() (err error) {
 	n.path = edge.New(n.snapshot)
 	requests := request.New(&n.spec, newGenerator(), n.path)
 	requests.Locator = n.rooms.Verdict
-	n.packets = packet.New(packet.Pins(n.spec.Data), packetFilters(), n.log)
+	n.packets = packet.New(packet.Pins(n.spec.Data), packetFilters(n.log), n.log)
 	n.packets.Spared = n.rooms.Verdict.Exceptions.Addresses
 	n.conns = conn.New(&n.spec, conn.Options{
 		Open: requests.Open, Excused: n.rooms.Verdict.Exceptions.Everywhere, Banned: n.packets.Ban, Log: n.log, Loops: n.loops,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,7 +40,7 @@ func (n *Node) servePackets(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, http.StatusOK, &Packets{on, report})
+	answer(w, http.StatusOK, &Packets{on && len(report.Interfaces) > 0, report})
 }
 
 // ShowPackets asks the node that runs on this machine what its packet filter does; for admin see [Explain].
@@ -48,7 +49,9 @@ func ShowPackets(ctx context.Context, data, admin string) (*Packets, error) {
 }
 
 // DetachPackets ends all filtering of packets that the node with this data folder has left in the kernel, whether it runs or not.
-func DetachPackets(data string) error { return packetFilters().Detach(packet.Pins(data)) }
+func DetachPackets(data string) error {
+	return packetFilters(slog.New(slog.DiscardHandler)).Detach(packet.Pins(data))
+}
 
 // Write tells it to a person.
 func (p *Packets) Write(w io.Writer) error {

@@ -186,6 +186,9 @@ func (n *Node) yield(s *handover.Successor) {
 	if n.before != nil {
 		_ = n.before.Send(&handover.Message{Type: handover.Passed}) // it may have ended
 	}
+	if err := n.packets.Close(); err != nil { // who tends it has to know all that is in it
+		n.log.Warn("the packet filter was not let go", "error", err)
+	}
 	n.log.Info("upgraded", "pid", s.PID())
 	n.path.EndPrefetch()
 	close(n.retired)

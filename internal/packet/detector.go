@@ -65,7 +65,9 @@ type Detector struct {
 	ends     [Reasons]uint64 // packets, when it last looked
 	looked   time.Time
 	renewed  time.Time
-	unusual  time.Time // since when traffic is; zero if it is not
+	usual    float64       // packets a second, in the mean of the time learnt or of settled
+	learning time.Duration // the time learnt, settled at the most
+	unusual  time.Time     // since when traffic is; zero if it is not
 	rest     time.Duration
 	searched time.Time
 	highest  float64 // rate of the last search
@@ -166,12 +168,12 @@ func (d *Detector) Look(now time.Time) error {
 		return nil
 	}
 	weight := float64(packets) / float64(max(len(d.rows), 1))
-	d.fill(weight, func(row) bool { return true })
-	if !d.isUnusual(now, float64(packets), o.Floor, elapsed) {
-		d.learn(weight, elapsed)
+	rate := float64(packets) / elapsed.Seconds()
+	if !d.isUnusual(now, rate, o.Floor) {
+		d.learn(rate, weight, elapsed)
 		return nil
 	}
-	return d.search(now, float64(packets), weight, elapsed)
+	return d.search(now, rate, weight, elapsed)
 }
 
 // counts reports whether packets that met this end are looked at: not those that are dropped before signatures are asked, by what is known
@@ -236,10 +238,9 @@ func (d *Detector) fill(weight float64, wanted func(row) bool) {
 	}
 }
 
-// isUnusual compares the window with what is usual.
-func (d *Detector) isUnusual(now time.Time, packets, floor float64, elapsed time.Duration) bool {
-	usual := d.baseline.Profile().Rate()
-	if packets < floor*elapsed.Seconds() || d.window.Weight() < unusual*usual*elapsed.Seconds() {
+// isUnusual compares a rate, in packets a second, with what is usual.
+func (d *Detector) isUnusual(now time.Time, rate, floor float64) bool {
+	if rate < max(floor, unusual*d.usual) {
 		d.unusual, d.rest, d.highest = time.Time{}, 0, 0
 		return false
 	}
@@ -257,10 +258,12 @@ func (d *Detector) Learnt() float64 {
 }
 
 // learn takes what was let through for ordinary, unless a flood goes on.
-func (d *Detector) learn(weight float64, elapsed time.Duration) {
+func (d *Detector) learn(rate, weight float64, elapsed time.Duration) {
 	if len(d.live) > 0 {
 		return
 	}
+	d.learning = min(d.learning+elapsed, settled)
+	d.usual += (rate - d.usual) * min(float64(elapsed)/float64(d.learning), 1)
 	d.fill(weight, func(r row) bool { return r.ordinary })
 	if !d.baseline.Learn(d.window, elapsed) {
 		return
@@ -272,12 +275,12 @@ func (d *Detector) learn(weight float64, elapsed time.Duration) {
 }
 
 // search looks for what the window has that is not ordinary, the longer the more seldom.
-func (d *Detector) search(now time.Time, packets, weight float64, elapsed time.Duration) error {
-	rate := packets / elapsed.Seconds()
+func (d *Detector) search(now time.Time, rate, weight float64, elapsed time.Duration) error {
 	if now.Sub(d.searched) < d.rest && rate < unusual*d.highest {
 		return nil
 	}
 	d.searched, d.highest = now, rate
+	d.fill(weight, func(row) bool { return true })
 	result := d.finder.Find(d.baseline.Profile(), d.window, elapsed)
 	if len(result.Found) > 0 {
 		d.rest = 0
@@ -285,7 +288,7 @@ func (d *Detector) search(now time.Time, packets, weight float64, elapsed time.D
 	}
 	d.rest = min(max(2*d.rest, elapsed), mostRest)
 	if now.Sub(d.unusual) > settled {
-		d.learn(weight, elapsed)
+		d.learn(rate, weight, elapsed)
 	}
 	return nil
 }

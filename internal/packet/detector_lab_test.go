@@ -32,7 +32,7 @@ type detected struct {
 
 const (
 	floodRate = 40_000 // packets a second
-	enough    = floodRate / 2
+	enough    = 9000   // more than the visitors send
 )
 
 // newDetected knows nothing yet.
@@ -205,11 +205,7 @@ func BenchmarkFirstDrop(b *testing.B) {
 
 // firstDrop is how long a flood goes on before a signature drops one of its packets. What was found before is forgotten.
 func (d *detected) firstDrop(kind string, at netip.AddrPort) (took time.Duration, ok bool) {
-	for _, off := range []bool{true, false} {
-		if err := d.detector.Configure(packet.DetectorOptions{Off: off, Floor: enough}); err != nil {
-			d.Fatal(err)
-		}
-	}
+	d.forget()
 	before, dropped := d.total(), d.dropped()
 	defer d.flooding(kind, at)()
 	for d.total() < before+10 {
@@ -223,6 +219,16 @@ func (d *detected) firstDrop(kind string, at netip.AddrPort) (took time.Duration
 		time.Sleep(time.Millisecond)
 	}
 	return 0, false
+}
+
+// forget ends the signatures in force.
+func (d *detected) forget() {
+	d.Helper()
+	for _, off := range []bool{true, false} {
+		if err := d.detector.Configure(packet.DetectorOptions{Off: off, Floor: enough}); err != nil {
+			d.Fatal(err)
+		}
+	}
 }
 
 // looking looks as often as a room does, until it is stopped.

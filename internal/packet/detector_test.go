@@ -146,7 +146,7 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 // blank is a packet of no protocol.
 func blank(r *rand.Rand, protocol, ttl, length uint32) Sample {
-	s := Sample{Frame: make([]byte, 100)}
+	s := Sample{Frame: make([]byte, 100), Network: 14, Length: int(length)}
 	f := &s.Features
 	f[Version], f[Source2], f[Source3], f[Protocol], f[TTL], f[Length], f[ID] = 4, 0xffff, r.Uint32(), protocol, ttl, length, r.Uint32()<<16|0x4000
 	f[SourcePort], f[Port] = 1024+r.Uint32N(64000), 443
@@ -156,7 +156,7 @@ func blank(r *rand.Rand, protocol, ttl, length uint32) Sample {
 // put gives a packet a payload of which these are the first bytes.
 func (s *Sample) put(length uint32, first []byte) {
 	s.Payload, s.Features[PayloadLength] = 54, length
-	s.Frame = append(s.Frame[:54:54], first...)
+	s.Frame, s.Length = append(s.Frame[:54:54], first...), 40+int(length)
 }
 
 func segment(r *rand.Rand, flags, ttl, window uint32) Sample {

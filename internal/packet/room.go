@@ -53,6 +53,8 @@ type Room struct {
 	wanted  []netip.AddrPort // to be served
 	serving []netip.AddrPort // the same, with the machine's addresses for all of them
 	allowed []netip.Prefix   // as they are in force
+	filled  bool             // deny and allowed are in force, and not what a process before has left
+	at      []Attachment     // where packets were filtered at the last look
 }
 
 // New returns a room without a filter, which will keep what outlives it in pins.
@@ -71,7 +73,7 @@ func (r *Room) Open(s *spec.Node, serving []netip.AddrPort) error {
 		return err
 	}
 	r.mu.Lock()
-	r.filter, r.wanted = f, serving
+	r.filter, r.wanted, r.at = f, serving, f.Attached()
 	r.mu.Unlock()
 	if err := errors.Join(r.inspect(s), r.Configure(s)); err != nil {
 		return errors.Join(err, r.Close())
@@ -148,13 +150,13 @@ func (r *Room) Configure(s *spec.Node) error {
 			return fmt.Errorf("node.packets.signatures: %w", err)
 		}
 	}
-	if slices.Equal(r.deny, s.Deny) {
+	if r.filled && slices.Equal(r.deny, s.Deny) {
 		return nil
 	}
 	if err := r.filter.Replace(s.Deny); err != nil {
 		return fmt.Errorf("node.deny: %w", err)
 	}
-	r.deny = s.Deny
+	r.deny, r.filled = s.Deny, true
 	return nil
 }
 
@@ -179,13 +181,24 @@ func (r *Room) follow() error {
 	return r.setPolicy(serving)
 }
 
+// watch tells where packets are filtered no more. It is called with mu held.
+func (r *Room) watch() {
+	now := r.filter.Attached()
+	for _, a := range r.at {
+		if !slices.Contains(now, a) {
+			r.log.Error("packets are not filtered any more: the interface is gone, or somebody has detached the filter", "interface", a.Interface)
+		}
+	}
+	r.at = now
+}
+
 // allow lets those through whom the node names, and those who are spared for now. It is called with mu held.
 func (r *Room) allow() error {
 	allowed := slices.Clone(r.spec.Allow)
 	if r.Spared != nil {
 		allowed = append(allowed, r.Spared()...)
 	}
-	if slices.Equal(allowed, r.allowed) {
+	if r.filled && slices.Equal(allowed, r.allowed) {
 		return nil
 	}
 	if err := r.filter.SetAllow(allowed); err != nil {
@@ -259,6 +272,7 @@ func (r *Room) tend(ctx context.Context) {
 		err := errors.Join(r.filter.Tend(), r.allow())
 		if n%followEvery == 0 {
 			err = errors.Join(err, r.follow())
+			r.watch()
 		}
 		r.mu.Unlock()
 		if err != nil && !failed {
@@ -311,6 +325,6 @@ func (r *Room) Close() error {
 	if f == nil {
 		return nil
 	}
-	r.filter, r.found = nil, nil
+	r.filter, r.found, r.filled = nil, nil, false
 	return f.Close()
 }

@@ -154,6 +154,13 @@ func TestRoom(t *testing.T) {
 	f.node.Deny = []netip.Prefix{prefixes.Source(a)}
 	f.must(f.room.Configure(&f.node))
 	f.wantDropped("denied", a, "denied")
+	f.must(f.room.Close())
+	f.node.Deny = nil
+	f.must(f.Server.Do(func() error { return f.room.Open(&f.node, []netip.AddrPort{f.serving}) }))
+	f.wantServed("denied by the process before", a)
+	f.node.Deny = []netip.Prefix{prefixes.Source(a)}
+	f.must(f.room.Configure(&f.node))
+	f.wantDropped("denied again", a, "denied")
 	f.wantServed("another", b)
 	if found, ok, err := f.room.Find(a); !found.Denied || !ok || err != nil {
 		t.Errorf("got %+v, %t, %v, want it denied", found, ok, err)

@@ -20,7 +20,7 @@ func (s *Sample) Word(f Feature, offset int) (word uint32, ok bool) {
 		return s.Features[f], true
 	}
 	at := s.Payload + offset
-	if s.Payload == 0 || at+4 > len(s.Frame) {
+	if s.Payload == 0 || at+4 > min(len(s.Frame), s.Network+s.Length) { // what pads the frame is no payload
 		return 0, false
 	}
 	b := s.Frame[at:]

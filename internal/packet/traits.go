@@ -86,19 +86,30 @@ func valuesOf(traits []trait, s *Sample, values []uint32) []uint32 {
 	return values
 }
 
-// ofTCP are what packets of other protocols have no other value of than 0.
-func ofTCP(f Feature) bool { return f == Window || f >= Sequence && f <= WindowScale }
+// isEmpty tells what is always 0 in packets of a protocol. Of TCP, nothing is.
+func isEmpty(f Feature, protocol uint32) bool {
+	switch {
+	case f == Window, f >= Sequence && f <= WindowScale:
+		return protocol != protocolTCP
+	case f == Flags:
+		return protocol == protocolUDP
+	}
+	return false
+}
 
-// termsOf is a conjunction as terms of a signature, less those that say nothing: what a packet of no TCP is without. Its terms have one range
-// each, since the schema lists none.
+// termsOf is a conjunction as terms of a signature, less those that always hold of packets of its protocol. Its terms have one range each,
+// since the schema lists none.
 func termsOf(traits []trait, c contrast.Conjunction) []Term {
-	other := slices.ContainsFunc(c, func(t contrast.Term) bool {
-		return traits[t.Feature].feature == Protocol && t.In[0].Lo == t.In[0].Hi && t.In[0].Lo != protocolTCP
-	})
+	protocol := uint32(protocolTCP) // or any
+	for _, t := range c {
+		if traits[t.Feature].feature == Protocol {
+			protocol = t.In[0].Lo // no range: protocols have no order
+		}
+	}
 	terms := make([]Term, 0, len(c))
 	for _, about := range c {
 		t, in := &traits[about.Feature], about.In[0]
-		if other && ofTCP(t.feature) {
+		if isEmpty(t.feature, protocol) {
 			continue
 		}
 		terms = append(terms, Term{Feature: t.feature, Offset: t.offset, Mask: t.mask, Low: in.Lo << t.shift, High: in.Hi << t.shift})

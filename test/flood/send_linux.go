@@ -13,6 +13,7 @@ type Sent struct {
 	Bytes   int // of their frames
 	Refused int // by the interface; a veth does, while there is no room at its other end
 	Lost    int // of a rate that the sender fell behind by too much to make up for
+	Began   time.Time
 	Elapsed time.Duration
 }
 
@@ -45,9 +46,9 @@ func Send(ctx context.Context, link Link, plan Plan) (Sent, error) {
 
 // send paces the batches.
 func (p *Packets) send(ctx context.Context, s socket) (Sent, error) {
-	var sent Sent
 	frame := make([]byte, MaxFrame)
 	began := time.Now()
+	sent := Sent{Began: began}
 	for ctx.Err() == nil {
 		sent.Elapsed = time.Since(began)
 		left := p.plan.Packets - sent.Packets - sent.Refused

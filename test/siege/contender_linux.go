@@ -19,26 +19,31 @@ import (
 type contender struct {
 	name    string
 	prepare func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error // those of the flood, for who denies sources
+	mode    string                                                              // of node.packets, if a node is before the server
 }
 
 func contenders() []contender {
 	return []contender{
-		{"bare", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error {
+		{name: "bare", prepare: func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error {
 			return l.Server.Set("ipv4/tcp_syncookies", "0")
 		}},
-		{"cookies", func(context.Context, *lab.Lab, []netip.Prefix) error { return nil }},
-		{"iptables-raw", func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
+		{name: "cookies", prepare: nothing},
+		{name: "iptables-raw", prepare: func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
 			return restore(ctx, l, sources, "raw", "PREROUTING")
 		}},
-		{"conntrack", func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
+		{name: "conntrack", prepare: func(ctx context.Context, l *lab.Lab, sources []netip.Prefix) error {
 			return restore(ctx, l, sources, "filter", "INPUT", "-m conntrack --ctstate INVALID -j DROP")
 		}},
-		{"xdp", func(ctx context.Context, l *lab.Lab, _ []netip.Prefix) error { return program(ctx, l, nil) }},
-		{"xdp-denied", program},
-		{"nft", func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error { return fallback(l, nil) }},
-		{"nft-denied", func(_ context.Context, l *lab.Lab, sources []netip.Prefix) error { return fallback(l, sources) }},
+		{name: "xdp", prepare: func(ctx context.Context, l *lab.Lab, _ []netip.Prefix) error { return program(ctx, l, nil) }},
+		{name: "xdp-denied", prepare: program},
+		{name: "nft", prepare: func(_ context.Context, l *lab.Lab, _ []netip.Prefix) error { return fallback(l, nil) }},
+		{name: "nft-denied", prepare: func(_ context.Context, l *lab.Lab, sources []netip.Prefix) error { return fallback(l, sources) }},
+		{name: "seawall", prepare: answerable, mode: "native"},
+		{name: "seawall-nft", prepare: nothing, mode: "nftables"},
 	}
 }
+
+func nothing(context.Context, *lab.Lab, []netip.Prefix) error { return nil }
 
 // restore fills a chain of iptables' with rules, and with one for each source.
 func restore(ctx context.Context, l *lab.Lab, sources []netip.Prefix, table, chain string, rules ...string) error {
@@ -59,18 +64,25 @@ func restore(ctx context.Context, l *lab.Lab, sources []netip.Prefix, table, cha
 	return err
 }
 
-// program puts Seawall's filter in force, and tends it until ctx ends, as a node does. What it answers reaches the other side of a veth pair
-// only if there is a program, too: there it has no policy, and passes everything.
-func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
-	var f, other *xdp.Filter
-	err := l.Attacker.Do(func() (err error) {
-		other, err = xdp.Open(xdp.Options{Interfaces: []string{l.Attacker.Interface}, Mode: xdp.Native})
+// answerable lets what a native program answers reach the other side of a veth pair until ctx ends: there has to be a program there, too. It has
+// no policy, and passes everything.
+func answerable(ctx context.Context, l *lab.Lab, _ []netip.Prefix) error {
+	return l.Attacker.Do(func() error {
+		f, err := xdp.Open(xdp.Options{Interfaces: []string{l.Attacker.Interface}, Mode: xdp.Native})
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = f.Close() })
+		}
 		return err
 	})
-	if err != nil {
+}
+
+// program puts Seawall's filter in force, and tends it until ctx ends, as a node does.
+func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
+	if err := answerable(ctx, l, nil); err != nil {
 		return err
 	}
-	err = l.Server.Do(func() (err error) {
+	var f *xdp.Filter
+	err := l.Server.Do(func() (err error) {
 		if f, err = xdp.Open(xdp.Options{Interfaces: []string{l.Server.Interface}, Mode: xdp.Native, CookieOptions: true}); err != nil {
 			return err
 		}
@@ -92,7 +104,7 @@ func program(ctx context.Context, l *lab.Lab, denied []netip.Prefix) error {
 		for {
 			select {
 			case <-ctx.Done():
-				_ = errors.Join(f.Close(), other.Close())
+				_ = f.Close()
 				return
 			case <-every.C:
 				_ = l.Server.Do(f.Tend)

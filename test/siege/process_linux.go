@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,18 +26,21 @@ const (
 	attacking = "attack"
 )
 
-// serve is the server, until its standard input ends: so it ends with whoever started it.
-func serve(ctx context.Context) error {
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	l, err := config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
+// serve is the site at a port and the operator's echo, until its standard input ends: so it ends with whoever started it.
+func serve(ctx context.Context, port string) error {
+	l, err := listen(ctx, port)
 	if err != nil {
 		return err
 	}
-	s := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })} //nolint:errcheck // the visitor's loss
+	operators, err := listen(ctx, strconv.Itoa(echoPort))
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	go echoes(operators)
+	s := http.Server{Handler: http.HandlerFunc(page)}
 	go func() {
-		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // its end is all that is of interest
-		s.Close()                     //nolint:errcheck // it ends
+		io.Copy(io.Discard, os.Stdin)             //nolint:errcheck // its end is all that is of interest
+		errors.Join(s.Close(), operators.Close()) //nolint:errcheck // it ends
 	}()
 	fmt.Println("ready")
 	if err := s.Serve(l); err != http.ErrServerClosed {
@@ -45,24 +49,40 @@ func serve(ctx context.Context) error {
 	return nil
 }
 
-// launch starts the server on the lab's server, kept to a core. It is ready, and stop ends it.
-func launch(ctx context.Context, l *lab.Lab, core int) (stop func(), err error) {
+// page is all that the site has.
+func page(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "max-age=60")
+	io.WriteString(w, "hello") //nolint:errcheck // the visitor's loss
+}
+
+func listen(ctx context.Context, port string) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	return config.Listen(ctx, "tcp", ":"+port)
+}
+
+// launch starts a process that serves the site on the lab's server, kept to cores unless they are "". It is ready, and stop ends it.
+func launch(ctx context.Context, l *lab.Lab, cores string, port int) (process int, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	c := l.Server.Command(ctx, "taskset", "-c", strconv.Itoa(core), self, serving)
+	command := []string{self, serving, strconv.Itoa(port)}
+	if cores != "" {
+		command = append([]string{"taskset", "-c", cores}, command...)
+	}
+	c := l.Server.Command(ctx, command[0], command[1:]...)
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	out, err := c.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if err := c.Start(); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	stop = func() {
 		in.Close()
@@ -70,9 +90,9 @@ func launch(ctx context.Context, l *lab.Lab, core int) (stop func(), err error) 
 	}
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		stop()
-		return nil, err
+		return 0, nil, err
 	}
-	return stop, nil
+	return c.Process.Pid, stop, nil
 }
 
 // attack is a process that floods the server, on the attacker's core and before all others there, as one with a machine of its own would.

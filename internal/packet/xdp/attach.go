@@ -26,13 +26,20 @@ const (
 
 var flagsOf = map[Mode]link.XDPAttachFlags{Native: link.XDPDriverMode, Generic: link.XDPGenericMode}
 
-// Attached says where the program runs.
+// Attached says where the program runs. Where it has been detached by others, or the interface is gone, it does not.
 func (f *Filter) Attached() []packet.Attachment {
 	out := make([]packet.Attachment, 0, len(f.attached))
 	for _, a := range f.attached {
-		out = append(out, packet.Attachment{Interface: a.name, Mode: "xdp, " + string(a.mode)})
+		if running(a.link) {
+			out = append(out, packet.Attachment{Interface: a.name, Mode: "xdp, " + string(a.mode)})
+		}
 	}
 	return out
+}
+
+// detached tells whether the program runs nowhere any more.
+func (f *Filter) detached() bool {
+	return len(f.attached) > 0 && !slices.ContainsFunc(f.attached, func(a attachment) bool { return running(a.link) })
 }
 
 // attachAll puts the program on each interface. Where an older one is pinned, it takes its place between two packets.
@@ -75,6 +82,9 @@ func (f *Filter) attach(name string) (attachment, error) {
 		l, err := link.AttachXDP(link.XDPOptions{Program: f.objects.Filter, Interface: itf.Index, Flags: flagsOf[mode]})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", mode, err))
+			if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) { // in this mode, or in the other
+				errs = append(errs, fmt.Errorf("another program is there: ip -details link show %s tells which", name))
+			}
 			continue
 		}
 		if err := f.pin(l, name, mode); err != nil {
@@ -115,7 +125,9 @@ func (f *Filter) takeOver(name string, mode Mode, index int) link.Link {
 	return nil
 }
 
-func (f *Filter) linksDir() string { return filepath.Join(f.options.Pins, "links") }
+const linksName = "links"
+
+func (f *Filter) linksDir() string { return filepath.Join(f.options.Pins, linksName) }
 
 func (f *Filter) linkPath(name string, mode Mode) string {
 	return filepath.Join(f.linksDir(), string(mode)+":"+name)
@@ -162,17 +174,44 @@ func (f *Filter) dropOthers() error {
 // Detach removes all that a Filter with these pins has left in the kernel, whether or not its process lives, and gives the sysctls back
 // the values that they had. It is no error if there is nothing.
 func Detach(pins string) error {
-	s, err := openSysctls(pins)
-	if err != nil {
-		return fmt.Errorf("detaching the packet filter: %w", err)
+	if _, err := os.Stat(pins); errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	errs := []error{s.close(true)}
-	// A link lasts as long as its pin, and a map as long as its pin or a program that uses it.
-	for _, dir := range []string{"links", "maps-" + layout} {
+	errs := []error{detachLinks(filepath.Join(pins, linksName))} // first: who tends it then changes sysctls no more
+	s, err := openSysctls(pins)
+	if err == nil {
+		err = s.close(true)
+	}
+	errs = append(errs, err)
+	// A map lasts as long as its pin or a program that uses it.
+	for _, dir := range []string{linksName, "maps-" + layout} {
 		errs = append(errs, os.RemoveAll(filepath.Join(pins, dir)))
 	}
 	if err := errors.Join(append(errs, os.RemoveAll(pins))...); err != nil {
 		return fmt.Errorf("detaching the packet filter: %w", err)
 	}
 	return nil
+}
+
+// detachLinks has the pinned links run nothing any more, even if a process holds them.
+func detachLinks(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		l, err := link.LoadPinnedLink(filepath.Join(dir, e.Name()), nil)
+		if err == nil {
+			err = errors.Join(l.Detach(), l.Close())
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// running tells whether a link has its program on an interface still: it has none when Detach was called, or the interface is gone.
+func running(l link.Link) bool {
+	info, err := l.Info()
+	return err == nil && info.XDP() != nil && info.XDP().Ifindex != 0
 }

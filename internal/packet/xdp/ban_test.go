@@ -1,6 +1,7 @@
 package xdp
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -106,13 +107,125 @@ func TestManyBans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := b.sweep(); err != nil {
+	for range 2 * banBuckets / sweepBuckets { // the first time round they were still in force
+		if err := b.sweep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, w := range marks(t, b.Filter) {
+		if w != 0 {
+			t.Fatalf("word %d of the marks is %#x without a ban", i, w)
+		}
+	}
+}
+
+// marks are the words of the marks.
+func marks(t *testing.T, f *Filter) []uint64 {
+	t.Helper()
+	b := make([]byte, markWords*wordBytes)
+	if _, err := f.bans.marks.ReadAt(b, 0); err != nil {
 		t.Fatal(err)
 	}
-	for i, w := range b.filter {
-		if w != 0 {
-			t.Fatalf("word %d of the filter is %#x without a ban", i, w)
+	words := make([]uint64, markWords)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(b[i*wordBytes:])
+	}
+	return words
+}
+
+// TestTwoProcessesBan: while an upgrade lasts, neither takes back what the other has entered.
+func TestTwoProcessesBan(t *testing.T) {
+	l := newLab(t)
+	options := Options{Pins: pins(t)}
+	open := func() *Filter {
+		f, err := Open(options)
+		if err == nil {
+			err = f.SetPolicy(packet.Policy{}) // which has the salt of both
 		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { defer l.enter()(); f.Close() })
+		return f
+	}
+	leave := l.enter()
+	all := []*Filter{open(), open()}
+	leave()
+	random := rand.New(rand.NewPCG(9, 10))
+	var entered []netip.Prefix
+	for i := range 20000 { // some ten to a word
+		p := netip.PrefixFrom(address4(random.Uint32()), 32)
+		if err := all[i%2].Ban(p, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		entered = append(entered, p)
+	}
+	check := func(when string) {
+		t.Helper()
+		words := marks(t, all[0])
+		for _, p := range entered {
+			ban, err := all[0].banOf(p)
+			if word, bit := ban.mark(); err != nil || words[word]&bit == 0 {
+				t.Fatalf("%s: %v has no mark, %v", when, p, err)
+			}
+			if found, err := all[1].Find(p.Addr()); found.Banned != p || err != nil {
+				t.Fatalf("%s: %v is not banned: %+v, %v", when, p, found, err)
+			}
+		}
+	}
+	check("entered")
+	for range 2 * banBuckets / sweepBuckets {
+		if err := errors.Join(all[0].sweep(), all[1].sweep()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("swept")
+}
+
+// TestBansAreKeptWhileSwept: marks of bans that come and go during a sweep.
+func TestBansAreKeptWhileSwept(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	random := rand.New(rand.NewPCG(11, 12))
+	for range 4 * banBuckets / sweepBuckets {
+		p := netip.PrefixFrom(address4(random.Uint32()), 32)
+		if err := errors.Join(b.Ban(p, time.Now().Add(time.Hour)), b.sweep()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := marks(t, b.Filter)
+	n := 0
+	for p := range b.Bans() {
+		ban, err := b.banOf(p)
+		if word, bit := ban.mark(); err != nil || words[word]&bit == 0 {
+			t.Errorf("%v has no mark, %v", p, err)
+		}
+		n++
+	}
+	if n != 4*banBuckets/sweepBuckets {
+		t.Errorf("%d bans, want %d", n, 4*banBuckets/sweepBuckets)
+	}
+}
+
+func TestBanAfterClose(t *testing.T) {
+	l := newLab(t)
+	defer l.enter()()
+	f, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := netip.MustParsePrefix("192.0.2.1/32")
+	if err := errors.Join(f.Ban(p, time.Now().Add(time.Hour)), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Ban(p, time.Now().Add(time.Hour)); err == nil {
+		t.Error("a closed filter bans")
+	}
+	if err := f.Unban(p); err == nil {
+		t.Error("a closed filter ends bans")
+	}
+	for p := range f.Bans() {
+		t.Errorf("a closed filter has a ban of %v", p)
 	}
 }
 

@@ -91,7 +91,7 @@ func (r *rig) install() {
 	for p, until := range m.bans {
 		ban, err := r.banOf(p)
 		if err == nil {
-			err = r.write(ban, until)
+			err = r.bans.enter(ban, until)
 		}
 		if err != nil {
 			r.tb.Fatal(err)
@@ -108,7 +108,7 @@ func (r *rig) install() {
 }
 
 func (b *bench) signaturesInForce() (*filterSignatures, error) {
-	m, err := held(b.objects.SignatureSets, 0)
+	m, err := b.slots.held(filterMapSignatureSets, 0)
 	if err != nil {
 		return nil, err
 	}

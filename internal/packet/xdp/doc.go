@@ -10,8 +10,8 @@
 //
 // # Bounds
 //
-// 63 listeners at 1,024 places; 2^24 prefixes in each of three sets, whose memory is 5 MiB and 32 bytes for each /24 with longer
-// prefixes (IPv4), or 37 bytes a prefix at most (IPv6, and those allowed); about 170,000 bans (8 MiB); 64 signatures; 1 MiB of meters; 1 MiB of
+// 63 listeners at 1,024 places; 2^24 prefixes in each of three sets, whose memory is 5.5 MiB and 32 bytes for each /24 with longer
+// prefixes (IPv4), or 69 bytes a prefix at most (IPv6, and those allowed); about 170,000 bans (8 MiB); 64 signatures; 1 MiB of meters; 1 MiB of
 // samples. What sources send makes nothing grow. Sources share meters: a flood of n packets a second from everywhere adds n/8192 to the
 // meter of each /24 (1,220 for 10 million) and a seventh of that to each of its addresses', so ceilings should be above that, or
 // Options.Meters larger; a source pays for its own /24's flood alone.

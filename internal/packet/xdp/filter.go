@@ -25,6 +25,7 @@ const (
 	tableAllow = 0
 	tableDeny4 = 1
 	tableDeny6 = 2
+	tables     = 3
 )
 
 // Options are what does not change while a Filter is open.
@@ -45,17 +46,19 @@ type Filter struct {
 	sysctls  *sysctls
 	attached []attachment
 	inner    map[string]*ebpf.MapSpec // of the maps that slots hold, by the slots' map
+	slots    slots
 
 	reading sync.Mutex // of samples
 	samples *ringbuf.Reader
 	record  ringbuf.Record
 
-	mu     sync.Mutex  // of everything that is written
-	filter []uint64    // what ban_filter holds
-	heads  filterHeads // what allow_heads holds
-	sent   uint64      // cookies, when Tend last looked
-	quiet  int         // calls of Tend since cookies were sent
-	calls  int
+	bans   *bans
+	denial sync.Mutex // held while a set of the denied is built and put in force
+
+	mu    sync.Mutex  // of all else that is written
+	heads filterHeads // what allow_heads holds
+	sent  uint64      // cookies, when Tend last looked
+	quiet int         // calls of Tend since cookies were sent
 }
 
 // Open loads the program and attaches it, or takes over what is pinned, whose bans, lists, policy, signatures and counters stay. Where the
@@ -84,6 +87,9 @@ func Open(options Options) (*Filter, error) {
 }
 
 func open(options Options, spec *ebpf.CollectionSpec) (*Filter, error) {
+	if err := mayFilter(); err != nil {
+		return nil, err
+	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("lifting the limit on locked memory: %w", err)
 	}
@@ -92,7 +98,7 @@ func open(options Options, spec *ebpf.CollectionSpec) (*Filter, error) {
 	}
 	spec.Maps[filterMapMeters].MaxEntries = uint32(2 * options.Meters)
 	spec.Maps[filterMapSamples].MaxEntries = samplesRoom(options.CPUs)
-	f := &Filter{options: options, inner: make(map[string]*ebpf.MapSpec)}
+	f := &Filter{options: options, inner: make(map[string]*ebpf.MapSpec), slots: slots{open: make(map[string]*ebpf.Map)}}
 	for name, m := range spec.Maps {
 		if m.InnerMap != nil {
 			f.inner[name] = m.InnerMap.Copy()
@@ -148,8 +154,33 @@ func (f *Filter) load(spec *ebpf.CollectionSpec) error {
 
 func (f *Filter) mapsDir() string { return filepath.Join(f.options.Pins, "maps-"+layout) }
 
+// forget unpins maps of other forms, which no program that is attached reads now.
+func (f *Filter) forget() error {
+	others, err := filepath.Glob(filepath.Join(f.options.Pins, "maps-*"))
+	if f.options.Pins == "" || err != nil {
+		return err
+	}
+	for _, dir := range others {
+		if dir == f.mapsDir() {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("forgetting older maps: %w", err)
+		}
+	}
+	return nil
+}
+
 // resume takes over the salt and the bans of who was there before, and attaches.
 func (f *Filter) resume() error {
+	if f.options.Pins != "" {
+		f.slots.dir = f.mapsDir()
+		for of, n := range map[string]uint32{filterMapPolicies: 1, filterMapSignatureSets: 1, filterMapTables: tables} {
+			if err := f.slots.resume(of, n); err != nil {
+				return err
+			}
+		}
+	}
 	policy, err := f.policyInForce()
 	if err != nil {
 		return err
@@ -160,10 +191,13 @@ func (f *Filter) resume() error {
 			return err
 		}
 	}
-	if err := f.readBanFilter(); err != nil {
+	if f.bans, err = openBans(f.objects.Bans, f.objects.BanFilter); err != nil {
 		return err
 	}
 	if err := f.objects.AllowHeads.Lookup(uint32(0), &f.heads); err != nil {
+		return err
+	}
+	if f.sent, err = f.synsOver(); err != nil {
 		return err
 	}
 	if f.sysctls, err = openSysctls(f.options.Pins); err != nil {
@@ -174,13 +208,16 @@ func (f *Filter) resume() error {
 			return err
 		}
 	}
-	return f.attachAll()
+	if err := f.attachAll(); err != nil {
+		return err
+	}
+	return f.forget()
 }
 
 // policyInForce is all zero if there is none.
 func (f *Filter) policyInForce() (filterPolicy, error) {
 	var policy filterPolicy
-	m, err := held(f.objects.Policies, 0)
+	m, err := f.slots.held(filterMapPolicies, 0)
 	if m == nil || err != nil {
 		return policy, err
 	}
@@ -191,32 +228,6 @@ func (f *Filter) policyInForce() (filterPolicy, error) {
 	return policy, nil
 }
 
-// held opens the map that a slot holds; nil if it is empty.
-func held(outer *ebpf.Map, slot uint32) (*ebpf.Map, error) {
-	var m *ebpf.Map
-	err := outer.Lookup(slot, &m)
-	if errors.Is(err, ebpf.ErrKeyNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the map in force: %w", err)
-	}
-	return m, nil
-}
-
-// hold has a slot hold a new map with one value, and forget the one before.
-func hold(outer *ebpf.Map, inner *ebpf.MapSpec, value any) error {
-	m, err := ebpf.NewMap(inner)
-	if err != nil {
-		return fmt.Errorf("making a map: %w", err)
-	}
-	defer func() { _ = m.Close() }() // the slot holds it
-	if err := m.Put(uint32(0), value); err != nil {
-		return fmt.Errorf("writing a map: %w", err)
-	}
-	return outer.Put(uint32(0), m)
-}
-
 // SetPolicy puts a policy in force, whole.
 func (f *Filter) SetPolicy(p packet.Policy) error {
 	f.mu.Lock()
@@ -225,7 +236,7 @@ func (f *Filter) SetPolicy(p packet.Policy) error {
 	if err != nil {
 		return fmt.Errorf("setting the packet filter's policy: %w", err)
 	}
-	if err := hold(f.objects.Policies, f.inner[filterMapPolicies], policy); err != nil {
+	if err := f.put(f.objects.Policies, filterMapPolicies, policy); err != nil {
 		return fmt.Errorf("setting the packet filter's policy: %w", err)
 	}
 	return nil
@@ -241,23 +252,30 @@ func (f *Filter) SetAllow(prefixes []netip.Prefix) error {
 		return fmt.Errorf("setting who is allowed: %w", err)
 	}
 	// In between, the heads are those of both sets.
-	before, after := f.heads, headsOf(prefixes)
-	f.heads = after
+	after := headsOf(prefixes)
 	both := after
 	for i := range both.Words {
-		both.Words[i] |= before.Words[i]
+		both.Words[i] |= f.heads.Words[i]
 	}
-	err = f.objects.AllowHeads.Put(uint32(0), both)
+	err = f.setHeads(both)
 	if err == nil {
 		err = f.setTable(tableAllow, cells)
 	}
 	if err == nil {
-		err = f.objects.AllowHeads.Put(uint32(0), after)
+		err = f.setHeads(after)
 	}
 	if err != nil {
 		return fmt.Errorf("setting who is allowed: %w", err)
 	}
 	return nil
+}
+
+func (f *Filter) setHeads(heads filterHeads) error {
+	err := f.objects.AllowHeads.Put(uint32(0), heads)
+	if err == nil {
+		f.heads = heads
+	}
+	return err
 }
 
 // headsOf marks the beginnings of addresses that may be in a set: see bpf/table.h.
@@ -281,10 +299,10 @@ func headsOf(prefixes []netip.Prefix) (heads filterHeads) {
 }
 
 // Replace replaces the set of those who are refused. A million prefixes take less than a second; packets meet the old set, or the new.
-// The sets of the two families are swapped one after the other.
+// The sets of the two families are swapped one after the other. Nothing but another Replace waits meanwhile.
 func (f *Filter) Replace(deny []netip.Prefix) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.denial.Lock()
+	defer f.denial.Unlock()
 	flat, err := flatten(unmapped(deny, true, false))
 	if err != nil {
 		return fmt.Errorf("replacing who is denied: %w", err)
@@ -316,30 +334,33 @@ func unmapped(prefixes []netip.Prefix, v4, v6 bool) []netip.Prefix {
 // setTable swaps a table; without cells its slot becomes empty.
 func (f *Filter) setTable(slot uint32, cells []byte) error {
 	if cells == nil {
-		if err := f.objects.Tables.Delete(slot); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("emptying a table: %w", err)
-		}
-		return nil
+		return f.slots.hold(f.objects.Tables, filterMapTables, slot, nil)
 	}
 	spec := f.inner[filterMapTables].Copy()
-	spec.MaxEntries = uint32(len(cells) / cellBytes)
+	spec.MaxEntries = uint32(len(cells) / (lineCells * cellBytes))
 	m, err := ebpf.NewMap(spec)
 	if err != nil {
-		return fmt.Errorf("making a table of %d cells: %w", spec.MaxEntries, err)
+		return fmt.Errorf("making a table of %d lines: %w", spec.MaxEntries, err)
 	}
-	defer func() { _ = m.Close() }()
 	memory, err := m.Memory()
 	if err == nil {
 		_, err = memory.WriteAt(cells, 0)
 	}
 	if err != nil {
-		return fmt.Errorf("writing a table: %w", err)
+		return errors.Join(fmt.Errorf("writing a table: %w", err), m.Close())
 	}
-	return f.objects.Tables.Put(slot, m)
+	return f.slots.hold(f.objects.Tables, filterMapTables, slot, m)
 }
 
 // Close lets go of the program. What is pinned goes on.
 func (f *Filter) Close() error {
+	f.denial.Lock()
+	defer f.denial.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bans != nil {
+		f.bans.close()
+	}
 	var errs []error
 	for _, a := range f.attached {
 		errs = append(errs, a.link.Close())
@@ -351,7 +372,7 @@ func (f *Filter) Close() error {
 	if f.sysctls != nil {
 		errs = append(errs, f.sysctls.close(f.options.Pins == ""))
 	}
-	errs = append(errs, f.objects.filterMaps.Close())
+	errs = append(errs, f.slots.close(), f.objects.filterMaps.Close())
 	if f.objects.Filter != nil {
 		errs = append(errs, f.objects.Filter.Close())
 	}

@@ -30,10 +30,13 @@ type filterBudget struct {
 	Used uint32
 }
 
-type filterCell struct {
-	_ structs.HostLayout
-	A uint64
-	B uint64
+type filterCells struct {
+	_    structs.HostLayout
+	Four [4]struct {
+		_ structs.HostLayout
+		A uint64
+		B uint64
+	}
 }
 
 type filterCount struct {
@@ -219,7 +222,7 @@ const (
 	filterProgFilter            = "filter"
 	filterProgParseOnly         = "parse_only"
 	filterVarClockStopped       = "clock_stopped"
-	filterVarDescribeCell       = "describe_cell"
+	filterVarDescribeCells      = "describe_cells"
 	filterVarDescribeFeature    = "describe_feature"
 	filterVarDescribePolicy     = "describe_policy"
 	filterVarDescribeReason     = "describe_reason"
@@ -300,7 +303,7 @@ type filterMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type filterVariableSpecs struct {
 	ClockStopped       *ebpf.VariableSpec `ebpf:"clock_stopped"`
-	DescribeCell       *ebpf.VariableSpec `ebpf:"describe_cell"`
+	DescribeCells      *ebpf.VariableSpec `ebpf:"describe_cells"`
 	DescribeFeature    *ebpf.VariableSpec `ebpf:"describe_feature"`
 	DescribePolicy     *ebpf.VariableSpec `ebpf:"describe_policy"`
 	DescribeReason     *ebpf.VariableSpec `ebpf:"describe_reason"`
@@ -368,7 +371,7 @@ func (m *filterMaps) Close() error {
 // It can be passed to loadFilterObjects or ebpf.CollectionSpec.LoadAndAssign.
 type filterVariables struct {
 	ClockStopped       *ebpf.Variable `ebpf:"clock_stopped"`
-	DescribeCell       *ebpf.Variable `ebpf:"describe_cell"`
+	DescribeCells      *ebpf.Variable `ebpf:"describe_cells"`
 	DescribeFeature    *ebpf.Variable `ebpf:"describe_feature"`
 	DescribePolicy     *ebpf.Variable `ebpf:"describe_policy"`
 	DescribeReason     *ebpf.Variable `ebpf:"describe_reason"`

@@ -35,14 +35,15 @@ func (f *Filter) Find(addr netip.Addr) (packet.Finding, error) {
 
 // inTable asks the table in force.
 func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, error) {
-	m, err := held(f.objects.Tables, slot)
+	m, err := f.slots.held(filterMapTables, slot)
 	if m == nil || err != nil {
 		return false, err
 	}
 	defer func() { _ = m.Close() }()
 	return ask(func(index uint32) (uint64, uint64, error) {
-		var c filterCell
-		err := m.Lookup(index, &c)
+		var line filterCells
+		err := m.Lookup(index/lineCells, &line)
+		c := line.Four[index%lineCells]
 		return c.A, c.B, err
 	})
 }
@@ -50,37 +51,33 @@ func (f *Filter) inTable(slot uint32, ask func(cells) (bool, error)) (bool, erro
 func (f *Filter) findBan(addr netip.Addr, out *packet.Finding) error {
 	for _, bits := range banLengths(addr.Is4()) {
 		b := f.bannedAs(halves(addr), bits)
-		for _, at := range f.buckets(b) {
-			var bucket filterBanBucket
-			if err := f.objects.Bans.Lookup(at, &bucket); err != nil {
-				return err
-			}
-			for _, s := range bucket.Bans {
-				if s.Hi == b.hi && s.Lo == b.lo && s.Length == uint64(bits) && s.Until > now() {
-					out.Banned, out.Until = b.prefix(), timeOf(s.Until)
-				}
-			}
+		until, err := f.bans.find(b)
+		if err != nil {
+			return err
+		}
+		if until > now() {
+			out.Banned, out.Until = b.prefix(), timeOf(until)
 		}
 	}
 	return nil
 }
 
 const (
-	meterTweak  = 2000
 	hostBuckets = 7
 	drainATick  = 275
 	full        = 0xffff
+	late        = 0xfff0
 	nearlyFull  = 0.95
 )
 
 // metersOf is where bpf/meter.h has a source's buckets.
 func (s salt) metersOf(addr netip.Addr, lines int) (at [2]uint32, host [2]int) {
 	a := halves(addr)
-	group, unit := a.hi>>16, a.hi&0xffff
+	unit := a.hi & 0xffff
 	if addr.Is4() {
-		group, unit = a.lo>>8, a.lo&0xff
+		unit = a.lo & 0xff
 	}
-	g := s.hash(address{group, 0}, meterTweak)
+	g := s.network(a)
 	h := (g ^ unit) * mix1
 	mask := uint32(lines - 1)
 	at = [2]uint32{uint32(g) & mask, uint32(g>>32)&mask + uint32(lines)}
@@ -105,10 +102,18 @@ func (f *Filter) findMeters(addr netip.Addr, out *packet.Finding) error {
 	return nil
 }
 
+// ticksSince are none if the bucket was looked at a tick later than now.
+func ticksSince(then, now uint32) uint32 {
+	if ticks := (now - then) & 0xffff; ticks <= late {
+		return ticks
+	}
+	return 0
+}
+
 func fullness(bucket uint64, tick uint32) float64 {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], bucket)
-	ticks := uint32(uint16(tick) - binary.LittleEndian.Uint16(b[:]))
+	ticks := ticksSince(uint32(binary.LittleEndian.Uint16(b[:])), tick)
 	level := uint32(0)
 	for i := 2; i < 8; i += 2 {
 		level = max(level, uint32(binary.LittleEndian.Uint16(b[i:])))

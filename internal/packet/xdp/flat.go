@@ -11,7 +11,9 @@ import (
 // The flat form of a set of IPv4 prefixes: see bpf/table.h.
 const (
 	cellBytes   = 16
-	flatCounts  = 1 << 18
+	lineCells   = 4 // of a map's value
+	flatPairs   = 1 << 15
+	flatCounts  = flatPairs + 1<<18
 	flatBitmaps = flatCounts + 1<<16
 	maxPrefixes = 1 << 24
 )
@@ -77,11 +79,13 @@ func layFlat(whole *[1 << 18]uint64, longer []uint64) []byte {
 }
 
 func encodeFlat(whole *[1 << 18]uint64, parts []uint64, bitmaps [][4]uint64) []byte {
-	out := make([]byte, (flatBitmaps+2*len(bitmaps))*cellBytes)
+	out := make([]byte, (flatBitmaps+2*(len(bitmaps)+len(bitmaps)&1))*cellBytes)
 	before := uint32(0)
 	for i, w := range whole {
-		binary.LittleEndian.PutUint64(out[i*cellBytes:], w)
-		binary.LittleEndian.PutUint64(out[i*cellBytes+8:], parts[i])
+		pair := out[(flatPairs+i)*cellBytes:]
+		binary.LittleEndian.PutUint64(pair, w)
+		binary.LittleEndian.PutUint64(pair[8:], parts[i])
+		binary.LittleEndian.PutUint16(out[i*2:], anyOfFour(w|parts[i]))
 		binary.LittleEndian.PutUint32(out[flatCounts*cellBytes+i*4:], before)
 		before += uint32(bits.OnesCount64(parts[i]))
 	}
@@ -93,6 +97,16 @@ func encodeFlat(whole *[1 << 18]uint64, parts []uint64, bitmaps [][4]uint64) []b
 	return out
 }
 
+// anyOfFour has a bit for each /22 in which a /24 is set.
+func anyOfFour(w uint64) (bits uint16) {
+	for i := range 16 {
+		if w>>(4*i)&15 != 0 {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
 // A cells reads a table: that of the kernel, or one that is being checked.
 type cells func(index uint32) (a, b uint64, err error)
 
@@ -101,7 +115,10 @@ func inFlat(at cells, addr netip.Addr) (bool, error) {
 	ip := uint32(halves(addr).lo)
 	group := ip >> 14
 	bit := uint64(1) << (ip >> 8 & 63)
-	whole, parts, err := at(group)
+	if any22, err := bitAt(at, 0, ip>>10); err != nil || !any22 {
+		return false, err
+	}
+	whole, parts, err := at(flatPairs + group)
 	if err != nil || whole&bit != 0 || parts&bit == 0 {
 		return whole&bit != 0, err
 	}
@@ -114,9 +131,14 @@ func inFlat(at cells, addr netip.Addr) (bool, error) {
 	}
 	before := uint32(low >> (32 * (group & 1)))
 	index := before + uint32(bits.OnesCount64(parts&(bit-1)))
-	low, high, err = at(flatBitmaps + index*2 + ip>>7&1)
-	if ip&64 != 0 {
+	return bitAt(at, flatBitmaps+index*2, ip&255)
+}
+
+// bitAt is the bit of a number in cells from the first on.
+func bitAt(at cells, first, n uint32) (bool, error) {
+	low, high, err := at(first + n>>7)
+	if n&64 != 0 {
 		low = high
 	}
-	return low>>(ip&63)&1 != 0, err
+	return low>>(n&63)&1 != 0, err
 }

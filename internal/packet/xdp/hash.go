@@ -81,3 +81,21 @@ func (s salt) hash(a address, tweak uint64) uint64 {
 	h = (h ^ tweak) * (s.a | 1)
 	return h ^ h>>32
 }
+
+// networkBits are the length of an address's network: a /48, or a /24 of IPv4.
+func networkBits(a address) int {
+	if a.is4() {
+		return 120
+	}
+	return 48
+}
+
+func (a address) is4() bool { return a.hi == 0 && a.lo>>32 == 0xffff }
+
+// network is the hash of an address's network: see bpf/ban.h.
+func (s salt) network(a address) uint64 {
+	if a.is4() {
+		return s.hash(address{a.lo >> 8, 0}, banTweak)
+	}
+	return s.hash(address{a.hi >> 16, 0}, banTweak)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -14,8 +15,7 @@ const (
 	hashedFilter  = 4 // where the filter begins
 	hashedProbes  = 4
 	bucketCells   = 4
-	markerTweak   = 255
-	markerBits    = 32
+	filterTweak   = 256
 	maxExpansion  = 8 // of a set that has too many lengths
 )
 
@@ -33,17 +33,37 @@ func hashed(prefixes []netip.Prefix, s salt) ([]byte, error) {
 	if err != nil || len(byLength) == 0 {
 		return nil, err
 	}
-	n := 0
-	for _, all := range byLength {
+	n, networks := 0, 0
+	for length, all := range byLength {
 		n += len(all)
+		networks += countNetworks(all, length)
 	}
 	for buckets := powerOfTwo(n / 2); buckets <= maxPrefixes; buckets *= 2 {
-		out, err := layHashed(byLength, s, powerOfTwo(n/8), buckets)
+		out, err := layHashed(byLength, s, max(powerOfTwo(networks/8), 4*lineCells), buckets)
 		if !errors.Is(err, errCrowded) {
 			return out, err
 		}
 	}
 	return nil, errCrowded
+}
+
+// network is what the filter has of a prefix: the network that it lies in, or itself, if it is no smaller.
+func (p prefix128) network() prefix128 {
+	bits := min(networkBits(p.address), p.bits)
+	return prefix128{p.cut(bits), bits}
+}
+
+func (p prefix128) isNetwork() bool { return p.bits == networkBits(p.address) }
+
+// countNetworks counts what the filter is to know: it has one entry for all prefixes of a length in a network. They are sorted.
+func countNetworks(all []address, length int) (n int) {
+	var last prefix128
+	for _, a := range all {
+		if network := (prefix128{a, length}).network(); network != last {
+			n, last = n+1, network
+		}
+	}
+	return n
 }
 
 // powerOfTwo is the smallest that is at least n, and 4.
@@ -97,11 +117,7 @@ func compareAddresses(a, b address) int {
 
 // lengthen has the length that costs least give way to the next, and returns how many prefixes there are then.
 func lengthen(byLength map[int][]address, total int) int {
-	var order []int
-	for n := range byLength {
-		order = append(order, n)
-	}
-	slices.Sort(order)
+	order := slices.Sorted(maps.Keys(byLength))
 	best, cost := -1, 0
 	for i := range len(order) - 1 {
 		step := order[i+1] - order[i]
@@ -145,27 +161,19 @@ func (a address) plus(i uint64, bits int) address {
 }
 
 func layHashed(byLength map[int][]address, s salt, filterCells, buckets int) ([]byte, error) {
-	out := make([]byte, (hashedFilter+filterCells+buckets*bucketCells)*cellBytes)
+	first := bucketsFrom(filterCells)
+	out := make([]byte, (first+buckets*bucketCells)*cellBytes)
 	binary.LittleEndian.PutUint32(out, uint32(filterCells))
 	binary.LittleEndian.PutUint32(out[4:], uint32(buckets))
-	var order []int
-	for n := range byLength {
-		order = append(order, n)
-	}
-	slices.Sort(order)
-	markers := order[0] >= markerBits
-	if markers {
-		binary.LittleEndian.PutUint64(out[8:], 1)
-	}
-	for i, n := range order {
-		out[cellBytes+i] = byte(n)
+	for nth, n := range slices.Sorted(maps.Keys(byLength)) {
+		out[cellBytes+nth] = byte(n)
+		var last prefix128
 		for _, a := range byLength[n] {
-			h := s.hash(a, uint64(n))
-			addToFilter(out, h, filterCells)
-			if markers {
-				addToFilter(out, s.hash(a.cut(markerBits), markerTweak), filterCells)
+			if network := (prefix128{a, n}).network(); network != last {
+				addToFilter(out, s, network, filterCells, nth)
+				last = network
 			}
-			if !addToBucket(out, h, address{a.hi ^ s.b*uint64(n), a.lo}, filterCells, buckets) {
+			if !addToBucket(out, s.hash(a, uint64(n)), address{a.hi ^ s.b*uint64(n), a.lo}, first, buckets) {
 				return nil, errCrowded
 			}
 		}
@@ -173,16 +181,27 @@ func layHashed(byLength map[int][]address, s salt, filterCells, buckets int) ([]
 	return out, nil
 }
 
-func addToFilter(out []byte, h uint64, filterCells int) {
-	at := (hashedFilter+int(uint32(h)&uint32(filterCells-1)))*cellBytes + int(h>>32&1)*8
-	word := binary.LittleEndian.Uint64(out[at:])
-	binary.LittleEndian.PutUint64(out[at:], word|1<<(h>>33&63)|1<<(h>>39&63))
+// bucketsFrom is where they begin: behind the filter and its bits.
+func bucketsFrom(filterCells int) int { return hashedFilter + filterCells + filterCells/4 }
+
+func addToFilter(out []byte, s salt, network prefix128, filterCells, nth int) {
+	h := s.hash(network.address, uint64(filterTweak+network.bits))
+	if network.isNetwork() {
+		h = s.network(network.address)
+		bit := int(uint32(h) & uint32(filterCells*32-1))
+		out[(hashedFilter+filterCells)*cellBytes+bit/8] |= 1 << (bit % 8)
+	}
+	cell := out[(hashedFilter+int(uint32(h)&uint32(filterCells-1)))*cellBytes:]
+	for i, bit := range []uint64{h>>32 + uint64(5*nth), h>>48 + uint64(11*nth)} {
+		word := cell[8*i:]
+		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)|1<<(bit&63))
+	}
 }
 
-func addToBucket(out []byte, h uint64, a address, filterCells, buckets int) bool {
+func addToBucket(out []byte, h uint64, a address, firstBucket, buckets int) bool {
 	bucket := uint32(h>>45 ^ h)
 	for probe := range uint32(hashedProbes) {
-		first := hashedFilter + filterCells + int((bucket+probe)&uint32(buckets-1))*bucketCells
+		first := firstBucket + int((bucket+probe)&uint32(buckets-1))*bucketCells
 		for i := range bucketCells {
 			cell := out[(first+i)*cellBytes:]
 			if binary.LittleEndian.Uint64(cell)|binary.LittleEndian.Uint64(cell[8:]) == 0 {
@@ -201,7 +220,7 @@ func inHashed(at cells, addr netip.Addr, s salt) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	filterCells, buckets := uint32(head), uint32(head>>32)
+	first, buckets := uint32(bucketsFrom(int(uint32(head)))), uint32(head>>32)
 	a, b, err := at(1)
 	if err != nil {
 		return false, err
@@ -213,7 +232,7 @@ func inHashed(at cells, addr netip.Addr, s salt) (bool, error) {
 		}
 		a, b = a>>8|b<<56, b>>8
 		cut := halves(addr).cut(n)
-		found, err := inBuckets(at, s.hash(cut, uint64(n)), address{cut.hi ^ s.b*uint64(n), cut.lo}, filterCells, buckets)
+		found, err := inBuckets(at, s.hash(cut, uint64(n)), address{cut.hi ^ s.b*uint64(n), cut.lo}, first, buckets)
 		if found || err != nil {
 			return found, err
 		}
@@ -221,10 +240,10 @@ func inHashed(at cells, addr netip.Addr, s salt) (bool, error) {
 	return false, nil
 }
 
-func inBuckets(at cells, h uint64, want address, filterCells, buckets uint32) (bool, error) {
+func inBuckets(at cells, h uint64, want address, firstBucket, buckets uint32) (bool, error) {
 	bucket := uint32(h>>45 ^ h)
 	for probe := range uint32(hashedProbes) {
-		first := hashedFilter + filterCells + (bucket+probe)&(buckets-1)*bucketCells
+		first := firstBucket + (bucket+probe)&(buckets-1)*bucketCells
 		for i := range uint32(bucketCells) {
 			hi, lo, err := at(first + i)
 			if err != nil || hi|lo == 0 {

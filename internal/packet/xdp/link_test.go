@@ -303,8 +303,12 @@ func testPins(t *testing.T, mode Mode) {
 	w.reach(t, "opened again", server4+":443", false)
 	w.inside(func() error { return f.Unban(client) })
 	w.reach(t, "unbanned", server4+":443", true)
-	w.inside(ban, f.Close, func() error { return Detach(options.Pins) })
+	w.inside(ban, func() error { return Detach(options.Pins) })
 	w.reach(t, "detached", server4+":443", true)
+	if got := f.Attached(); len(got) != 0 {
+		t.Errorf("detached, and attached to %v", got)
+	}
+	w.inside(f.Tend, f.Close, func() error { return Detach(options.Pins) })
 	w.clean(t, options.Pins)
 }
 
@@ -319,8 +323,15 @@ func TestOtherForm(t *testing.T) {
 	w.inside(policy, func() error { return f.Replace([]netip.Prefix{client}) })
 	w.reach(t, "denied", server4+":443", false)
 	w.inside(f.Close)
+	older := filepath.Join(options.Pins, "maps-0")
+	if err := os.Mkdir(older, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	options.Meters = 128
 	f = w.open(options)
+	if _, err := os.Stat(older); !os.IsNotExist(err) {
+		t.Errorf("maps of an older form stay pinned: %v", err)
+	}
 	w.reach(t, "without a policy", server4+":443", true)
 	w.inside(policy)
 	w.reach(t, "without the set", server4+":443", true)

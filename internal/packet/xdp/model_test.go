@@ -354,7 +354,10 @@ func levelAfter(level, ticks uint32) uint32 {
 
 // charge returns the bucket with a load more, and whether that is too much.
 func (b modelBucket) charge(c packet.Ceilings, length uint32, opening bool, tick uint32) (modelBucket, bool) {
-	ticks := (tick - b.tick) & 0xffff
+	ticks := ticksSince(b.tick, tick)
+	if (tick-b.tick)&0xffff > late {
+		tick = b.tick
+	}
 	costs := costsOf(c)
 	load := modelBucket{packets: costs.packets}
 	if opening {
@@ -488,7 +491,7 @@ func (v *view) feature(t packet.Term) (uint32, bool) {
 		return uint32(ip[1]), true
 	case packet.Payload:
 		b := v.at(v.payload + int(t.Offset))
-		if v.payload == 0 || len(b) < 4 {
+		if v.payload == 0 || len(b) < 4 || v.payload+int(t.Offset)+4 > v.l3+int(v.length) {
 			return 0, false
 		}
 		return binary.BigEndian.Uint32(b), true

@@ -154,6 +154,36 @@ func TestMeters(t *testing.T) {
 	}
 }
 
+// TestMetersKeepTime: a CPU that comes with the tick before, because it looked at the clock before another did, empties no bucket.
+func TestMetersKeepTime(t *testing.T) {
+	l := newLab(t)
+	b := newBench(t, l)
+	defer l.enter()()
+	policy := packet.Policy{Listeners: []packet.Listener{{Port: 9, UDP: true, Host: packet.Ceilings{Packets: 100}, Group: packet.Ceilings{Packets: 150}}}}
+	if err := b.SetPolicy(policy); err != nil {
+		t.Fatal(err)
+	}
+	const tick = 1 << tickShift
+	send := func() bool {
+		c := craft{src: netip.MustParseAddr("192.0.2.1"), dst: netip.MustParseAddr(server4), protocol: protocolUDP, sport: 1000, dport: 9}
+		action, _, _, _ := b.run(c.frame())
+		return action == pass
+	}
+	start, passed := b.now, 0
+	for i := range uint64(1000) {
+		b.stopAt(start + i%2*tick)
+		if send() {
+			passed++
+		}
+	}
+	if passed > 103 {
+		t.Errorf("%d packets passed within two ticks, want 100", passed)
+	}
+	if f, err := b.Find(netip.MustParseAddr("192.0.2.1")); err != nil || f.Fullness > 1 {
+		t.Errorf("Find: %+v, %v", f, err)
+	}
+}
+
 // TestVariants: the verifier takes the program however it is set.
 func TestVariants(t *testing.T) {
 	needsBPF(t)

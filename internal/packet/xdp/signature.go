@@ -22,7 +22,7 @@ func (f *Filter) SetSignatures(signatures []packet.Signature) error {
 		return fmt.Errorf("setting signatures: %w", err)
 	}
 	if err = f.clearSignatureCounts(); err == nil {
-		err = hold(f.objects.SignatureSets, f.inner[filterMapSignatureSets], set)
+		err = f.put(f.objects.SignatureSets, filterMapSignatureSets, set)
 	}
 	if err != nil {
 		return fmt.Errorf("setting signatures: %w", err)
@@ -32,7 +32,7 @@ func (f *Filter) SetSignatures(signatures []packet.Signature) error {
 
 // Signatures are those that were set last, by a process before perhaps.
 func (f *Filter) Signatures() ([]packet.Signature, error) {
-	m, err := held(f.objects.SignatureSets, 0)
+	m, err := f.slots.held(filterMapSignatureSets, 0)
 	if m == nil || err != nil {
 		return nil, err
 	}

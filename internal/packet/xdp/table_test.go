@@ -201,14 +201,36 @@ func TestReplaceMillion(t *testing.T) {
 		set  []netip.Prefix
 	}{{"IPv4", million[:1e6]}, {"IPv6", million[1e6:]}} {
 		began := time.Now()
-		if err := b.Replace(v.set); err != nil {
+		done := make(chan error)
+		go func() { done <- b.Replace(v.set) }()
+		bans, slowest, err := banUntil(b.Filter, done)
+		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("a million prefixes of %s took %v", v.name, time.Since(began).Round(time.Millisecond))
+		t.Logf("a million prefixes of %s took %v; the slowest of %d bans meanwhile %v", v.name, time.Since(began).Round(time.Millisecond), bans, slowest)
+		if bans < 100 {
+			t.Errorf("%d bans were entered while a set of %s was replaced, want 100: they wait for it", bans, v.name)
+		}
 		for i := 0; i < len(v.set); i += 1009 {
 			if finding, err := b.Find(v.set[i].Addr()); !finding.Denied || err != nil {
 				t.Fatalf("%v is not denied: %v", v.set[i], err)
 			}
 		}
+	}
+}
+
+// banUntil enters one ban after another, until something else is done.
+func banUntil(f *Filter, done <-chan error) (entered int, slowest time.Duration, err error) {
+	for ; ; entered++ {
+		select {
+		case err := <-done:
+			return entered, slowest, err
+		default:
+		}
+		began := time.Now()
+		if err := f.Ban(netip.PrefixFrom(address4(uint32(entered%10000)), 32), began.Add(time.Hour)); err != nil {
+			return entered, slowest, err
+		}
+		slowest = max(slowest, time.Since(began))
 	}
 }

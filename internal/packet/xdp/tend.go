@@ -9,7 +9,6 @@ import (
 // Tend is to be called about ten times a second, and more often than once in ten seconds.
 const (
 	quietCalls = 600 // without a cookie sent, until the kernel may do without
-	sweepEvery = 64  // calls
 )
 
 // Tend does what takes user space and a while: it forgets the marks of bans that are over; and while SYNs are answered with cookies it has
@@ -18,18 +17,15 @@ const (
 func (f *Filter) Tend() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls++
-	if f.calls%sweepEvery == 0 {
-		if err := f.sweep(); err != nil {
-			return err
-		}
+	if err := f.sweep(); err != nil {
+		return fmt.Errorf("tending the packet filter: %w", err)
 	}
 	sent, err := f.synsOver()
 	if err != nil {
 		return fmt.Errorf("tending the packet filter: %w", err)
 	}
 	switch {
-	case sent != f.sent:
+	case sent != f.sent && !f.detached():
 		f.sent, f.quiet = sent, 0
 		err = f.sysctls.set(tcpSyncookies, cookiesAlways)
 	case f.quiet < quietCalls:

@@ -21,6 +21,7 @@ struct ban_bucket {
 struct {
 	NUMBER(type, MAP_ARRAY);
 	NUMBER(max_entries, BAN_BUCKETS);
+	NUMBER(map_flags, MAP_MMAPABLE);
 	TYPE(key, u32);
 	TYPE(value, struct ban_bucket);
 } bans SECTION(".maps");
@@ -29,6 +30,7 @@ struct {
 struct {
 	NUMBER(type, MAP_ARRAY);
 	NUMBER(max_entries, BAN_FILTER_WORDS);
+	NUMBER(map_flags, MAP_MMAPABLE);
 	TYPE(key, u32);
 	TYPE(value, u64);
 } ban_filter SECTION(".maps");
@@ -52,12 +54,15 @@ INLINE int banned_as(const struct address *a, u32 length, u64 now, const struct 
 	return in_ban_bucket(h >> 24, hi, lo, length, now) || in_ban_bucket(h >> 44, hi, lo, length, now);
 }
 
-INLINE int may_be_banned(const struct packet *p, const struct salt *salt) {
-	u64 network = p->version == 4 ? p->source.lo >> 8 : p->source.hi >> 16;
-	u64 h = hash(network, 0, BAN_TWEAK, salt);
-	u32 word = h & (BAN_FILTER_WORDS - 1);
+/* The hash of the network in which bans and meters see a source, a /24 or an IPv6 /48. Meters take the lower bits of both halves. */
+INLINE u64 network_of(const struct packet *p, const struct salt *salt) {
+	return hash(p->version == 4 ? p->source.lo >> 8 : p->source.hi >> 16, 0, BAN_TWEAK, salt);
+}
+
+INLINE int may_be_banned(u64 network) {
+	u32 word = (network >> 20 & 0xfff) | (network >> 40 & 0x7000);
 	u64 *filter = map_lookup(&ban_filter, &word);
-	return filter && *filter >> (h >> 16 & 63) & 1;
+	return filter && *filter >> (network >> 58) & 1;
 }
 
 SEPARATE int banned(const struct packet *p, u64 now, const struct salt *salt) {

@@ -105,13 +105,13 @@ INLINE void features_of(struct xdp_md *ctx, const struct packet *p, struct featu
 		options_of(ctx, f, p->l4 + sizeof *tcp, p->payload - p->l4 - sizeof *tcp);
 }
 
-/* The word at an offset of the payload; a packet that has no such bytes does not match. */
+/* The word at an offset of the payload; a packet that has no such bytes does not match. What pads the frame is no payload. */
 INLINE int payload_word(struct xdp_md *ctx, const struct packet *p, u32 offset, u32 *word) {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	u32 at = p->payload + offset;
 	OPAQUE(at);
 	at &= 0x7fff;
-	if (!p->payload || data + at + 4 > end)
+	if (!p->payload || data + at + 4 > end || at + 4 > p->l3 + p->length)
 		return 0;
 	*word = swap32(*(u32 *)(data + at));
 	return 1;

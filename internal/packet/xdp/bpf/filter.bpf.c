@@ -86,14 +86,15 @@ INLINE struct class class_of(struct xdp_md *ctx, const struct packet *p) {
 INLINE int is_denied(const struct policy *policy, const struct packet *p) {
 	if (p->version == 4)
 		return in_flat(TABLE_DENY4, p->source.lo);
-	return in_hashed(TABLE_DENY6, &p->source, &policy->salt);
+	return in_hashed(TABLE_DENY6, p, &policy->salt);
 }
 
-INLINE int judge(struct xdp_md *ctx, const struct policy *policy, const struct packet *p, u32 number) {
+INLINE int judge(struct xdp_md *ctx, const struct policy *policy, struct packet *p, u32 number) {
 	const struct listener *listener = &policy->listeners[number];
-	if (may_be_allowed(p) && in_hashed(TABLE_ALLOW, &p->source, &policy->salt))
+	p->network = network_of(p, &policy->salt);
+	if (may_be_allowed(p) && in_hashed(TABLE_ALLOW, p, &policy->salt))
 		return R_ALLOWED;
-	if (may_be_banned(p, &policy->salt) && banned(p, clock(), &policy->salt))
+	if (may_be_banned(p->network) && banned(p, clock(), &policy->salt))
 		return R_BANNED;
 	if (is_denied(policy, p))
 		return R_DENIED;
@@ -111,7 +112,7 @@ INLINE int judge(struct xdp_md *ctx, const struct policy *policy, const struct p
 	struct class class = class_of(ctx, p);
 	if (class.number < CLASSES && over_rate(listener, number, class.number, tick))
 		return class.reason;
-	int m = meter(policy, listener, p, class.opening, tick);
+	int m = meter(listener, p, class.opening, tick);
 	if (m != WITHIN)
 		return m == HOST_OVER ? R_HOST : R_GROUP;
 	if (tcp && is_syn(p) && listener->flags & CHECKS_STATE && over_rate(listener, number, CLASS_SYN, tick))

@@ -9,8 +9,8 @@
 #pragma once
 #include "policy.h"
 
-enum { TICKS_A_SECOND = 239, DRAIN_A_TICK = 275, FULL = 0xffff };
-enum { METER_TWEAK = 2000, HOST_BUCKETS = 7, CLASS_FULL = 1 << 28, CLASS_DRAIN = CLASS_FULL / 238 };
+enum { TICKS_A_SECOND = 239, DRAIN_A_TICK = 275, FULL = 0xffff, LATE = 0xfff0 };
+enum { HOST_BUCKETS = 7, CLASS_FULL = 1 << 28, CLASS_DRAIN = CLASS_FULL / 238 };
 
 struct line {
 	u64 group, hosts[HOST_BUCKETS];
@@ -46,6 +46,10 @@ INLINE struct load load_of(const struct costs *c, u32 length, u32 opening) {
 /* What the bucket becomes, and in *full whether it can't take the load. */
 INLINE u64 charged(u64 bucket, const struct load *l, u32 now, u32 *full) {
 	u32 ticks = (now - (u32)bucket) & 0xffff;
+	if (ticks > LATE) { /* another CPU, which looked at the clock a tick later, was here first */
+		ticks = 0;
+		now = bucket;
+	}
 	u32 packets = drained(bucket >> 16 & 0xffff, ticks) + l->packets;
 	u32 bytes = drained(bucket >> 32 & 0xffff, ticks) + l->bytes;
 	u32 openings = drained(bucket >> 48, ticks) + l->openings;
@@ -62,12 +66,11 @@ INLINE u32 host_bucket(u64 h) {
 
 enum metered { WITHIN, HOST_OVER, GROUP_OVER };
 
-SEPARATE int meter(const struct policy *policy, const struct listener *listener, const struct packet *p, u32 opening, u32 now) {
-	if (!policy || !listener || !p)
+SEPARATE int meter(const struct listener *listener, const struct packet *p, u32 opening, u32 now) {
+	if (!listener || !p)
 		return WITHIN;
-	u64 group = p->version == 4 ? p->source.lo >> 8 : p->source.hi >> 16;
 	u32 host = p->version == 4 ? p->source.lo & 0xff : p->source.hi & 0xffff;
-	u64 g = hash(group, 0, METER_TWEAK, &policy->salt), h = (g ^ host) * 0x9e3779b97f4a7c15ull;
+	u64 g = p->network, h = (g ^ host) * 0x9e3779b97f4a7c15ull;
 	u32 at0 = g & (meter_lines - 1), at1 = (g >> 32 & (meter_lines - 1)) + meter_lines;
 	struct line *l0 = map_lookup(&meters, &at0), *l1 = map_lookup(&meters, &at1);
 	if (!l0 || !l1)

@@ -51,6 +51,7 @@ struct address {
 
 struct packet {
 	struct address source, destination;
+	u64 network;          /* its hash, see ban.h, once it is known that the packet is judged */
 	u32 length;           /* of the IP packet, as it says itself */
 	u16 l3, l4, payload;  /* offsets in the frame */
 	u16 sport, dport;     /* 0 if there are none */
