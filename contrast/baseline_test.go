@@ -111,6 +111,33 @@ func TestBaselineMinute(t *testing.T) {
 	}
 }
 
+// TestBaselineWeights: a sample that stands for much is no more than one when something is to be proven.
+func TestBaselineWeights(t *testing.T) {
+	tests := []struct {
+		name   string
+		weight float64 // of one of 500 samples
+		lo, hi int     // rows of ten slots
+	}{
+		{"alike", 1, 5000, 5000},
+		{"one heavier", 10, 4000, 4900},
+		{"one outweighs all", 1e6, 10, 20},
+	}
+	for _, tt := range tests {
+		b := one(t, Memory{})
+		w := NewWindow(b.schema, 1000, 1)
+		for range 11 { // the last slot waits
+			w.Reset()
+			for i := range 500 {
+				w.Add([]uint32{uint32(i)}, 1+float64(i/499)*(tt.weight-1))
+			}
+			b.Learn(w, time.Minute)
+		}
+		if got := b.Profile().Rows(); got < tt.lo || got > tt.hi {
+			t.Errorf("%s: got %d rows, want %d to %d", tt.name, got, tt.lo, tt.hi)
+		}
+	}
+}
+
 func TestBaselineDiscards(t *testing.T) {
 	b := one(t, Memory{Rows: 8192})
 	minutes(b, 10, 600, func(int) uint32 { return 1 })

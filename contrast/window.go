@@ -2,6 +2,7 @@ package contrast
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -145,6 +146,16 @@ func (w *Window) draw(n int, rows []uint16, random *rand.Rand) []uint16 {
 		rows = append(rows, uint16(row))
 	}
 	return rows
+}
+
+// effective is how many samples of equal weight say as much as those that are kept (Kish, 1965): one that outweighs all others is one.
+func (w *Window) effective() int {
+	var sum, squares float64
+	for row := range w.weights {
+		s := w.stands(row)
+		sum, squares = sum+s, squares+s*s
+	}
+	return int(math.Round(sum * sum / squares))
 }
 
 // alike reports whether all rows stand for the same weight.

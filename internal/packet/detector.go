@@ -18,7 +18,7 @@ const (
 	tellings = 2    // samples kept of each reason, for people
 
 	// A SYN stands for a visitor, and for as many packets of the baseline: who can't open a connection has lost them all.
-	openingWeight = 8
+	openingWeight = 4
 
 	// What is usual is left by so much before anything is looked for.
 	unusual = 2
