@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -226,6 +227,7 @@ func (n *Node) assemble() (err error) {
 	requests := request.New(&n.spec, newGenerator(), n.path)
 	requests.Locator = n.rooms.Verdict
 	n.packets = packet.New(packet.Pins(n.spec.Data), packetFilters(n.log), n.log)
+	n.packets.Learnt = filepath.Join(n.spec.Data, packetsFile)
 	n.packets.Spared = n.rooms.Verdict.Exceptions.Addresses
 	n.conns = conn.New(&n.spec, conn.Options{
 		Open: requests.Open, Excused: n.rooms.Verdict.Exceptions.Everywhere, Banned: n.packets.Ban, Log: n.log, Loops: n.loops,

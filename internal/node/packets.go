@@ -14,6 +14,9 @@ import (
 	"github.com/seawall/seawall/internal/packet"
 )
 
+// packetsFile is what packets have taught, in the data folder.
+const packetsFile = "packets.learnt"
+
 // filterPackets has packets filtered for the open doors. Where that can't be had, the node serves without.
 func (n *Node) filterPackets() {
 	var serving []netip.AddrPort

@@ -58,8 +58,11 @@ func (d *detected) play(frames [][]byte, done func() bool) {
 		if time.Now().After(end) {
 			d.Fatalf("no signature; %.2f learnt", d.detector.Learnt())
 		}
-		i %= len(frames)
-		d.send(frames[i:min(i+each, len(frames))], 25*time.Millisecond)
+		var some [][]byte
+		for j := range each {
+			some = append(some, frames[(i+j)%len(frames)])
+		}
+		d.send(some, 25*time.Millisecond)
 		if err := d.detector.Look(time.Now()); err != nil {
 			d.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package packet
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,10 +15,8 @@ const (
 	mostSamples = 20_000
 )
 
-func detectorOptions(s *spec.Packets, log *slog.Logger) DetectorOptions {
-	return DetectorOptions{
-		Off: s.Signatures == spec.SignaturesOff, Monitor: s.Signatures == spec.SignaturesMonitor, Floor: float64(s.Unusual), Log: log,
-	}
+func detectorOptions(s *spec.Packets) DetectorOptions {
+	return DetectorOptions{Off: s.Signatures == spec.SignaturesOff, Monitor: s.Signatures == spec.SignaturesMonitor, Floor: float64(s.Unusual)}
 }
 
 // addresses are the machine's own.

@@ -32,6 +32,8 @@ const (
 
 	mostRest = time.Second // between two searches that find nothing
 
+	saveEvery = 10 // slots of the baseline
+
 	// So many samples of ordinary packets prove that hardly any of them match: 95 % surely less than one in 10,000, by half of them.
 	proving = 60_000
 )
@@ -47,6 +49,9 @@ type DetectorOptions struct {
 	// Slot is the time of the baseline's newest part; 0: a minute. Six of them are learnt before there are signatures.
 	Slot time.Duration
 
+	// File is where what is learnt outlives the process, saved now and then; "": nowhere.
+	File string
+
 	Log *slog.Logger
 }
 
@@ -55,6 +60,8 @@ type DetectorOptions struct {
 // Look is called by one goroutine, the other methods by any.
 type Detector struct {
 	inspector Inspector
+	file      string
+	log       *slog.Logger
 	traits    []trait
 	baseline  *contrast.Baseline
 	finder    *contrast.Finder
@@ -67,6 +74,7 @@ type Detector struct {
 	renewed  time.Time
 	usual    float64       // packets a second, in the mean of the time learnt or of settled
 	learning time.Duration // the time learnt, settled at the most
+	slots    int           // learnt by this process
 	unusual  time.Time     // since when traffic is; zero if it is not
 	rest     time.Duration
 	searched time.Time
@@ -94,7 +102,7 @@ type living struct {
 
 // NewDetector returns a detector that knows nothing, but goes on with the signatures in force.
 func NewDetector(i Inspector, o DetectorOptions) (*Detector, error) {
-	d := &Detector{inspector: i, options: o, traits: traits()}
+	d := &Detector{inspector: i, file: o.File, log: o.Log, options: o, traits: traits()}
 	schema := schemaOf(d.traits)
 	var seeds [24]byte
 	_, _ = rand.Read(seeds[:]) // never fails
@@ -106,14 +114,16 @@ func NewDetector(i Inspector, o DetectorOptions) (*Detector, error) {
 		return nil, err
 	}
 	d.window = contrast.NewWindow(schema, maxRows, binary.LittleEndian.Uint64(seeds[16:]))
+	if err := d.load(); err != nil {
+		d.log.Warn("what ordinary packets look like has to be learnt anew", "error", err)
+	}
 	return d, d.adopt()
 }
 
-// Configure changes what is to be done, from now on. The slot stays.
+// Configure changes what is to be done, from now on. The slot and the file stay.
 func (d *Detector) Configure(o DetectorOptions) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	o.Slot, o.Log = d.options.Slot, d.options.Log
 	before := d.options
 	d.options = o
 	if o.Off == before.Off && o.Monitor == before.Monitor {
@@ -268,10 +278,12 @@ func (d *Detector) learn(rate, weight float64, elapsed time.Duration) {
 	if !d.baseline.Learn(d.window, elapsed) {
 		return
 	}
-	rows := d.baseline.Profile().Rows() // compiled now, while there is time
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.learnt = rows
+	d.known() // compiled now, while there is time
+	if d.slots++; d.slots%saveEvery == 0 {
+		if err := d.Save(); err != nil {
+			d.log.Error("what is learnt of packets can't be kept", "error", err)
+		}
+	}
 }
 
 // search looks for what the window has that is not ordinary, the longer the more seldom.
@@ -306,7 +318,7 @@ func (d *Detector) enforce(now time.Time, found []contrast.Found) error {
 			text:      describe(d.traits, terms), bound: f.FalseBound, since: now,
 		}
 		d.live = append(d.live, l)
-		d.options.Log.Warn("packets of a flood", "signature", l.text, "dropped", !l.Monitor, "share", f.Share, "wrong_at_most", f.FalseBound)
+		d.log.Warn("packets of a flood", "signature", l.text, "dropped", !l.Monitor, "share", f.Share, "wrong_at_most", f.FalseBound)
 	}
 	if len(d.live) > MaxSignatures {
 		slices.SortStableFunc(d.live, func(a, b *living) int { return b.Until.Compare(a.Until) })

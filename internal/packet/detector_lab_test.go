@@ -2,11 +2,9 @@ package packet_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
+	"net"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -39,10 +37,6 @@ const (
 func newDetected(t testing.TB) *detected {
 	t.Helper()
 	d := &detected{TB: t, Lab: lab.For(t)}
-	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "hello")
-	})}
-	t.Cleanup(func() { _ = server.Close() })
 	policy := packet.Policy{
 		Addresses: packet.AddressLimits{Pieces: 1000, ICMP: 1000},
 		Sampling:  packet.Sampling{Drops: 1, Passes: 1, Most: 20_000},
@@ -58,7 +52,8 @@ func newDetected(t testing.TB) *detected {
 			packet.Listener{Address: a, Port: at.Port(), CheckState: true, SYNs: 2000},
 			packet.Listener{Address: a, Port: at.Port(), UDP: true, Initials: 1000, Reflected: 1000},
 		)
-		go func() { _ = server.Serve(l) }()
+		t.Cleanup(func() { _ = l.Close() })
+		go echo(l)
 	}
 	d.inside(func() (err error) {
 		d.filter, err = xdp.Open(xdp.Options{Interfaces: []string{d.Server.Interface}, CookieOptions: true})
@@ -81,19 +76,70 @@ func (d *detected) inside(f func() error) {
 	}
 }
 
-// visiting has some hundred visitors a second come to each address until they are ended.
+// echo answers what each connection sends with the same.
+func echo(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return // closed
+		}
+		go func() {
+			_, _ = io.Copy(c, c)
+			_ = c.Close()
+		}()
+	}
+}
+
+// visiting has visitors at each address, who send about 12,000 packets a second, until they are ended.
 func (d *detected) visiting() (end func()) {
 	ctx, cancel := context.WithCancel(d.Context())
 	var visits sync.WaitGroup
 	for _, at := range d.serving {
-		visits.Go(func() {
-			_, err := d.Visit(ctx, lab.Visits{URL: fmt.Sprintf("http://%v/", at), Workers: 4, Rate: 600, Timeout: patience, Lasting: 3 * patience})
-			if err != nil && !errors.Is(err, context.Canceled) {
-				d.Error(err)
-			}
-		})
+		from := d.Visitors.IPv4
+		if at.Addr().Is6() {
+			from = d.Visitors.IPv6
+		}
+		for _, address := range from[:6] {
+			visits.Go(func() {
+				for ctx.Err() == nil {
+					if err := d.visit(ctx, address, at); err != nil && ctx.Err() == nil {
+						d.Errorf("a visitor at %v: %v", address, err)
+						return
+					}
+				}
+			})
+		}
 	}
 	return func() { cancel(); visits.Wait() }
+}
+
+// visit connects, says something thirty times, and leaves.
+func (d *detected) visit(ctx context.Context, from netip.Addr, at netip.AddrPort) error {
+	c, err := d.Visitors.Dial(ctx, from, "tcp", at.String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	for i := 1; i <= 30; i++ {
+		said := make([]byte, 40*i)
+		if _, err := c.Write(said); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c, said); err != nil {
+			return err
+		}
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // flooding attacks until it is ended.
@@ -114,7 +160,7 @@ func (d *detected) until(what string, done func() bool) {
 	d.Helper()
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
-	for end := time.Now().Add(2 * patience); !done(); {
+	for end := time.Now().Add(6 * patience); !done(); {
 		now := <-every.C
 		if err := d.detector.Look(now); err != nil {
 			d.Fatal(err)

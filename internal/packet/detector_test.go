@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -334,6 +336,38 @@ func TestDetectorGoesOn(t *testing.T) {
 	}
 	if after := next.Signatures(); len(after) != 1 || after[0].Text != got[0].Text {
 		t.Errorf("got %+v taken over, want %s", after, got[0].Text)
+	}
+}
+
+// TestDetectorRemembers: what one has learnt, the next knows, and finds a flood at its first look; a file that is broken teaches nothing.
+func TestDetectorRemembers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "learnt")
+	w := watch(t, DetectorOptions{File: file})
+	if err := w.detector.Save(); err != nil {
+		t.Fatal(err)
+	}
+	next := func() *Detector {
+		w.kernel = kernel{now: w.now}
+		d, err := NewDetector(&w.kernel, DetectorOptions{Floor: floor, File: file, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	w.detector = next()
+	if got := w.detector.Learnt(); got != 1 {
+		t.Errorf("got %.2f learnt, want 1", got)
+	}
+	w.look(w.ordinary)
+	w.flooded(4000, attacks()[0].make)
+	if dropped := w.flooded(4000, attacks()[0].make); dropped < 3900 {
+		t.Errorf("dropped %d of 4,000", dropped)
+	}
+	if err := os.Truncate(file, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if got := next().Learnt(); got != 0 {
+		t.Errorf("got %.2f learnt of half a file", got)
 	}
 }
 

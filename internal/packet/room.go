@@ -38,12 +38,17 @@ type Room struct {
 	// Spared, unless nil, are the prefixes that nothing refuses for now. It is set before Open.
 	Spared func() []netip.Prefix
 
+	// Learnt, unless empty, is the file in which what is learnt of packets outlives the process. It is set before Open.
+	Learnt string
+
 	log     *slog.Logger
 	pins    string
 	backend Backend
 	bans    chan Ban
 	stop    context.CancelFunc
 	done    sync.WaitGroup
+
+	reload sync.Mutex // one at a time
 
 	mu      sync.Mutex // guards what follows, which changes little
 	filter  Filter
@@ -106,7 +111,9 @@ func (r *Room) inspect(s *spec.Node) error {
 	if !ok {
 		return nil
 	}
-	d, err := NewDetector(inspector, detectorOptions(&s.Packets, r.log))
+	o := detectorOptions(&s.Packets)
+	o.File, o.Log = r.Learnt, r.log
+	d, err := NewDetector(inspector, o)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.found = d
@@ -131,33 +138,44 @@ func (r *Room) look(ctx context.Context, d *Detector) {
 	}
 }
 
-// Configure puts in force what a reload can change: who is denied or allowed, and the ceilings.
+// Configure puts in force what a reload can change: who is denied or allowed, the ceilings, and what becomes of signatures.
 func (r *Room) Configure(s *spec.Node) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.filter == nil {
+	r.reload.Lock()
+	defer r.reload.Unlock()
+	f := r.opened()
+	if f == nil {
 		return nil
 	}
-	r.spec = s.Packets
-	if err := r.setPolicy(expand(r.wanted, addresses())); err != nil {
-		return fmt.Errorf("node.packets: %w", err)
+	same, err := r.configure(s)
+	if err != nil || same {
+		return err
 	}
-	if err := r.allow(); err != nil {
-		return fmt.Errorf("node.packets.allow: %w", err)
-	}
-	if r.found != nil {
-		if err := r.found.Configure(detectorOptions(&s.Packets, r.log)); err != nil {
-			return fmt.Errorf("node.packets.signatures: %w", err)
-		}
-	}
-	if r.filled && slices.Equal(r.deny, s.Deny) {
-		return nil
-	}
-	if err := r.filter.Replace(s.Deny); err != nil {
+	if err := f.Replace(s.Deny); err != nil { // a second for a million, in which the filter is tended
 		return fmt.Errorf("node.deny: %w", err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.deny, r.filled = s.Deny, true
 	return nil
+}
+
+// configure puts all in force but who is denied, and reports whether that is who was before.
+func (r *Room) configure(s *spec.Node) (same bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spec = s.Packets
+	if err := r.setPolicy(expand(r.wanted, addresses())); err != nil {
+		return false, fmt.Errorf("node.packets: %w", err)
+	}
+	if err := r.allow(); err != nil {
+		return false, fmt.Errorf("node.packets.allow: %w", err)
+	}
+	if r.found != nil {
+		if err := r.found.Configure(detectorOptions(&s.Packets)); err != nil {
+			return false, fmt.Errorf("node.packets.signatures: %w", err)
+		}
+	}
+	return r.filled && slices.Equal(r.deny, s.Deny), nil
 }
 
 // setPolicy puts the node's ceilings in force for these listeners. It is called with mu held.
@@ -181,9 +199,14 @@ func (r *Room) follow() error {
 	return r.setPolicy(serving)
 }
 
-// watch tells where packets are filtered no more. It is called with mu held.
+// watch tells where packets are filtered no more, or again. It is called with mu held.
 func (r *Room) watch() {
 	now := r.filter.Attached()
+	for _, a := range now {
+		if !slices.Contains(r.at, a) {
+			r.log.Info("filtering packets again", "interface", a.Interface, "mode", a.Mode)
+		}
+	}
 	for _, a := range r.at {
 		if !slices.Contains(now, a) {
 			r.log.Error("packets are not filtered any more: the interface is gone, or somebody has detached the filter", "interface", a.Interface)
@@ -325,6 +348,10 @@ func (r *Room) Close() error {
 	if f == nil {
 		return nil
 	}
+	var saved error
+	if r.found != nil {
+		saved = r.found.Save()
+	}
 	r.filter, r.found, r.filled = nil, nil, false
-	return f.Close()
+	return errors.Join(saved, f.Close())
 }

@@ -28,6 +28,8 @@ var flagsOf = map[Mode]link.XDPAttachFlags{Native: link.XDPDriverMode, Generic: 
 
 // Attached says where the program runs. Where it has been detached by others, or the interface is gone, it does not.
 func (f *Filter) Attached() []packet.Attachment {
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
 	out := make([]packet.Attachment, 0, len(f.attached))
 	for _, a := range f.attached {
 		if running(a.link) {
@@ -39,6 +41,8 @@ func (f *Filter) Attached() []packet.Attachment {
 
 // detached tells whether the program runs nowhere any more.
 func (f *Filter) detached() bool {
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
 	return len(f.attached) > 0 && !slices.ContainsFunc(f.attached, func(a attachment) bool { return running(a.link) })
 }
 
@@ -57,6 +61,31 @@ func (f *Filter) attachAll() error {
 		f.attached = append(f.attached, a)
 	}
 	return nil
+}
+
+// reattach puts the program on interfaces that were gone and have come back. Where Detach has ended it, there is no pin.
+func (f *Filter) reattach() error {
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
+	var errs []error
+	for i, a := range f.attached {
+		if running(a.link) {
+			continue
+		}
+		_, gone := net.InterfaceByName(a.name)
+		_, ended := os.Stat(f.linkPath(a.name, a.mode))
+		if gone != nil || ended != nil {
+			continue
+		}
+		again, err := f.attach(a.name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("attaching to %s again: %w", a.name, err))
+			continue
+		}
+		errs = append(errs, a.link.Close())
+		f.attached[i] = again
+	}
+	return errors.Join(errs...)
 }
 
 func (f *Filter) attach(name string) (attachment, error) {
@@ -203,7 +232,7 @@ func detachLinks(dir string) error {
 	for _, e := range entries {
 		l, err := link.LoadPinnedLink(filepath.Join(dir, e.Name()), nil)
 		if err == nil {
-			err = errors.Join(l.Detach(), l.Close())
+			err = errors.Join(l.Unpin(), l.Detach(), l.Close()) // in this order: what has no pin is not attached again
 		}
 		errs = append(errs, err)
 	}

@@ -40,13 +40,15 @@ type Options struct {
 
 // A Filter is the program, its maps, and where it is attached. Its methods may be called by several goroutines.
 type Filter struct {
-	options  Options
-	objects  filterObjects
-	salt     salt
-	sysctls  *sysctls
-	attached []attachment
-	inner    map[string]*ebpf.MapSpec // of the maps that slots hold, by the slots' map
-	slots    slots
+	options Options
+	objects filterObjects
+	salt    salt
+	sysctls *sysctls
+	inner   map[string]*ebpf.MapSpec // of the maps that slots hold, by the slots' map
+	slots   slots
+
+	attaching sync.Mutex
+	attached  []attachment
 
 	reading sync.Mutex // of samples
 	samples *ringbuf.Reader
@@ -57,6 +59,7 @@ type Filter struct {
 
 	mu    sync.Mutex  // of all else that is written
 	heads filterHeads // what allow_heads holds
+	calls int         // of Tend
 	sent  uint64      // cookies, when Tend last looked
 	quiet int         // calls of Tend since cookies were sent
 }
@@ -361,11 +364,7 @@ func (f *Filter) Close() error {
 	if f.bans != nil {
 		f.bans.close()
 	}
-	var errs []error
-	for _, a := range f.attached {
-		errs = append(errs, a.link.Close())
-	}
-	f.attached = nil
+	errs := []error{f.letGo()}
 	if f.samples != nil {
 		errs = append(errs, f.samples.Close())
 	}
@@ -376,6 +375,18 @@ func (f *Filter) Close() error {
 	if f.objects.Filter != nil {
 		errs = append(errs, f.objects.Filter.Close())
 	}
+	return errors.Join(errs...)
+}
+
+// letGo closes the links, which go on if they are pinned.
+func (f *Filter) letGo() error {
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
+	var errs []error
+	for _, a := range f.attached {
+		errs = append(errs, a.link.Close())
+	}
+	f.attached = nil
 	return errors.Join(errs...)
 }
 

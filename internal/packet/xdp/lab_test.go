@@ -75,7 +75,24 @@ func newLab(tb testing.TB) *lab {
 	} {
 		command(tb, "ip", append([]string{"-n", name}, strings.Fields(args)...)...)
 	}
+	awaitIPv6(tb, name, server6, "lo")
+	awaitIPv6(tb, name, client6, "lo")
 	return l
+}
+
+// awaitIPv6 asks until an address can be reached: the kernel makes its route a little later than the address.
+func awaitIPv6(tb testing.TB, namespace, address, itf string) {
+	tb.Helper()
+	for range 1000 {
+		out, err := exec.Command("ip", "-n", namespace, "-6", "route", "show", "table", "local").CombinedOutput()
+		if err != nil {
+			tb.Fatalf("ip route: %v: %s", err, out)
+		}
+		if strings.Contains(string(out), address+" dev "+itf) {
+			return
+		}
+	}
+	tb.Fatalf("no route to %s in %s", address, namespace)
 }
 
 func command(tb testing.TB, name string, args ...string) {

@@ -52,7 +52,44 @@ func plainWire(t *testing.T) *wire {
 	} {
 		command(t, "ip", strings.Fields(args)...)
 	}
+	awaitIPv6(t, server, server6, "wire")
+	awaitIPv6(t, client, client6, "wire")
 	return w
+}
+
+// TestInterfaceComesBack: the program is attached again to an interface that was gone, unless somebody has detached it.
+func TestInterfaceComesBack(t *testing.T) {
+	w := plainWire(t)
+	server, client := filepath.Base(w.namespace.Name()), filepath.Base(w.client.namespace.Name())
+	folder := pins(t)
+	f := w.open(Options{Pins: folder, Interfaces: []string{"wire"}, CPUs: 1})
+	defer w.inside(f.Close)
+	attached := func(when string, want int) {
+		t.Helper()
+		if got := f.Attached(); len(got) != want {
+			t.Errorf("%s: attached to %v, want %d", when, got, want)
+		}
+	}
+	tend := func() {
+		for range reattachEvery {
+			w.inside(f.Tend)
+		}
+	}
+	again := func() {
+		command(t, "ip", "-n", server, "link", "del", "wire")
+		attached("gone", 0)
+		tend()
+		attached("still gone", 0)
+		command(t, "ip", "-n", server, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", client)
+		tend()
+	}
+	again()
+	attached("back", 1)
+	again()
+	attached("back again", 1)
+	w.inside(func() error { return Detach(folder) })
+	tend()
+	attached("detached", 0)
 }
 
 func (l *lab) open(options Options) *Filter {

@@ -8,17 +8,23 @@ import (
 
 // Tend is to be called about ten times a second, and more often than once in ten seconds.
 const (
-	quietCalls = 600 // without a cookie sent, until the kernel may do without
+	quietCalls    = 600 // without a cookie sent, until the kernel may do without
+	reattachEvery = 20  // calls
 )
 
-// Tend does what takes user space and a while: it forgets the marks of bans that are over; and while SYNs are answered with cookies it has
-// the kernel want cookies for all connections (tcp_syncookies = 2). Without that, the kernel answers SYNs itself as long as its queue
+// Tend does what takes user space and a while: it forgets the marks of bans that are over, and attaches again to interfaces that were gone and
+// have come back; and while SYNs are answered with cookies it has the kernel want cookies for all connections (tcp_syncookies = 2). Without that, the kernel answers SYNs itself as long as its queue
 // has room, and the program the rest. The kernel accepts cookies for two minutes after the last.
 func (f *Filter) Tend() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.sweep(); err != nil {
 		return fmt.Errorf("tending the packet filter: %w", err)
+	}
+	if f.calls++; f.calls%reattachEvery == 0 {
+		if err := f.reattach(); err != nil {
+			return fmt.Errorf("tending the packet filter: %w", err)
+		}
 	}
 	sent, err := f.synsOver()
 	if err != nil {
