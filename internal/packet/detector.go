@@ -34,6 +34,8 @@ const (
 
 	saveEvery = 10 // slots of the baseline
 
+	maxWrong = 0.0001 // of ordinary packets, that all signatures together match
+
 	// So many samples of ordinary packets prove that hardly any of them match: 95 % surely less than one in 10,000, by half of them.
 	proving = 60_000
 )
@@ -93,6 +95,7 @@ type row struct{ ordinary, opening bool }
 // living is a signature in force.
 type living struct {
 	Signature
+	like   contrast.Conjunction // what it was made of; nil if a process before has found it
 	text   string
 	bound  float64 // of the share of ordinary packets that it matches
 	since  time.Time
@@ -110,7 +113,7 @@ func NewDetector(i Inspector, o DetectorOptions) (*Detector, error) {
 	if d.baseline, err = contrast.NewBaseline(schema, contrast.Memory{Slot: o.Slot, Seed: binary.LittleEndian.Uint64(seeds[:])}); err != nil {
 		return nil, err
 	}
-	if d.finder, err = contrast.NewFinder(schema, contrast.Options{Seed: binary.LittleEndian.Uint64(seeds[8:])}); err != nil {
+	if d.finder, err = contrast.NewFinder(schema, contrast.Options{MaxFalse: maxWrong, Seed: binary.LittleEndian.Uint64(seeds[8:])}); err != nil {
 		return nil, err
 	}
 	d.window = contrast.NewWindow(schema, maxRows, binary.LittleEndian.Uint64(seeds[16:]))
@@ -305,17 +308,25 @@ func (d *Detector) search(now time.Time, rate, weight float64, elapsed time.Dura
 	return nil
 }
 
-// enforce puts signatures in force. What was learnt last may have been the flood's beginning, and is forgotten. If there is no room for all, those
-// go that would end first.
+// enforce puts signatures in force, but for those that would match too many ordinary packets together with those that are. What was learnt last
+// may have been the flood's beginning, and is forgotten. If there is no room for all, those go that would end first.
 func (d *Detector) enforce(now time.Time, found []contrast.Found) error {
 	d.baseline.Discard()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var together []contrast.Conjunction
+	for _, l := range d.live {
+		together = append(together, l.like)
+	}
 	for _, f := range found {
+		if _, bound := d.baseline.Profile().False(append(together, f.Conjunction)...); bound > maxWrong {
+			continue
+		}
+		together = append(together, f.Conjunction)
 		terms := termsOf(d.traits, f.Conjunction)
 		l := &living{
 			Signature: Signature{Terms: terms, Monitor: d.options.Monitor, Until: now.Add(hold)},
-			text:      describe(d.traits, terms), bound: f.FalseBound, since: now,
+			like:      f.Conjunction, text: describe(d.traits, terms), bound: f.FalseBound, since: now,
 		}
 		d.live = append(d.live, l)
 		d.log.Warn("packets of a flood", "signature", l.text, "dropped", !l.Monitor, "share", f.Share, "wrong_at_most", f.FalseBound)

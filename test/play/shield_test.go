@@ -213,10 +213,11 @@ func (n *node) memory(mib string) error {
 	if len(fields) == 0 {
 		return errors.New("the kernel does not tell the shield's memory")
 	}
-	if kib, err := strconv.Atoi(fields[0]); err != nil || kib > limit<<10 {
-		return fmt.Errorf("the shield has used %s KiB, more than %d MiB (%w)", fields[0], limit, err)
+	kib, err := strconv.Atoi(fields[0])
+	if err == nil && kib > limit<<10 {
+		return fmt.Errorf("the shield has used %d KiB, more than %d MiB", kib, limit)
 	}
-	return nil
+	return err
 }
 
 // end makes an end of the node, and tells of faults.
