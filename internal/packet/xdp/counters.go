@@ -11,9 +11,14 @@ import (
 
 const reasonSlots = 32 // of a listener, in the map
 
-// Counters are those that are not 0, since the maps were made. A policy with other listeners goes on with the counts of those before.
+// Counters are those that are not 0, since the maps were made. A policy with other listeners goes on with the counts of those before. They are
+// read many times a second, so only those that a policy of this process can have counted in.
 func (f *Filter) Counters() ([]packet.Counter, error) {
-	all, err := readCounts(f.objects.Counts)
+	listeners := int(f.judged.Load())
+	if listeners == 0 {
+		listeners = packet.MaxListeners + 1
+	}
+	all, err := readCounts(f.objects.Counts, listeners*reasonSlots)
 	if err != nil {
 		return nil, fmt.Errorf("reading counters: %w", err)
 	}
@@ -28,20 +33,19 @@ func (f *Filter) Counters() ([]packet.Counter, error) {
 
 // SignatureCounts are by the signature's place in the set.
 func (f *Filter) SignatureCounts() ([]packet.Count, error) {
-	all, err := readCounts(f.objects.SignatureCounts)
+	all, err := readCounts(f.objects.SignatureCounts, packet.MaxSignatures)
 	if err != nil {
 		return nil, fmt.Errorf("reading the signatures' counters: %w", err)
 	}
 	return all, nil
 }
 
-// readCounts sums what the CPUs counted.
-func readCounts(m *ebpf.Map) ([]packet.Count, error) {
+// readCounts sums what the CPUs counted in the first n.
+func readCounts(m *ebpf.Map, n int) ([]packet.Count, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, err
 	}
-	n := int(m.MaxEntries())
 	keys, values := make([]uint32, n), make([]filterCount, n*cpus)
 	var cursor ebpf.MapBatchCursor
 	if _, err := m.BatchLookup(&cursor, keys, values, nil); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -49,6 +50,8 @@ type Filter struct {
 
 	attaching sync.Mutex
 	attached  []attachment
+
+	judged atomic.Int32 // listeners and one more, of this process's policy that had the most; 0 before the first
 
 	reading sync.Mutex // of samples
 	samples *ringbuf.Reader
@@ -242,6 +245,7 @@ func (f *Filter) SetPolicy(p packet.Policy) error {
 	if err := f.put(f.objects.Policies, filterMapPolicies, policy); err != nil {
 		return fmt.Errorf("setting the packet filter's policy: %w", err)
 	}
+	f.judged.Store(max(f.judged.Load(), int32(len(p.Listeners)+1)))
 	return nil
 }
 
