@@ -4,15 +4,18 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 
 	"github.com/seawall/seawall/internal/spec"
 )
 
-// Of so many packets one is a sample, and no more of them than this in a second on a CPU, which takes it some milliseconds.
+// Of so many packets one is a sample, and no more of them than this in a second on a CPU, which takes it some milliseconds, and on all
+// together, since one goroutine looks at them.
 const (
 	sampled     = 1. / 4
-	mostSamples = 20_000
+	mostOfCPU   = 20_000
+	mostSamples = 80_000
 )
 
 func detectorOptions(s *spec.Packets) DetectorOptions {
@@ -60,7 +63,7 @@ func policy(s *spec.Packets, serving []netip.AddrPort) (Policy, error) {
 		Addresses: AddressLimits{
 			Host: ceilings(&s.PerSource), Group: ceilings(&s.PerNetwork), Pieces: uint32(s.Fragments), ICMP: uint32(s.ICMP),
 		},
-		Sampling: Sampling{Drops: sampled, Passes: sampled, Most: mostSamples},
+		Sampling: Sampling{Drops: sampled, Passes: sampled, Most: uint32(min(mostOfCPU, mostSamples/runtime.NumCPU()))},
 	}
 	for _, at := range serving {
 		p.Listeners = append(p.Listeners, Listener{

@@ -80,7 +80,8 @@ type Detector struct {
 	unusual  time.Time     // since when traffic is; zero if it is not
 	rest     time.Duration
 	searched time.Time
-	highest  float64 // rate of the last search
+	highest  float64   // rate of the last search
+	told     time.Time // in the log
 
 	mu      sync.Mutex // guards what follows
 	options DetectorOptions
@@ -263,32 +264,6 @@ func (d *Detector) isUnusual(now time.Time, rate, floor float64) bool {
 	return true
 }
 
-// Learnt is how much of what it has to know of ordinary packets it knows, 0 to 1. Before that it finds nothing.
-func (d *Detector) Learnt() float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return min(float64(d.learnt)/proving, 1)
-}
-
-// learn takes what was let through for ordinary, unless a flood goes on.
-func (d *Detector) learn(rate, weight float64, elapsed time.Duration) {
-	if len(d.live) > 0 {
-		return
-	}
-	d.learning = min(d.learning+elapsed, settled)
-	d.usual += (rate - d.usual) * min(float64(elapsed)/float64(d.learning), 1)
-	d.fill(weight, func(r row) bool { return r.ordinary })
-	if !d.baseline.Learn(d.window, elapsed) {
-		return
-	}
-	d.known() // compiled now, while there is time
-	if d.slots++; d.slots%saveEvery == 0 {
-		if err := d.Save(); err != nil {
-			d.log.Error("what is learnt of packets can't be kept", "error", err)
-		}
-	}
-}
-
 // search looks for what the window has that is not ordinary, the longer the more seldom.
 func (d *Detector) search(now time.Time, rate, weight float64, elapsed time.Duration) error {
 	if now.Sub(d.searched) < d.rest && rate < unusual*d.highest {
@@ -296,10 +271,10 @@ func (d *Detector) search(now time.Time, rate, weight float64, elapsed time.Dura
 	}
 	d.searched, d.highest = now, rate
 	d.fill(weight, func(row) bool { return true })
-	result := d.finder.Find(d.baseline.Profile(), d.window, elapsed)
-	if len(result.Found) > 0 {
+	found := d.safe(d.finder.Find(d.baseline.Profile(), d.window, elapsed).Found)
+	if len(found) > 0 {
 		d.rest = 0
-		return d.enforce(now, result.Found)
+		return d.enforce(now, found)
 	}
 	d.rest = min(max(2*d.rest, elapsed), mostRest)
 	if now.Sub(d.unusual) > settled {
@@ -308,28 +283,42 @@ func (d *Detector) search(now time.Time, rate, weight float64, elapsed time.Dura
 	return nil
 }
 
-// enforce puts signatures in force, but for those that would match too many ordinary packets together with those that are. What was learnt last
-// may have been the flood's beginning, and is forgotten. If there is no room for all, those go that would end first.
-func (d *Detector) enforce(now time.Time, found []contrast.Found) error {
-	d.baseline.Discard()
+// safe leaves out what would match too many ordinary packets together with what is in force.
+func (d *Detector) safe(found []contrast.Found) []contrast.Found {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var together []contrast.Conjunction
 	for _, l := range d.live {
 		together = append(together, l.like)
 	}
-	for _, f := range found {
-		if _, bound := d.baseline.Profile().False(append(together, f.Conjunction)...); bound > maxWrong {
-			continue
+	return slices.DeleteFunc(found, func(f contrast.Found) bool {
+		all := append(together, f.Conjunction)
+		if _, bound := d.baseline.Profile().False(all...); bound > maxWrong {
+			return true
 		}
-		together = append(together, f.Conjunction)
+		together = all
+		return false
+	})
+}
+
+// enforce puts signatures in force. What was learnt last may have been the flood's beginning, and is forgotten. If there is no room for all, those
+// go that would end first. Who changes a flood's looks all the time has a line of the log in a second.
+func (d *Detector) enforce(now time.Time, found []contrast.Found) error {
+	d.baseline.Discard()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	tell := now.Sub(d.told) >= time.Second
+	for _, f := range found {
 		terms := termsOf(d.traits, f.Conjunction)
 		l := &living{
 			Signature: Signature{Terms: terms, Monitor: d.options.Monitor, Until: now.Add(hold)},
 			like:      f.Conjunction, text: describe(d.traits, terms), bound: f.FalseBound, since: now,
 		}
 		d.live = append(d.live, l)
-		d.log.Warn("packets of a flood", "signature", l.text, "dropped", !l.Monitor, "share", f.Share, "wrong_at_most", f.FalseBound)
+		if tell {
+			d.log.Warn("packets of a flood", "signature", l.text, "dropped", !l.Monitor, "share", f.Share, "wrong_at_most", f.FalseBound)
+			tell, d.told = false, now
+		}
 	}
 	if len(d.live) > MaxSignatures {
 		slices.SortStableFunc(d.live, func(a, b *living) int { return b.Until.Compare(a.Until) })

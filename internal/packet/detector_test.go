@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -399,6 +400,44 @@ func TestDetectorModes(t *testing.T) {
 	}
 	if got := w.texts(); got != "" {
 		t.Errorf("got %s when off", got)
+	}
+}
+
+// TestDetectorReconfigured: what is to be done changes while it looks.
+func TestDetectorReconfigured(t *testing.T) {
+	w := watch(t, DetectorOptions{})
+	var changes sync.WaitGroup
+	changes.Go(func() {
+		for i := range 200 {
+			if err := w.detector.Configure(DetectorOptions{Floor: float64(floor + i)}); err != nil {
+				t.Error(err)
+			}
+			_, _, _ = w.detector.Learnt(), w.detector.Signatures(), w.detector.Samples()
+		}
+	})
+	for range 20 {
+		w.flooded(4000, attacks()[0].make)
+	}
+	changes.Wait()
+	if got := w.texts(); got == "" {
+		t.Error("got no signature")
+	}
+}
+
+// TestDetectorKeepsQuiet: who changes a flood's looks all the time is found each time, and has a line of the log in a second.
+func TestDetectorKeepsQuiet(t *testing.T) {
+	w := watch(t, DetectorOptions{})
+	var lines bytes.Buffer
+	w.detector.log = slog.New(slog.NewTextHandler(&lines, nil))
+	const looks = 100 // five seconds
+	for i := range uint32(looks) {
+		w.flooded(3000, func(r *rand.Rand) Sample { return segment(r, 2, 54, 10+i) })
+	}
+	if got := len(w.detector.Signatures()); got != MaxSignatures {
+		t.Errorf("got %d signatures, want %d", got, MaxSignatures)
+	}
+	if got, most := bytes.Count(lines.Bytes(), []byte("\n")), 1+looks*int(look)/int(time.Second); got == 0 || got > most {
+		t.Errorf("got %d lines of the log, want 1 to %d", got, most)
 	}
 }
 

@@ -29,8 +29,8 @@ type Filter interface {
 	// Replace replaces the set of those who are refused.
 	Replace(deny []netip.Prefix) error
 
-	// Ban refuses a source until a time, Unban no longer. Bans are those in force.
-	Ban(p netip.Prefix, until time.Time) error
+	// BanAll refuses sources until a time, Unban one no longer. Bans are those in force. There is an ErrFull if there was no room for some.
+	BanAll(bans []Ban) error
 	Unban(p netip.Prefix) error
 	Bans() iter.Seq2[netip.Prefix, time.Time]
 

@@ -17,6 +17,39 @@ type learnt struct {
 	Learning time.Duration // in which that was learnt
 }
 
+// Learnt is how much of what it has to know of ordinary packets it knows, 0 to 1. Before that it finds nothing.
+func (d *Detector) Learnt() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return min(float64(d.learnt)/proving, 1)
+}
+
+// isFlooded reports whether there are signatures in force.
+func (d *Detector) isFlooded() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.live) > 0
+}
+
+// learn takes what was let through for ordinary, unless a flood goes on.
+func (d *Detector) learn(rate, weight float64, elapsed time.Duration) {
+	if d.isFlooded() {
+		return
+	}
+	d.learning = min(d.learning+elapsed, settled)
+	d.usual += (rate - d.usual) * min(float64(elapsed)/float64(d.learning), 1)
+	d.fill(weight, func(r row) bool { return r.ordinary })
+	if !d.baseline.Learn(d.window, elapsed) {
+		return
+	}
+	d.known() // compiled now, while there is time
+	if d.slots++; d.slots%saveEvery == 0 {
+		if err := d.Save(); err != nil {
+			d.log.Error("what is learnt of packets can't be kept", "error", err)
+		}
+	}
+}
+
 // Save keeps what is learnt in the file, if there is one. It is called by whoever calls Look, or after that.
 func (d *Detector) Save() error {
 	if d.file == "" || d.learning == 0 {

@@ -246,7 +246,7 @@ func (r *Room) enforce(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case b := <-r.bans:
-			if err := r.enter(r.waiting(b)); err != nil && !errors.Is(err, ErrFull) { // conn goes on refusing it
+			if err := r.filter.BanAll(r.waiting(b)); err != nil && !errors.Is(err, ErrFull) { // conn goes on refusing it
 				r.log.Error("a ban does not reach the packet filter", "error", err)
 			}
 		}
@@ -265,20 +265,6 @@ func (r *Room) waiting(first Ban) []Ban {
 		}
 	}
 	return bans
-}
-
-// enter enters bans at once, if the filter can.
-func (r *Room) enter(bans []Ban) error {
-	if f, ok := r.filter.(interface{ BanAll(bans []Ban) error }); ok {
-		return f.BanAll(bans)
-	}
-	var errs []error
-	for _, b := range bans {
-		if err := r.filter.Ban(b.Source, b.Until); !errors.Is(err, ErrFull) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // tend has the filter do what wants to be done regularly.

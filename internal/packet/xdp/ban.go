@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seawall/seawall/internal/packet"
 )
 
 const (
@@ -53,6 +55,15 @@ func (f *Filter) Ban(p netip.Prefix, until time.Time) error {
 		return fmt.Errorf("banning %v: %w", p, err)
 	}
 	return nil
+}
+
+// BanAll is Ban for many. One that can't be entered does not keep the others out.
+func (f *Filter) BanAll(bans []packet.Ban) error {
+	var errs []error
+	for _, b := range bans {
+		errs = append(errs, f.Ban(b.Source, b.Until))
+	}
+	return errors.Join(errs...)
 }
 
 // Unban ends a ban. It is no error if there is none.
